@@ -1,0 +1,36 @@
+"""Makes sweeps/ at the repository's root a config group beside those of conf/."""
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from tangsweep import places
+
+GROUP = "sweeps"
+
+
+class SweepsSource(FileConfigSource):
+    """The repository as Hydra sees it: of all its folders, `sweeps` alone is a group."""
+
+    @staticmethod
+    def scheme() -> str:
+        return GROUP
+
+    def is_group(self, config_path: str) -> bool:
+        return config_path in ("", GROUP)
+
+    def is_config(self, config_path: str) -> bool:
+        return config_path.startswith(f"{GROUP}/") and super().is_config(config_path)
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        if config_path == GROUP:
+            return super().list(config_path, results_filter)
+        return [] if config_path or results_filter is ObjectType.CONFIG else [GROUP]
+
+
+class SweepsSearchPath(SearchPathPlugin):
+    """`sweeps=NAME` is sweeps/NAME.yaml, from any working directory."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        search_path.append("tangsweep", f"{GROUP}://{places.REPOSITORY}")

@@ -1,0 +1,1 @@
+"""Sweeps over training choices of hand-built recurrent language models."""

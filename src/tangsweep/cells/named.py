@@ -1,0 +1,21 @@
+"""Cells by the name that `cell=` takes; a checkpoint names its cell, and nothing else is ever built."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from tangsweep.cells.lstm import LSTM
+from tangsweep.errors import UserError
+
+CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM}
+
+
+def named(settings: Mapping[str, Any]) -> Callable[[int, int], nn.Module]:
+    """`(input_size, hidden_size) → cell` for `{name: …, **options}`. Raises UserError if unknown."""
+    options = dict(settings)
+    name = options.pop("name")
+    if name not in CELLS:
+        raise UserError(f"cell.name={name} does not exist; there are: {', '.join(CELLS)}")
+    return partial(CELLS[name], **options)

@@ -1,0 +1,66 @@
+"""What a user sees of an error: one line on stderr, no stack trace for a mistake of theirs."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
+from tangsweep.errors import UserError
+
+MISTAKE, INTERRUPTED = 2, 130
+
+
+def reported(main: Callable[[], Any]) -> None:
+    """Run `main` and exit: 2 after a user's mistake, 130 after Ctrl-C, what it raised otherwise.
+
+    HYDRA_FULL_ERROR=1, set by the user, keeps Hydra's own long report.
+    """
+    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
+    try:
+        main()
+    except (HydraException, OmegaConfBaseException, UserError) as error:
+        if full:
+            raise
+        sys.exit(_complain(one_line(error)))
+    except OSError as error:  # a folder that cannot be made, a full disk
+        if full:
+            raise
+        sys.exit(_complain(f"{error.filename or 'a file'}: {error.strerror or error}"))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _complain(line: str) -> int:
+    print(f"error: {line}", file=sys.stderr)
+    return MISTAKE
+
+
+def one_line(error: BaseException) -> str:
+    """The error in one line, with what exists where a name does not."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, option = (error.missing_cfg_file or "").rpartition("/")
+        return f"{group}={option} does not exist; there are: {', '.join(sorted(error.options))}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
+            return _unknown_key(error, cause)
+        cause = cause.__cause__
+    return re.sub(r"\s*\n\s*", "; ", str(error).strip())
+
+
+def _unknown_key(error: BaseException, cause: OmegaConfBaseException) -> str:
+    parent: Any = cause.parent_node
+    if not hasattr(parent, "keys") or "is not in struct" not in str(cause):
+        return re.sub(r"\s*\n\s*", "; ", str(error).strip())
+    keys = ", ".join(str(key) for key in parent if key != "hydra")
+    group = str(cause.full_key).rpartition(".")[0]
+    where = f"{group} has" if group else "there are"
+    return f"{cause.full_key} does not exist; {where}: {keys}"

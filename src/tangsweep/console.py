@@ -1,0 +1,60 @@
+"""What the terminal shows, and what goes to train.log instead."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+console = Console(highlight=False, soft_wrap=True, markup=False)
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Log lines and Python warnings go to `path` inside the block, none of them to the terminal."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(FORMAT))
+    loggers = [logging.getLogger(name) for name in (None, "pytorch_lightning", "lightning")]
+    before = [(logger.handlers, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.level = [handler], logging.INFO
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        for logger, (handlers, level) in zip(loggers, before, strict=True):
+            logger.handlers, logger.level = handlers, level
+        handler.close()
+
+
+def warn_of_sample(reason: str) -> None:
+    """The warning that cannot be missed: the bundled sample stands in for 全唐诗."""
+    line = "=" * 78
+    console.print(
+        f"{line}\nNOT 全唐诗: the network was not reached ({reason}).\n"
+        "These runs use the bundled sample of 120 poems; every record and comparison says so.\n"
+        "For 全唐诗: connect, or name a copy in corpus.root or TANGSWEEP_DATA.\n"
+        f"{line}",
+        style="bold red",
+    )
+
+
+def summary(result: Mapping[str, Any], folder: str) -> str:
+    """One line on how a run ended."""
+    status = result["status"]
+    if status == "failed":
+        return f"{result['run_id']}  FAILED  {result['error']}  (traceback in {folder}/train.log)"
+    if status == "diverged":
+        finite = result["last_finite_loss"]
+        after = "" if finite is None else f", last finite loss {finite:.3f}"
+        status = f"diverged at step {result['diverged_step']}{after}"
+    if result["dev"] is None:
+        return f"{result['run_id']}  {status}"
+    return (
+        f"{result['run_id']}  {status}  dev ppl {result['dev']['perplexity']:.1f} "
+        f"at epoch {result['best_epoch']} of {result['epochs']}, {result['seconds']:.0f} s"
+    )

@@ -1,0 +1,74 @@
+"""The files that a run leaves to be read by others: metrics.csv while it runs, result.json at its end."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from tangsweep.runs.folder import RunFolder, atomic_write, cannot_write
+
+COLUMNS = (
+    "step",  # optimizer steps made
+    "epoch",  # the epoch under way, from 1; 0 before training
+    "train/loss",  # nats per character over the steps since the row before
+    "train/epoch_loss",  # nats per character over the epoch that ends here, as it was trained
+    "train/grad_norm",  # 2-norm of all gradients of that step, before clipping
+    "lr",
+    "characters_per_second",  # trained on, without the time for evaluation
+    "val/loss",  # nats per character of the development set
+    "val/perplexity",
+    "val/accuracy",
+    "seconds",  # since training began
+)
+
+
+class MetricsFile:
+    """metrics.csv, one row a call; a row is on disk when `append` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: TextIO | None = None
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Raises UserError where the disk is full; a key outside COLUMNS is a ValueError."""
+        try:
+            if self._file is None:
+                self._file = self.path.open("a", encoding="utf-8", newline="")
+                if self._file.tell() == 0:
+                    csv.writer(self._file).writerow(COLUMNS)
+            csv.DictWriter(self._file, COLUMNS).writerow(row)
+            self._file.flush()
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def write_result(folder: RunFolder, result: Mapping[str, Any]) -> None:
+    """result.json, whole or not at all; NaN and infinity become null."""
+    text = json.dumps(_plain(result), indent=2, ensure_ascii=False, allow_nan=False)
+    atomic_write(folder.result, text + "\n")
+
+
+def read_result(folder: RunFolder) -> dict[str, Any] | None:
+    """The record; None where there is none or it is no record."""
+    try:
+        result = json.loads(folder.result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) and "status" in result else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,108 @@
+"""From a prepared run's config to the objects that train it; below here nothing sees a config."""
+
+from typing import Any
+
+import pytorch_lightning as L
+from hydra.utils import instantiate
+from pytorch_lightning.callbacks import EarlyStopping
+
+from tangsweep import places
+from tangsweep.batches.datamodule import PoemData
+from tangsweep.console import console
+from tangsweep.errors import UserError
+from tangsweep.inits import initialize
+from tangsweep.language_model import LanguageModel, build
+from tangsweep.runs.folder import RunFolder
+from tangsweep.training import word_vectors
+from tangsweep.training.checkpoints import AtomicCheckpointIO
+from tangsweep.training.module import Training
+from tangsweep.training.prepare import Prepared
+from tangsweep.training.wandb_mirror import WandbMirror
+
+
+def mirror(prepared: Prepared, folder: RunFolder) -> WandbMirror | None:
+    """The W&B run that mirrors this one; None with `logger=csv`."""
+    settings = prepared.config["logger"]
+    if settings["_target_"] is None:
+        return None
+    config = prepared.config | {"run_id": prepared.name, "config_hash": prepared.config_hash}
+    return instantiate(settings)(folder, config, prepared.name, prepared.folder.parent.name)
+
+
+def data(prepared: Prepared) -> PoemData:
+    """The data module; `data.pad=fixed` pads to max_chars and the one mark that may follow."""
+    settings = prepared.config["data"]
+    width = settings["max_chars"] + 1 if settings["pad"] == "fixed" else None
+    return PoemData(
+        prepared.encoded,
+        settings["batch_size"],
+        prepared.config["seed"],
+        width,
+        settings["score_pads"],
+    )
+
+
+def model(prepared: Prepared) -> LanguageModel:
+    """The initialized model, with pretrained embeddings where the config names a file."""
+    config, known = prepared.config, prepared.encoded.vocabulary
+    built = build(config["cell"], config["model"], len(known))
+    scheme = instantiate(config["init"]["scheme"])
+    initialize(built, scheme.func, config["init"]["forget_bias"], config["seed"])
+    vectors = config["model"]["pretrained_embeddings"]
+    if vectors is not None:
+        coverage = word_vectors.load(places.anchored(vectors), known, built.embedding.weight)
+        console.print(f"pretrained embeddings: {coverage.found:,} of {coverage.characters:,} characters")
+    return built
+
+
+def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Training:
+    """The LightningModule around `model`. Raises UserError where the optimizer lacks an option."""
+    config = prepared.config
+    scheduled = config["scheduler"]["_target_"] is not None
+    training = Training(
+        model,
+        instantiate(config["optimizer"]),
+        instantiate(config["scheduler"]) if scheduled else None,
+        config["seed"],
+        pad,
+        config["corpus"]["primary"]["metric"],
+        {"config": config, "tokens": list(prepared.encoded.vocabulary.tokens)},
+    )
+    try:
+        training.configure_optimizers()
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer or scheduler: {error}; see conf/optimizer/") from error
+    return training
+
+
+def trainer(config: dict[str, Any], folder: RunFolder, callbacks: list[L.Callback]) -> L.Trainer:
+    """Lightning's trainer with `callbacks` and, where the config asks for it, early stopping."""
+    settings, primary = config["trainer"], config["corpus"]["primary"]
+    if settings["patience"] is not None:
+        callbacks = [
+            *callbacks,
+            EarlyStopping(
+                primary["metric"],
+                patience=settings["patience"],
+                mode=primary["mode"],
+                check_finite=False,
+                check_on_train_epoch_end=True,
+            ),
+        ]
+    return L.Trainer(
+        accelerator=settings["accelerator"],
+        devices=settings["devices"],
+        precision=settings["precision"],
+        max_epochs=-1 if settings["max_epochs"] is None else settings["max_epochs"],
+        max_steps=-1 if settings["max_steps"] is None else settings["max_steps"],
+        gradient_clip_val=settings["gradient_clip_val"],
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=folder.path,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )

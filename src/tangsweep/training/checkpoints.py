@@ -1,0 +1,43 @@
+"""best.ckpt and last.ckpt, each whole or not at all, loadable with weights_only=True."""
+
+import io
+import math
+from typing import Any
+
+import pytorch_lightning as L
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.training.module import Training
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files through the project's `atomic_write`."""
+
+    def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        atomic_write(path, buffer.getvalue())
+
+
+class Checkpoints(L.Callback):
+    """After every epoch `last.ckpt`, and `best.ckpt` (weights alone) where the metric improved."""
+
+    def __init__(self, folder: RunFolder, mode: str) -> None:
+        self.folder, self.sign = folder, 1.0 if mode == "min" else -1.0
+        self.best = math.inf  # sign · primary metric
+        self.best_epoch = 0
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: Training) -> None:
+        value = self.sign * module.primary_value
+        if value < self.best:
+            self.best, self.best_epoch = value, trainer.current_epoch + 1
+            trainer.save_checkpoint(self.folder.best, weights_only=True)
+        trainer.save_checkpoint(self.folder.last)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]

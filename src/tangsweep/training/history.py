@@ -1,0 +1,118 @@
+"""What a run writes while it trains: rows of metrics.csv, and the end of a run that diverged."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as L
+import torch
+from torch import Tensor
+
+from tangsweep.metrics import Tally
+from tangsweep.training.module import Training
+from tangsweep.training.scoring import evaluate
+
+Row = Mapping[str, Any]
+
+
+class Diverged(Exception):
+    """The loss became NaN or infinite: a result, not a crash."""
+
+    def __init__(self, step: int, last_finite_loss: float | None) -> None:
+        super().__init__(f"loss no longer finite at step {step}")
+        self.step = step  # the optimizer step, from 1, whose loss was not finite
+        self.last_finite_loss = last_finite_loss  # nats per character, None where there was none
+
+
+class History(L.Callback):
+    """Every `every` steps and after every evaluation a row, given to each of `sinks`.
+
+    Losses stay tensors between rows, so that no step waits for the device; they are therefore
+    checked for NaN and infinity once a row.
+    """
+
+    def __init__(self, every: int, sinks: list[Callable[[Row], None]]) -> None:
+        self.every, self.sinks = every, sinks
+        self.seconds = 0.0  # spent in training epochs, without evaluation
+        self.characters = 0
+        self._pending: list[dict[str, Tensor]] = []
+        self._grad_norm: Tensor | None = None
+        self._epoch = Tally()
+        self._last_finite: float | None = None
+
+    @property
+    def characters_per_second(self) -> float | None:
+        """Trained on so far, without the time for evaluation; None before the first epoch's end."""
+        return round(self.characters / self.seconds, 1) if self.seconds else None
+
+    def on_train_start(self, trainer: L.Trainer, module: Training) -> None:
+        self._started = time.perf_counter()
+        self._evaluate(trainer, module, {"step": 0, "epoch": 0})
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: Training) -> None:
+        self._epoch_started = time.perf_counter()
+
+    def on_before_optimizer_step(self, trainer: L.Trainer, module: Training, optimizer: Any) -> None:
+        if (trainer.global_step + 1) % self.every == 0:
+            gradients = [p.grad for p in module.parameters() if p.grad is not None]
+            self._grad_norm = torch.nn.utils.get_total_norm(gradients)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: Training, outputs: Any, batch: Any, index: int
+    ) -> None:
+        self._pending.append(outputs)
+        if trainer.global_step % self.every == 0:
+            self._write(self._steps_row(trainer))
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: Training) -> None:
+        row = self._steps_row(trainer) if self._pending else self._row(trainer)
+        self.seconds += time.perf_counter() - self._epoch_started
+        row["train/epoch_loss"] = self._epoch.loss
+        row["characters_per_second"] = self.characters_per_second
+        self._epoch = Tally()
+        self._evaluate(trainer, module, row)
+        module.log(module.primary, module.primary_value, logger=False)  # for early stopping
+
+    def _steps_row(self, trainer: L.Trainer) -> dict[str, Any]:
+        """The steps since the last row, as a row. Raises Diverged."""
+        losses, nats, scored = (
+            torch.stack([step[key] for step in self._pending]).tolist() for key in ("loss", "nats", "scored")
+        )
+        first = trainer.global_step - len(losses) + 1
+        self._pending = []
+        for step, loss in enumerate(losses, start=first):
+            if not math.isfinite(loss):
+                raise Diverged(step, self._last_finite)
+            self._last_finite = loss
+        since = Tally(nats=sum(nats), characters=int(sum(scored)))
+        self._epoch = self._epoch + since
+        self.characters += since.characters
+        norm, self._grad_norm = self._grad_norm, None
+        return self._row(trainer) | {
+            "train/loss": since.loss,
+            "train/grad_norm": None if norm is None else norm.item(),
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+        }
+
+    def _row(self, trainer: L.Trainer) -> dict[str, Any]:
+        seconds = round(time.perf_counter() - self._started, 3)
+        return {"step": trainer.global_step, "epoch": trainer.current_epoch + 1, "seconds": seconds}
+
+    def _evaluate(self, trainer: L.Trainer, module: Training, row: dict[str, Any]) -> None:
+        """The development set's scores into `module.dev` and, with `row`, to the sinks."""
+        batches = trainer.datamodule.dev_batches()  # type: ignore[attr-defined]
+        module.dev = dev = evaluate(module.model, batches, module.pad)
+        row |= {
+            "val/loss": dev.loss,
+            "val/perplexity": dev.perplexity,
+            "val/accuracy": dev.accuracy,
+            "seconds": round(time.perf_counter() - self._started, 3),
+        }
+        self._write(row)
+        if not math.isfinite(dev.loss):
+            raise Diverged(row["step"], self._last_finite)
+
+    def _write(self, row: Row) -> None:
+        for sink in self.sinks:
+            sink(row)

@@ -1,0 +1,56 @@
+"""The LightningModule: what a training step is. It knows neither the task nor the cell."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as L
+import torch
+from torch import Tensor
+
+from tangsweep.batches.datamodule import Batch
+from tangsweep.language_model import LanguageModel, nats
+from tangsweep.metrics import Tally
+from tangsweep.randomness import derive
+
+
+class Training(L.LightningModule):
+    """Loss in nats per scored position; dropout of a step drawn from (seed, step).
+
+    `described` are plain values that a checkpoint carries so that the model can be rebuilt from it.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        optimizer: Callable[[Any], torch.optim.Optimizer],
+        scheduler: Callable[[torch.optim.Optimizer], Any] | None,
+        seed: int,
+        pad: int | None,
+        primary: str,
+        described: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.seed, self.pad, self.primary = seed, pad, primary
+        self._optimizer, self._scheduler, self._described = optimizer, scheduler, dict(described)
+        self.dev = Tally()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self._optimizer(self.model.parameters())
+        if self._scheduler is None:
+            return optimizer
+        return [optimizer], [self._scheduler(optimizer)]
+
+    def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
+        torch.manual_seed(derive(self.seed, "dropout", self.global_step))
+        logits, _ = self.model(batch.inputs, batch.carry)
+        total, scored = nats(logits, batch.targets).sum(), (batch.targets >= 0).sum()
+        return {"loss": total / scored, "nats": total.detach(), "scored": scored}
+
+    @property
+    def primary_value(self) -> float:
+        """The metric that the corpus calls primary, on the development set when last evaluated."""
+        return getattr(self.dev, self.primary)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["tangsweep"] = self._described

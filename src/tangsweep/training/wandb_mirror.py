@@ -1,0 +1,79 @@
+"""Everything W&B: one W&B run a run, a mirror of the files in the run's folder."""
+
+import os
+import secrets
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import wandb
+
+from tangsweep.runs.folder import RunFolder, atomic_write
+
+
+def mode(configured: str | None) -> str:
+    """The config's word, else WANDB_MODE, else offline: no account is needed."""
+    return configured or os.environ.get("WANDB_MODE") or "offline"
+
+
+class WandbMirror:
+    """A W&B run that takes rows, scores and poems; `finish` tells it how the run ended."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: Mapping[str, Any],
+        name: str,
+        group: str,
+        project: str,
+        entity: str | None = None,
+        mode: str | None = None,
+    ) -> None:
+        self.run = wandb.init(
+            project=project,
+            entity=entity,
+            mode=_mode(mode),
+            id=wandb_id(folder),
+            name=name,
+            group=group,
+            config=dict(config),
+            dir=str(folder.path),
+            tags=[f"corpus:{config['corpus']['name']}"],
+            reinit="create_new",
+            settings=wandb.Settings(
+                console="off", silent=True, x_disable_stats=True, disable_git=True, save_code=False
+            ),
+        )
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """A row of metrics.csv, at its step."""
+        step = row["step"]
+        self.run.log({key: v for key, v in row.items() if v is not None}, step=step)
+
+    def poems(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        self.run.log({"poems": wandb.Table(columns=list(columns), data=[list(r) for r in rows])})
+
+    def summarize(self, result: Mapping[str, Any]) -> None:
+        """Scores into the run's summary, where W&B's tables look for them."""
+        self.run.summary.update(dict(result))
+
+    def finish(self, failed: bool) -> None:
+        """Exactly once, however the run ended."""
+        self.run.finish(exit_code=1 if failed else 0)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What the record says: the id, and entity/project/id as W&B writes it."""
+        return {"id": self.run.id, "path": self.run.path}
+
+
+def wandb_id(folder: RunFolder) -> str:
+    """Drawn once and kept in the folder, so that a run that goes on keeps its id."""
+    path = folder.path / "wandb-id.txt"
+    if not path.exists():
+        drawn = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+        atomic_write(path, drawn + "\n")
+    return path.read_text(encoding="utf-8").strip()
+
+
+_mode = mode
