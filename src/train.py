@@ -19,7 +19,7 @@ OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(places.outputs(
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
 def main(composed: DictConfig) -> dict[str, Any]:
     """One run, alone or as a job of a sweep; returns its record."""
-    from tangsweep.console import console, summary
+    from tangsweep.console import say, summary
     from tangsweep.training.prepare import prepare, report_found
 
     hydra_config = HydraConfig.get()
@@ -32,9 +32,9 @@ def main(composed: DictConfig) -> dict[str, Any]:
     from tangsweep.training.run import run
 
     result = run(prepared)
-    console.print(summary(result, places.shown(prepared.folder)))
+    say(summary(result, places.shown(prepared.folder)))
     if alone:
-        console.print(f"files in {places.shown(prepared.folder)}")
+        say(f"files in {places.shown(prepared.folder)}")
         if result["status"] == "failed":
             raise SystemExit(1)
     return result

@@ -1,6 +1,7 @@
 """The sweeper behind every multirun; Hydra finds sweepers only in the namespace `hydra_plugins`."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hydra.core.plugins import Plugins
@@ -19,20 +20,17 @@ class TangsweepSweeper(Sweeper):
         self.params = params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.config, self.hydra_context = config, hydra_context
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.choices = config.hydra.runtime.choices
+        self.composed = partial(hydra_context.config_loader.load_sweep_config, config)
+        self.launcher: Any = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> Any:
         from tangsweep.sweep import conduct, grid  # not before a sweep starts: they import pandas
 
-        def compose(job: list[str]) -> DictConfig:
-            return self.hydra_context.config_loader.load_sweep_config(self.config, job)
-
         def launch(jobs: Sequence[Sequence[str]]) -> Any:
             return self.launcher.launch(jobs, initial_job_idx=0)
 
         overrides = grid.merged(self.params, arguments)
-        chosen = self.config.hydra.runtime.choices.get("sweeps")
-        return conduct.conduct(overrides, chosen, compose, launch)
+        return conduct.conduct(overrides, self.choices.get("sweeps"), self.composed, launch)

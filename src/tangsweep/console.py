@@ -2,13 +2,16 @@
 
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-console = Console(highlight=False, soft_wrap=True, markup=False)
+WIDTH = 110  # of tables where the output is no terminal
+
+console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -31,10 +34,15 @@ def logging_to(path: Path) -> Iterator[None]:
         handler.close()
 
 
+def say(line: str, style: str | None = None) -> None:
+    """A line on the terminal, left to the terminal to wrap."""
+    console.print(line, style=style, soft_wrap=True)
+
+
 def warn_of_sample(reason: str) -> None:
     """The warning that cannot be missed: the bundled sample stands in for 全唐诗."""
     line = "=" * 78
-    console.print(
+    say(
         f"{line}\nNOT 全唐诗: the network was not reached ({reason}).\n"
         "These runs use the bundled sample of 120 poems; every record and comparison says so.\n"
         "For 全唐诗: connect, or name a copy in corpus.root or TANGSWEEP_DATA.\n"

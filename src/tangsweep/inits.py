@@ -6,6 +6,7 @@ under the schemes of `FILLS_BIASES`. The embedding stays torch's N(0, 1) under e
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -85,8 +86,8 @@ def _blocks(model: LanguageModel, name: str, parameter: Tensor) -> tuple[Tensor,
     """Views, input-first: one a gate for a cell, one for the output layer."""
     if name.startswith("output"):
         return (parameter.t(),)
-    gates = model.get_submodule(name.rpartition(".")[0]).gates
-    return parameter.chunk(len(gates), dim=-1)
+    cell: Any = model.get_submodule(name.rpartition(".")[0])
+    return parameter.chunk(len(cell.gates), dim=-1)
 
 
 def _add_forget_bias(model: LanguageModel, forget_bias: float) -> None:

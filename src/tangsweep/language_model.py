@@ -30,7 +30,7 @@ class LanguageModel(nn.Module):
         self.hidden_size = hidden_size
         self.embedding = nn.Embedding(vocabulary, embed_size)
         sizes = [embed_size] + [hidden_size] * (layers - 1)
-        self.cells = nn.ModuleList(cell(size, hidden_size) for size in sizes)
+        self.cells: Any = nn.ModuleList(cell(size, hidden_size) for size in sizes)
         self.output = nn.Linear(hidden_size, vocabulary)
         self.dropout = dropout
 

@@ -76,8 +76,8 @@ def split(poems: Sequence[Poem], settings: PoemSettings) -> Split:
                 f"the split leaves no {name} poem ({counts['read']} read, {len(kept)} kept): "
                 "raise data.poems or change data.train_fraction, data.train_poems, data.dev_poems"
             )
-    texts = ([k.sentences for k in side] for side in (train, dev, pool))
-    return Split(*texts, counts=counts)
+    texts = [[k.sentences for k in side] for side in (train, dev, pool)]
+    return Split(texts[0], texts[1], texts[2], counts)
 
 
 def _ordered(poems: Sequence[Poem], split_seed: int | None) -> list[Poem]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tangsweep.errors import UserError
 
@@ -64,7 +64,7 @@ def parse(path: Path) -> list[Poem]:
     return [_poem(entry, path, position) for position, entry in enumerate(entries)]
 
 
-def _poem(entry: object, path: Path, position: int) -> Poem:
+def _poem(entry: Any, path: Path, position: int) -> Poem:
     match entry:
         case {"paragraphs": [*lines], "id": str(id)} if all(isinstance(x, str) for x in lines):
             author, title = str(entry.get("author", "")), str(entry.get("title", ""))

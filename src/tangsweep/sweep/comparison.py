@@ -4,26 +4,27 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich import box
 from rich.table import Table
 
 from tangsweep import places
-from tangsweep.console import console
+from tangsweep.console import console, say
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import read_result
 from tangsweep.sweep import curves
 
-HEADINGS = {
+SHOWN = {  # column → its heading on the console and in Markdown; comparison.csv has more
     "run": "run",
     "status": "status",
-    "dev_perplexity": "dev ppl",
+    "dev_perplexity": "best dev ppl",
     "best_epoch": "at epoch",
     "train_perplexity": "train ppl there",
-    "last_train_perplexity": "train ppl at the end",
-    "last_dev_perplexity": "dev ppl at the end",
+    "last_train_perplexity": "train ppl at end",
     "unigram": "unigram ppl",
     "bigram": "bigram ppl",
     "seconds": "seconds",
 }
+ALSO = ["last_dev_perplexity", "corpus", "seed", "error", "folder"]
 
 
 def close(folder: Path) -> None:
@@ -38,15 +39,13 @@ def close(folder: Path) -> None:
     atomic_write(folder / "comparison.csv", runs.to_csv(index=False))
     atomic_write(folder / "comparison.md", f"{_markdown(runs)}\n\n{caption}\n")
     curves.write(folder, [RunFolder(folder / run) for run in runs["folder"]], caption)
-    console.print(
-        f"{places.shown(folder)}: comparison.csv, comparison.md, curves.html, curves.png, and a folder a run"
-    )
+    say(f"{places.shown(folder)}: comparison.csv, comparison.md, curves.html, curves.png, and a folder a run")
 
 
 def table(folder: Path) -> pd.DataFrame:
     """One row a run that has a record or a config, best development perplexity first."""
     rows = [_row(path) for path in sorted(folder.iterdir()) if (path / "config.yaml").exists()]
-    runs = pd.DataFrame(rows, columns=[*HEADINGS, "corpus", "seed", "error", "folder"])
+    runs = pd.DataFrame(rows, columns=[*SHOWN, *ALSO])
     return runs.sort_values("dev_perplexity", na_position="last", ignore_index=True)
 
 
@@ -80,7 +79,7 @@ def _row(path: Path) -> dict[str, Any]:
 
 
 def _cells(runs: pd.DataFrame) -> list[list[str]]:
-    return [[_cell(row[key]) for key in HEADINGS] for _, row in runs.iterrows()]
+    return [[_cell(row[key]) for key in SHOWN] for _, row in runs.iterrows()]
 
 
 def _cell(value: Any) -> str:
@@ -92,14 +91,15 @@ def _cell(value: Any) -> str:
 
 
 def _console_table(runs: pd.DataFrame, caption: str) -> Table:
-    shown = Table(caption=caption)
-    for key, heading in HEADINGS.items():
-        shown.add_column(heading, justify="left" if key in ("run", "status") else "right")
+    shown = Table(caption=caption, box=box.SIMPLE)
+    for key, heading in SHOWN.items():
+        text = key in ("run", "status")
+        shown.add_column(heading, justify="left" if text else "right", no_wrap=text)
     for cells in _cells(runs):
         shown.add_row(*cells)
     return shown
 
 
 def _markdown(runs: pd.DataFrame) -> str:
-    rows = [list(HEADINGS.values()), ["---"] * len(HEADINGS), *_cells(runs)]
+    rows = [list(SHOWN.values()), ["---"] * len(SHOWN), *_cells(runs)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
 from tangsweep import places
-from tangsweep.console import console
+from tangsweep.console import say
 from tangsweep.errors import UserError
 from tangsweep.runs import identity
 from tangsweep.sweep import comparison
@@ -30,7 +30,7 @@ def conduct(overrides: Sequence[Override], chosen: str | None, compose: Compose,
     folder = prepared[0].folder.parent
     _refuse_existing([p.folder for p in prepared])
     report_found(prepared[0])
-    console.print(f"{len(jobs)} runs into {places.shown(folder)}")
+    say(f"{len(jobs)} runs into {places.shown(folder)}")
     returns: Sequence[JobReturn] = []
     try:
         returns = launch(jobs)
@@ -61,7 +61,7 @@ def _prepared(
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:
-    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def _refuse_existing(folders: list[Path]) -> None:
@@ -76,6 +76,6 @@ def _refuse_existing(folders: list[Path]) -> None:
 
 def _failed(job: JobReturn) -> bool:
     if job.status is JobStatus.FAILED:  # raised outside the run's own record
-        console.print(f"a run failed: {job._return_value}")
+        say(f"a run failed: {job._return_value}")
         return True
     return job.return_value["status"] == "failed"

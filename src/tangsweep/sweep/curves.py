@@ -36,10 +36,10 @@ def _read(run: RunFolder) -> pd.DataFrame:
     return long.dropna().assign(run=run.path.name.rpartition("-")[0])
 
 
-def chart(points: pd.DataFrame, caption: str) -> alt.HConcatChart:
-    """Training and development loss side by side, one colour a run; a click on a name picks it."""
+def chart(points: pd.DataFrame, caption: str) -> alt.FacetChart:
+    """Training and development loss side by side on one scale; a click on a name picks a run."""
     chosen = alt.selection_point(fields=["run"], bind="legend")
-    base = (
+    lines = (
         alt.Chart(points)
         .mark_line()
         .encode(
@@ -50,9 +50,7 @@ def chart(points: pd.DataFrame, caption: str) -> alt.HConcatChart:
             tooltip=["run:N", "side:N", "epoch:Q", alt.Tooltip("loss:Q", format=".3f")],
         )
         .properties(width=420, height=320)
+        .add_params(chosen)
     )
-    sides = [
-        base.transform_filter(alt.datum.side == side).properties(title=f"{side} loss")
-        for side in SIDES.values()
-    ]
-    return alt.hconcat(*sides).add_params(chosen).properties(title=caption)
+    sides = alt.Column("side:N", sort=list(SIDES.values()), title=None)
+    return lines.facet(column=sides).properties(title=caption)

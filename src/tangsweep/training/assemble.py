@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 from tangsweep import places
 from tangsweep.batches.datamodule import PoemData
-from tangsweep.console import console
+from tangsweep.console import say
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize
 from tangsweep.language_model import LanguageModel, build
@@ -51,7 +51,7 @@ def model(prepared: Prepared) -> LanguageModel:
     vectors = config["model"]["pretrained_embeddings"]
     if vectors is not None:
         coverage = word_vectors.load(places.anchored(vectors), known, built.embedding.weight)
-        console.print(f"pretrained embeddings: {coverage.found:,} of {coverage.characters:,} characters")
+        say(f"pretrained embeddings: {coverage.found:,} of {coverage.characters:,} characters")
     return built
 
 

@@ -9,7 +9,6 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from tangsweep.runs.folder import RunFolder, atomic_write
-from tangsweep.training.module import Training
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -29,7 +28,7 @@ class Checkpoints(L.Callback):
         self.best = math.inf  # sign · primary metric
         self.best_epoch = 0
 
-    def on_train_epoch_end(self, trainer: L.Trainer, module: Training) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
         value = self.sign * module.primary_value
         if value < self.best:
             self.best, self.best_epoch = value, trainer.current_epoch + 1

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tangsweep.metrics import Tally
-from tangsweep.training.module import Training
 from tangsweep.training.scoring import evaluate
 
 Row = Mapping[str, Any]
@@ -46,26 +45,26 @@ class History(L.Callback):
         """Trained on so far, without the time for evaluation; None before the first epoch's end."""
         return round(self.characters / self.seconds, 1) if self.seconds else None
 
-    def on_train_start(self, trainer: L.Trainer, module: Training) -> None:
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
         self._started = time.perf_counter()
         self._evaluate(trainer, module, {"step": 0, "epoch": 0})
 
-    def on_train_epoch_start(self, trainer: L.Trainer, module: Training) -> None:
+    def on_train_epoch_start(self, trainer: L.Trainer, module: Any) -> None:
         self._epoch_started = time.perf_counter()
 
-    def on_before_optimizer_step(self, trainer: L.Trainer, module: Training, optimizer: Any) -> None:
+    def on_before_optimizer_step(self, trainer: L.Trainer, module: Any, optimizer: Any) -> None:
         if (trainer.global_step + 1) % self.every == 0:
             gradients = [p.grad for p in module.parameters() if p.grad is not None]
             self._grad_norm = torch.nn.utils.get_total_norm(gradients)
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, module: Training, outputs: Any, batch: Any, index: int
+        self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int
     ) -> None:
         self._pending.append(outputs)
         if trainer.global_step % self.every == 0:
             self._write(self._steps_row(trainer))
 
-    def on_train_epoch_end(self, trainer: L.Trainer, module: Training) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
         row = self._steps_row(trainer) if self._pending else self._row(trainer)
         self.seconds += time.perf_counter() - self._epoch_started
         row["train/epoch_loss"] = self._epoch.loss
@@ -99,7 +98,7 @@ class History(L.Callback):
         seconds = round(time.perf_counter() - self._started, 3)
         return {"step": trainer.global_step, "epoch": trainer.current_epoch + 1, "seconds": seconds}
 
-    def _evaluate(self, trainer: L.Trainer, module: Training, row: dict[str, Any]) -> None:
+    def _evaluate(self, trainer: L.Trainer, module: Any, row: dict[str, Any]) -> None:
         """The development set's scores into `module.dev` and, with `row`, to the sinks."""
         batches = trainer.datamodule.dev_batches()  # type: ignore[attr-defined]
         module.dev = dev = evaluate(module.model, batches, module.pad)

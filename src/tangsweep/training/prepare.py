@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tangsweep import places
 from tangsweep.batches.encode import Encoded, encode
 from tangsweep.batches.split import PoemSettings
-from tangsweep.console import console, warn_of_sample
+from tangsweep.console import say, warn_of_sample
 from tangsweep.corpora.resolve import resolve
 from tangsweep.corpora.tang import Corpus
 from tangsweep.runs import identity
@@ -55,7 +55,7 @@ def report_found(prepared: Prepared) -> None:
     facts, corpus = prepared.encoded.facts, prepared.corpus
     poems, characters = facts["poems"], facts["characters"]
     checked = "" if corpus.verified else ", not the published files: checksums differ"
-    console.print(
+    say(
         f"corpus {corpus.name} ({corpus.source}{checked}): {poems['read']:,} poems read; "
         f"{poems['empty']:,} empty, {poems['duplicate']:,} duplicate, {poems['short']:,} short "
         f"dropped; {poems['train']:,} train, {poems['dev']:,} held out\n"

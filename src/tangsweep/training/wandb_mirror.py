@@ -32,7 +32,7 @@ class WandbMirror:
         self.run = wandb.init(
             project=project,
             entity=entity,
-            mode=_mode(mode),
+            mode=_mode(mode),  # type: ignore[arg-type]
             id=wandb_id(folder),
             name=name,
             group=group,
