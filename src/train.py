@@ -11,7 +11,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from tangsweep import places
-from tangsweep.command_line import reported
+from tangsweep.command_line import complain, reported
+from tangsweep.errors import UserError
 
 OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(places.outputs()), replace=True)
 
@@ -19,24 +20,33 @@ OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(places.outputs(
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
 def main(composed: DictConfig) -> dict[str, Any]:
     """One run, alone or as a job of a sweep; returns its record."""
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        return job(composed)
+    try:
+        result = job(composed, announced=True)
+    except UserError as error:
+        raise SystemExit(complain(str(error))) from None  # Hydra would add lines of its own
+    if result["status"] == "failed":
+        raise SystemExit(1)
+    return result
+
+
+def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
+    """Prepare and train; `announced` says first what the corpus holds and last where files lie."""
     from tangsweep.console import say, summary
     from tangsweep.training.prepare import prepare, report_found
 
-    hydra_config = HydraConfig.get()
     config: Any = OmegaConf.to_container(composed, resolve=True)
-    prepared = prepare(config, list(hydra_config.overrides.task))
-    alone = hydra_config.mode is not RunMode.MULTIRUN
-    if alone:
+    prepared = prepare(config, list(HydraConfig.get().overrides.task))
+    if announced:
         report_found(prepared)
 
     from tangsweep.training.run import run
 
     result = run(prepared)
     say(summary(result, places.shown(prepared.folder)))
-    if alone:
+    if announced:
         say(f"files in {places.shown(prepared.folder)}")
-        if result["status"] == "failed":
-            raise SystemExit(1)
     return result
 
 

@@ -26,17 +26,18 @@ def reported(main: Callable[[], Any]) -> None:
     except (HydraException, OmegaConfBaseException, UserError) as error:
         if full:
             raise
-        sys.exit(_complain(one_line(error)))
+        sys.exit(complain(one_line(error)))
     except OSError as error:  # a folder that cannot be made, a full disk
         if full:
             raise
-        sys.exit(_complain(f"{error.filename or 'a file'}: {error.strerror or error}"))
+        sys.exit(complain(f"{error.filename or 'a file'}: {error.strerror or error}"))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
-def _complain(line: str) -> int:
+def complain(line: str) -> int:
+    """Print the error; returns the exit status."""
     print(f"error: {line}", file=sys.stderr)
     return MISTAKE
 

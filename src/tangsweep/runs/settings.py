@@ -94,7 +94,7 @@ def _check_together(values: Mapping[str, Any]) -> None:
             raise UserError("data.split=fixed needs data.pool and data.dev_poems: set both")
         if poems is not None and poems > pool:
             raise UserError(f"data.poems={poems} is more than data.pool={pool}: raise data.pool")
-    if values.get("scheduler.needs_epochs") and values["trainer.max_epochs"] is None:
+    if values.get("scheduler.T_max", 0) is None:
         raise UserError("scheduler=cosine needs trainer.max_epochs: set it, or scheduler=none")
 
 

@@ -1,0 +1,17 @@
+import pytest
+
+from tangsweep.corpora.script import to_traditional
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "expected"),
+    [
+        ("红", "紅", "紅"),
+        ("日红山夜湖海月", "日紅山夜湖海月", "日紅山夜湖海月"),
+        ("紅", "紅", "紅"),  # traditional already
+        ("红", "红", "红"),  # a corpus in simplified characters
+        ("红", "", "紅"),  # known neither way: named as the corpus would write it
+    ],
+)
+def test_simplified_input(text: str, known: str, expected: str) -> None:
+    assert to_traditional(text, known) == expected

@@ -1,0 +1,37 @@
+import os
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, OOV, PAD, Vocabulary, build
+
+texts = st.lists(st.text("甲乙丙丁戊己，。", min_size=1, max_size=12), min_size=1, max_size=6)
+
+
+@given(texts, st.integers(1, 4))
+@settings(deadline=None)
+def test_marks_then_characters_by_frequency(samples: list[str], min_freq: int) -> None:
+    known = build(samples, min_freq)
+    counts = Counter("".join(samples))
+    assert known.tokens[:4] == MARKS
+    assert set(known.tokens[4:]) == {c for c, n in counts.items() if n >= min_freq}
+    frequencies = [counts[c] for c in known.tokens[4:]]
+    assert frequencies == sorted(frequencies, reverse=True)
+
+
+def test_ids() -> None:
+    known = Vocabulary([*MARKS, "甲", "乙"])
+    assert (PAD, OOV, BOS, EOS) == (0, 1, 2, 3)
+    assert known.encode("乙丙甲") == [5, OOV, 4]
+    assert known.decode([4, 5]) == "甲乙"
+    assert ("甲" in known, "丙" in known, len(known)) == (True, False, 6)
+    assert known.fingerprint != Vocabulary([*MARKS, "乙", "甲"]).fingerprint
+
+
+def test_fastnlp_stays_quiet_and_leaves_the_environment(capfd: pytest.CaptureFixture[str]) -> None:
+    before = dict(os.environ)
+    build(["甲乙"], 1)
+    assert dict(os.environ) == before
+    assert capfd.readouterr() == ("", "")

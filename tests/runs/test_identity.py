@@ -1,0 +1,49 @@
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tangsweep.runs import identity
+from tests.conftest import configured
+
+
+def digest(*overrides: str) -> str:
+    return identity.config_hash(configured(*overrides), "corpus")
+
+
+def test_what_cannot_change_the_result_does_not_change_the_identity() -> None:
+    same = ["trainer.threads=4", "logger=csv", "sweep.name=x", "corpus.root=/x", "trainer.log_every=3"]
+    assert {digest(override) for override in same} == {digest()}
+
+
+def test_what_can_change_the_result_does() -> None:
+    other = [
+        "seed=1",
+        "optimizer=sgd",
+        "optimizer.lr=0.1",
+        "data.poems=99",
+        "trainer.max_epochs=3",
+        "init=xavier",
+    ]
+    digests = {digest(override) for override in other}
+    assert len(digests) == len(other)
+    assert digest() not in digests
+    assert identity.config_hash(configured(), "another corpus") != digest()
+
+
+def test_every_volatile_key_exists() -> None:
+    keys = {key for key, _ in identity.flat(configured())}
+    for volatile in identity.VOLATILE:
+        assert any(key == volatile or key.startswith(f"{volatile}.") for key in keys), volatile
+
+
+def test_slug() -> None:
+    assert identity.slug(["optimizer=adam", "optimizer.lr=0.01"]) == "optimizer-adam_lr-0.01"
+    assert identity.slug(["+a.b=1", "~c"]) == "b-1_c"
+    assert identity.slug([]) == "run"
+
+
+@given(st.lists(st.text(max_size=60), max_size=6))
+def test_slugs_are_folder_names_everywhere(overrides: list[str]) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,80}", identity.slug(overrides))
+    assert identity.slug(overrides) not in (".", "..")
