@@ -51,6 +51,13 @@ def warn_of_sample(reason: str) -> None:
     )
 
 
+def readable(number: float) -> str:
+    """A score or a count: one decimal, none for whole numbers, powers of ten from a million on."""
+    if abs(number) >= 1e6:
+        return f"{number:.1e}"
+    return f"{number:,.0f}" if number == int(number) else f"{number:,.1f}"
+
+
 def summary(result: Mapping[str, Any], folder: str) -> str:
     """One line on how a run ended."""
     status = result["status"]
@@ -62,7 +69,9 @@ def summary(result: Mapping[str, Any], folder: str) -> str:
         status = f"diverged at step {result['diverged_step']}{after}"
     if result["dev"] is None:
         return f"{result['run_id']}  {status}"
+    perplexity = result["dev"]["perplexity"]
+    dev = "infinite" if perplexity is None else readable(perplexity)
     return (
-        f"{result['run_id']}  {status}  dev ppl {result['dev']['perplexity']:.1f} "
+        f"{result['run_id']}  {status}  dev ppl {dev} "
         f"at epoch {result['best_epoch']} of {result['epochs']}, {result['seconds']:.0f} s"
     )

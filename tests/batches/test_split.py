@@ -86,7 +86,7 @@ def test_fixed_holds_out_the_same_poems_whatever_the_number_of_training_poems(sp
 
 @pytest.mark.parametrize("poems", [TEN[:1], ["", ""]])
 def test_a_split_without_a_side_is_an_error(poems: list[str]) -> None:
-    with pytest.raises(UserError, match="the split leaves no (training|development) poem"):
+    with pytest.raises(UserError, match=r"the split leaves no (training|development) poem"):
         split(corpus(*poems).poems, settings())
 
 

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from tangsweep import places
-from tangsweep.console import console, say
+from tangsweep.console import console, readable, say
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import read_result
 from tangsweep.sweep import curves
@@ -32,8 +32,9 @@ def close(folder: Path) -> None:
     runs = table(folder)
     if runs.empty:
         return
-    caption = f"corpus: {', '.join(sorted(set(runs['corpus'])))}"
-    if "sample" in set(runs["corpus"]):
+    corpora = sorted(set(runs["corpus"].dropna()))
+    caption = f"corpus: {', '.join(corpora) or 'unknown, no run has a record'}"
+    if "sample" in corpora:
         caption += ": the bundled sample of 120 poems, NOT 全唐诗"
     console.print(_console_table(runs, caption))
     atomic_write(folder / "comparison.csv", runs.to_csv(index=False))
@@ -85,9 +86,7 @@ def _cells(runs: pd.DataFrame) -> list[list[str]]:
 def _cell(value: Any) -> str:
     if pd.isna(value):
         return "–"
-    if isinstance(value, float):
-        return f"{value:.0f}" if value == int(value) else f"{value:,.1f}"
-    return str(value)
+    return readable(value) if isinstance(value, float) else str(value)
 
 
 def _console_table(runs: pd.DataFrame, caption: str) -> Table:

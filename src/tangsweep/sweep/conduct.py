@@ -12,7 +12,6 @@ from tangsweep import places
 from tangsweep.console import say
 from tangsweep.errors import UserError
 from tangsweep.runs import identity
-from tangsweep.sweep import comparison
 from tangsweep.sweep.grid import expand, swept_keys
 from tangsweep.training.prepare import Prepared, prepare, report_found
 
@@ -35,6 +34,8 @@ def conduct(overrides: Sequence[Override], chosen: str | None, compose: Compose,
     try:
         returns = launch(jobs)
     finally:
+        from tangsweep.sweep import comparison  # pandas and Altair, only once there is something to compare
+
         comparison.close(folder)
     if any(_failed(job) for job in returns):
         raise SystemExit(1)

@@ -1,0 +1,84 @@
+"""Every file in conf/ and sweeps/ is composed and run for a few steps on a handful of sample poems."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tangsweep import places
+from tangsweep.sweep.grid import expand, merged
+from tests.conftest import QUIET, configured
+
+CONF, SWEEPS = places.REPOSITORY / "conf", places.REPOSITORY / "sweeps"
+OPTIONS = sorted(
+    f"{path.parent.name}={path.stem}"
+    for path in CONF.glob("*/*.yaml")
+    if path.parent.name not in ("hydra", "corpus", "logger")
+)
+FEW = (
+    "corpus=sample",
+    "data.poems=12",
+    "data.train_poems=null",
+    "data.dev_poems=null",
+    "data.batch_size=4",
+    "data.max_chars=30",
+    "model.hidden_size=6",
+    "model.embed_size=6",
+    "trainer.max_epochs=2",
+    "trainer.max_steps=4",
+)
+GPU_ONLY = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+
+@pytest.mark.parametrize(
+    "option", [pytest.param(o, marks=GPU_ONLY) if o == "trainer=gpu" else o for o in OPTIONS]
+)
+def test_every_option_runs(option: str, train) -> None:  # type: ignore[no-untyped-def]
+    result, _ = train(base=(option, *FEW, *QUIET))
+    assert (result["status"], result["steps"]) == ("done", 4)
+
+
+def sweep_file(name: str) -> dict:  # type: ignore[type-arg]
+    return yaml.safe_load((SWEEPS / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SWEEPS.glob("*.yaml")))
+def test_every_sweep_is_a_multirun_whose_corners_run(name: str, train) -> None:  # type: ignore[no-untyped-def]
+    file = sweep_file(name)
+    assert file["hydra"]["mode"] == "MULTIRUN"
+    jobs = expand(merged(file["hydra"]["sweeper"]["params"], []))
+    small = [option for option in FEW if not (name == "dataset_sizes" and "dev_poems" in option)]
+    pool = ("data.pool=12", "data.dev_poems=4") if name == "dataset_sizes" else ()
+    for job in (jobs[0], jobs[-1]):
+        # What makes a job small goes last, and so has the last word over the grid's own sizes.
+        result, _ = train(*job, *small, *pool, base=(f"sweeps={name}", *QUIET))
+        assert result["status"] == "done"
+
+
+def test_every_job_of_every_sweep_composes_and_makes_sense() -> None:
+    from tangsweep.runs.settings import check
+
+    for path in SWEEPS.glob("*.yaml"):
+        for job in expand(merged(sweep_file(path.stem)["hydra"]["sweeper"]["params"], [])):
+            check(configured(f"sweeps={path.stem}", *job))
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("optimizer/*.yaml")), ids=lambda p: p.stem)
+def test_optimizers_differ_from_torchs_defaults_only_as_stated(path: Path) -> None:
+    file = yaml.safe_load(path.read_text())
+    module, _, name = file.pop("_target_").rpartition(".")
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    default = getattr(importlib.import_module(module), name)([parameter], lr=0.01).defaults
+    given = {key: tuple(v) if isinstance(v, list) else v for key, v in file.items() if key != "_partial_"}
+    stated = {"momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True}}
+    assert {k: v for k, v in given.items() if default[k] != v} == stated.get(path.stem, {})
+    assert file["lr"] == 0.01
+
+
+def test_published_settings() -> None:
+    data = configured()["data"]
+    assert (data["poems"], data["batch_size"], data["min_chars"], data["max_chars"]) == (100, 1, 20, 60)
+    assert configured("experiment=tang_16k")["model"]["hidden_size"] == 512
+    assert configured("experiment=tang_10k_momentum")["optimizer"]["momentum"] == 0.9

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from tangsweep.errors import UserError
+from tangsweep.generation.checkpoint import load
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.ckpt does not exist"):
+        load(tmp_path / "none.ckpt")
+    with pytest.raises(UserError, match=r"best\.ckpt does not exist"):
+        load(tmp_path)
+
+
+class Evil:
+    def __reduce__(self) -> object:
+        return print, ("code ran",)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", None, "dictionary", "evil"])
+def test_no_checkpoint(tmp_path: Path, content: object, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.ckpt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save({"evil": Evil(), "dictionary": {"state_dict": {}}}.get(str(content), [1]), path)
+    with pytest.raises(UserError, match=r"x\.ckpt is no checkpoint"):
+        load(path)
+    assert capsys.readouterr().out == ""
+
+
+def test_of_another_vocabulary_or_cell(train, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    stored = torch.load(train().folder.best, weights_only=True)
+    stored["tangsweep"]["tokens"].append("龍")
+    torch.save(stored, tmp_path / "other.ckpt")
+    with pytest.raises(UserError, match="weights for another model than its vocabulary"):
+        load(tmp_path / "other.ckpt")
+    stored["tangsweep"]["config"]["cell"] = {"name": "os.system"}
+    torch.save(stored, tmp_path / "cell.ckpt")
+    with pytest.raises(UserError, match=r"os\.system does not exist"):
+        load(tmp_path / "cell.ckpt")

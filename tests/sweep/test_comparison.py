@@ -1,0 +1,132 @@
+"""The closing table on hand-written records."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tangsweep.console import readable
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import MetricsFile
+from tangsweep.sweep import comparison, curves
+
+
+def record(folder: Path, name: str, **changes: Any) -> RunFolder:
+    run = RunFolder.create(folder / f"{name}-00000000")
+    run.config.write_text("seed: 0\n")
+    result = {
+        "status": "done",
+        "dev": {"perplexity": 120.5},
+        "train": {"perplexity": 90.25},
+        "last": {"train": {"perplexity": 3.0}, "dev": {"perplexity": 400.0}},
+        "best_epoch": 7,
+        "baselines": {"uniform": 300.0, "unigram": 200.0, "bigram": 150.0},
+        "seconds": 12.5,
+        "corpus": {"name": "tang"},
+        "seed": 0,
+        "error": None,
+    } | changes
+    run.result.write_text(json.dumps(result))
+    metrics = MetricsFile(run.metrics)
+    for epoch in (0, 1, 2):
+        metrics.append(
+            {"step": epoch, "epoch": epoch, "val/loss": 5.0 - epoch, "train/epoch_loss": epoch and 4 - epoch}
+        )
+    metrics.append({"step": 3, "epoch": 3, "train/loss": 1.0})
+    metrics.close()
+    return run
+
+
+@pytest.fixture
+def sweep(home: Path) -> Path:
+    folder = home / "outputs" / "s"
+    record(folder, "worse")
+    record(folder, "better", dev={"perplexity": 80.0})
+    record(folder, "nan", status="diverged", dev=None, train=None, last=None, best_epoch=None)
+    record(
+        folder,
+        "broken",
+        status="failed",
+        dev={"perplexity": None},
+        train=None,
+        last=None,
+        error="it broke",
+        best_epoch=None,
+    )
+    killed = RunFolder.create(folder / "killed-00000000")
+    killed.config.write_text("seed: 0\n")
+    (folder / "notes").mkdir()
+    return folder
+
+
+def test_best_first_and_every_run_shown(sweep: Path) -> None:
+    runs = comparison.table(sweep)
+    assert runs["run"].tolist()[:2] == ["better", "worse"]
+    assert set(runs["run"]) == {"better", "worse", "nan", "broken", "killed"}
+    states = dict(zip(runs["run"], runs["status"], strict=True))
+    assert states == {
+        "better": "done",
+        "worse": "done",
+        "nan": "diverged",
+        "broken": "failed",
+        "killed": "no record",
+    }
+
+
+def test_files_and_console(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    comparison.close(sweep)
+    shown = capsys.readouterr().out
+    for text in (
+        "better",
+        "80",
+        "120.5",
+        "90.2",
+        "diverged",
+        "failed",
+        "no record",
+        "corpus: tang",
+        "curves.html",
+    ):
+        assert text in shown
+    read = pd.read_csv(sweep / "comparison.csv")
+    assert read.loc[read["run"] == "worse", "last_dev_perplexity"].tolist() == [400.0]
+    markdown = (sweep / "comparison.md").read_text(encoding="utf-8")
+    assert "| worse | done | 120.5 | 7 | 90.2 | 3 | 200 | 150 | 12.5 |" in markdown
+    assert (sweep / "curves.png").read_bytes().startswith(b"\x89PNG")
+    page = (sweep / "curves.html").read_text(encoding="utf-8")
+    assert "https://cdn" not in page
+    assert len(page) > 500_000  # its scripts are inside
+
+
+def test_the_sample_is_named_in_every_comparison(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "outputs" / "s"
+    record(folder, "one", corpus={"name": "sample"})
+    comparison.close(folder)
+    assert "NOT 全唐诗" in capsys.readouterr().out
+    assert "NOT 全唐诗" in (folder / "comparison.md").read_text(encoding="utf-8")
+    assert "NOT 全唐诗" in json.dumps(
+        curves.chart(curves.read([]), "corpus: sample, NOT 全唐诗").to_dict(), ensure_ascii=False
+    )
+
+
+def test_curves_are_the_evaluated_epochs(sweep: Path) -> None:
+    points = curves.read([RunFolder(sweep / "worse-00000000"), RunFolder(sweep / "killed-00000000")])
+    development = points[points["side"] == "development"]
+    assert development[["epoch", "loss"]].values.tolist() == [[0, 5.0], [1, 4.0], [2, 3.0]]
+    assert set(points["run"]) == {"worse"}
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(7.0, "7"), (1_234.56, "1,234.6"), (1.6547e23, "1.7e+23"), (-0.25, "-0.2")]
+)
+def test_numbers_stay_readable(number: float, shown: str) -> None:
+    assert readable(number) == shown
+
+
+def test_an_empty_folder_says_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "empty").mkdir()
+    comparison.close(home / "empty")
+    assert capsys.readouterr().out == ""
+    assert list((home / "empty").iterdir()) == []

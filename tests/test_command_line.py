@@ -1,0 +1,206 @@
+"""The commands as a user types them, each in a process of its own, from another working directory."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tangsweep import places
+from tests.training import wandb_file
+
+TINY = ["corpus=sample", "data.poems=12", "trainer.max_epochs=2", "model.hidden_size=8", "model.embed_size=8"]
+
+
+def call(home: Path, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    elsewhere = home / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, str(places.REPOSITORY / "src" / script), *arguments],
+        cwd=elsewhere,
+        env={**os.environ, "TANGSWEEP_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+    )
+
+
+MISTAKES = [
+    (
+        ["optimizer=sdg"],
+        "optimizer=sdg does not exist; there are: adadelta, adagrad, adam, adamw, momentum, nesterov",
+    ),
+    (["optimiser=sgd"], "optimiser does not exist; there are: seed, sweep, poems, corpus, data"),
+    (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
+    (["sweeps=optimisers"], "sweeps=optimisers does not exist; there are: dataset_sizes, embeddings, inits"),
+    (["-m", "optimizer=sgd,sdg"], "optimizer=sdg does not exist"),
+    (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1 makes no sense: it must be a number above 0"),
+    (["optimizer=sgd,adam"], "Ambiguous value for argument 'optimizer=sgd,adam'"),
+    (["data.poems=0"], "data.poems=0 makes no sense: it must be a whole number of at least 1, or null"),
+    (["corpus=sample", "data.poems=121"], "121 poems were asked for"),
+    (["corpus.root=/nowhere"], "/nowhere/quantangshi/poet.tang.0.json is missing"),
+    (["corpus=sample", "data.poems=1"], "the split leaves no training poem"),
+    (["poems.starts=日"], "poems.starts=日"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"), MISTAKES, ids=lambda v: " ".join(v) if isinstance(v, list) else ""
+)
+def test_a_mistake_is_told_in_one_line_and_leaves_nothing(
+    home: Path, arguments: list[str], complaint: str
+) -> None:
+    done = call(home, "train.py", *arguments)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert complaint in line
+    assert not list((home / "outputs").glob("*/*"))
+
+
+def test_help_is_short_and_needs_no_torch(home: Path) -> None:
+    done = call(home, "train.py", "--help")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) < 30
+    assert "optimizer: adadelta, adagrad, adam, adamw, momentum, nesterov, rmsprop, sgd" in done.stdout
+    assert "sweeps: dataset_sizes, embeddings, inits, learning_rates, optimizers" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["optimizer=sdg"], ["data.poems=0"]])
+def test_torch_and_its_like_are_imported_only_when_a_run_starts(home: Path, arguments: list[str]) -> None:
+    code = (
+        "import sys, runpy; sys.argv = sys.argv[1:]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'pytorch_lightning', 'wandb', 'fastNLP', 'pandas', 'altair'} & set(sys.modules)\n"
+        "print('heavy:', sorted(heavy))"
+    )
+    script = str(places.REPOSITORY / "src" / "train.py")
+    done = subprocess.run(
+        [sys.executable, "-c", code, script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+    )
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def records(home: Path, sweep: str) -> dict[str, dict]:  # type: ignore[type-arg]
+    found = {
+        p.parent.name: json.loads(p.read_text()) for p in (home / "outputs" / sweep).glob("*/result.json")
+    }
+    return {re.sub(r"-[0-9a-f]{8}$", "", name): record for name, record in found.items()}
+
+
+def test_a_sweep_from_its_command_to_its_comparison(home: Path) -> None:
+    command = ["-m", "optimizer=sgd,adam", "init.forget_bias=0,1", *TINY]
+    done = call(home, "train.py", *command)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found = records(home, "optimizer_init.forget_bias")
+    assert set(found) == {f"optimizer-{o}_forget_bias-{b}" for o in ("sgd", "adam") for b in (0, 1)}
+    assert all(r["status"] == "done" for r in found.values())
+    folder = home / "outputs" / "optimizer_init.forget_bias"
+    offline = [wandb_file.read(path) for path in folder.iterdir() if path.is_dir()]
+    assert len({run.id for run in offline}) == 4
+    assert [run.exit_codes for run in offline] == [[0]] * 4
+    assert {run.group for run in offline} == {"optimizer_init.forget_bias"}
+    assert {p.name for p in folder.iterdir() if p.is_file()} == {
+        "comparison.csv",
+        "comparison.md",
+        "curves.html",
+        "curves.png",
+    }
+    assert "NOT 全唐诗" in done.stdout
+    assert re.search(r"optimizer-adam_forget_bias-0 +done +[0-9.]+ +[12] ", done.stdout)
+    assert "curves.html" in done.stdout
+    assert "\x1b" not in done.stdout  # no progress bar, no colours: this is no terminal
+    # A run alone gives the numbers that it gives inside the sweep.
+    alone = call(home, "train.py", "optimizer=adam", "init.forget_bias=1", *TINY)
+    assert alone.returncode == 0, alone.stderr
+    [single] = records(home, "single").values()
+    inside = found["optimizer-adam_forget_bias-1"]
+    for key in ("train", "dev", "last", "best_epoch", "config_hash", "corpus"):
+        assert single[key] == inside[key]
+    # The same again is refused before anything is touched.
+    again = call(home, "train.py", *command)
+    assert again.returncode == 2
+    assert "4 of these 4 runs lie in" in again.stderr
+    assert len(again.stderr.splitlines()) == 1
+
+
+def test_a_sweep_goes_on_after_failures_and_divergence(home: Path) -> None:
+    done = call(
+        home,
+        "train.py",
+        "-m",
+        "optimizer=sgd",
+        "optimizer.lr=3e38,1e300,0.1",
+        "sweep.name=mixed",
+        "logger=csv",
+        *TINY,
+    )
+    assert done.returncode == 1
+    states = {name: r["status"] for name, r in records(home, "mixed").items()}
+    assert states == {"lr-3e-38": "diverged", "lr-1e-300": "failed", "lr-0.1": "done"}
+    assert "FAILED" in done.stdout
+    assert "traceback in" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    [log] = (home / "outputs" / "mixed").glob("lr-1e-300-*/train.log")
+    assert "Traceback" in log.read_text()
+    assert (home / "outputs" / "mixed" / "comparison.csv").exists()
+
+
+def test_a_sweep_file_narrowed_and_without_a_network(home: Path) -> None:
+    done = call(
+        home,
+        "train.py",
+        "sweeps=optimizers",
+        "optimizer=rmsprop",
+        "corpus.url=http://127.0.0.1:9/",
+        "logger=csv",
+        *TINY[1:],
+    )
+    assert done.returncode == 0, done.stderr
+    assert "NOT 全唐诗: the network was not reached" in done.stdout
+    [(name, record)] = records(home, "optimizers").items()
+    assert record["corpus"]["name"] == "sample"
+    assert name == "run"  # nothing varies
+
+
+def test_poems_on_the_console(home: Path) -> None:
+    assert call(home, "train.py", "logger=csv", *TINY).returncode == 0
+    [run] = (home / "outputs" / "single").iterdir()
+    arguments = ["--chars", "7", "--lines", "4", "--temperature", "0.8", "--seed", "1"]
+    one = call(home, "generate.py", str(run / "checkpoints" / "best.ckpt"), "--start", "山", *arguments)
+    assert one.returncode == 0, one.stderr
+    assert re.fullmatch(r"山\w{6}，\w{7}。\n\w{7}，\w{7}。\n", one.stdout)
+    relative = str(run.relative_to(home))
+    many = call(home, "generate.py", relative, "--starts", "山红月", *arguments)
+    poems = many.stdout.split("\n\n")
+    assert [poem[0] for poem in poems] == ["山", "紅", "月"]
+    assert poems[0].strip() == one.stdout.strip()
+    for wrong, complaint in [
+        (["--start", "龘"], "龘 does not occur"),
+        (["--start", "山", "--chars", "0"], "--chars 0 makes no sense"),
+        (["--start", ""], "the start is empty"),
+    ]:
+        done = call(home, "generate.py", relative, *wrong)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert complaint in done.stderr
+    missing = call(home, "generate.py", "nowhere", "--start", "山")
+    assert "does not exist" in missing.stderr
+
+
+def test_a_folder_that_cannot_be_written(home: Path) -> None:
+    (home / "outputs").write_text("in the way")
+    done = call(home, "train.py", "logger=csv", *TINY)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "outputs" in done.stderr
