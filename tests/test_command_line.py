@@ -46,6 +46,10 @@ MISTAKES = [
     (["corpus.root=/nowhere"], "/nowhere/quantangshi/poet.tang.0.json is missing"),
     (["corpus=sample", "data.poems=1"], "the split leaves no training poem"),
     (["poems.starts=日"], "poems.starts=日"),
+    (
+        ["corpus=sample", "model.pretrained_embeddings=no.txt"],
+        "no.txt does not exist: name a word-vector file",
+    ),
 ]
 
 

@@ -55,7 +55,7 @@ def readable(number: float) -> str:
     """A score or a count: one decimal, none for whole numbers, powers of ten from a million on."""
     if abs(number) >= 1e6:
         return f"{number:.1e}"
-    return f"{number:,.0f}" if number == int(number) else f"{number:,.1f}"
+    return f"{number:,.0f}" if number.is_integer() else f"{number:,.1f}"
 
 
 def summary(result: Mapping[str, Any], folder: str) -> str:

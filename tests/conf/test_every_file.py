@@ -45,7 +45,9 @@ def sweep_file(name: str) -> dict:  # type: ignore[type-arg]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SWEEPS.glob("*.yaml")))
-def test_every_sweep_is_a_multirun_whose_corners_run(name: str, train) -> None:  # type: ignore[no-untyped-def]
+def test_every_sweep_is_a_multirun_whose_corners_run(name: str, train, home: Path) -> None:  # type: ignore[no-untyped-def]
+    (home / "data").mkdir()
+    (home / "data" / "vectors.txt").write_text("山 1 2 3 4 5 6\n", encoding="utf-8")
     file = sweep_file(name)
     assert file["hydra"]["mode"] == "MULTIRUN"
     jobs = expand(merged(file["hydra"]["sweeper"]["params"], []))

@@ -11,6 +11,7 @@ from tangsweep.batches.split import PoemSettings
 from tangsweep.console import say, warn_of_sample
 from tangsweep.corpora.resolve import resolve
 from tangsweep.corpora.tang import Corpus
+from tangsweep.errors import UserError
 from tangsweep.runs import identity
 from tangsweep.runs.settings import check
 
@@ -34,6 +35,7 @@ def prepare(config: dict[str, Any], overrides: list[str]) -> Prepared:
     """Check every value, find the corpus, encode it (or find it encoded). Raises UserError."""
     check(config)
     settings = poem_settings(config["data"])
+    _check_vectors(config["model"]["pretrained_embeddings"])
     source = config["corpus"]
     corpus = resolve(source["name"], source["root"], source["url"], settings.poems_to_read)
     source["name"] = corpus.name  # the bundled sample may stand in: the config says what was read
@@ -41,6 +43,14 @@ def prepare(config: dict[str, Any], overrides: list[str]) -> Prepared:
     varied = config["sweep"]["varied"] or identity.slug(overrides)
     folder = places.outputs() / (config["sweep"]["name"] or "single") / f"{varied}-{digest}"
     return Prepared(config, overrides, corpus, encode(corpus, settings), digest, folder)
+
+
+def _check_vectors(path: str | None) -> None:
+    if path is not None and not places.anchored(path).exists():
+        raise UserError(
+            f"model.pretrained_embeddings: {places.anchored(path)} does not exist: name a word-vector "
+            "file, or make one with python -m tangsweep.corpora.vectors"
+        )
 
 
 def poem_settings(data: Mapping[str, Any]) -> PoemSettings:
