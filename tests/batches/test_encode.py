@@ -36,6 +36,12 @@ def test_vocabulary_comes_from_training_text_alone() -> None:
     assert encoded.facts["oov"]["train"]["positions"] == 0
 
 
+def test_rare_characters_become_oov() -> None:
+    encoded = encode(POEMS, settings(min_freq=3))
+    assert set(encoded.vocabulary.tokens[4:]) == {"甲", "乙", "丙", "，", "。"}
+    assert encoded.facts["oov"]["train"]["unseen_types"] == len("丁戊己庚辛子")
+
+
 def test_fixed_split_takes_the_vocabulary_of_the_whole_pool() -> None:
     small, large = (encode(POEMS, settings(split="fixed", pool=4, dev_poems=1, poems=n)) for n in (1, 4))
     assert small.vocabulary.tokens == large.vocabulary.tokens

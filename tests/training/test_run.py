@@ -5,16 +5,18 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
 
-from tangsweep.batches.datamodule import PoemData, in_order
+from tangsweep.batches.datamodule import PoemData, bucketed, in_order
 from tangsweep.errors import UserError
 from tangsweep.generation.checkpoint import load
 from tangsweep.runs import folder as folders
 from tangsweep.runs.folder import RunFolder
+from tangsweep.training import assemble
 from tangsweep.training.prepare import prepare
 from tests.conftest import QUIET, SMALL, Ran, configured
 from tests.training import wandb_file
@@ -104,6 +106,32 @@ def test_the_same_command_gives_the_same_bits(train: Train) -> None:
     other = train(*options, "sweep.name=other").folder
     same_but_for_time(one, other)
     assert one.poems.read_text() == other.poems.read_text()
+
+
+def test_every_epoch_has_its_order_from_seed_and_epoch(train: Train) -> None:
+    still = ["optimizer=sgd", "optimizer.lr=1e-12", "trainer.log_every=1", "trainer.max_epochs=3", "seed=5"]
+    _, folder = train(*still)
+    rows = pd.read_csv(folder.metrics).dropna(subset="train/loss")
+    prepared = prepare(configured(*SMALL, *QUIET, *still), [])
+    lengths = prepared.encoded.train.lengths - 1
+    orders = [np.concatenate(bucketed(lengths, 1, 5, epoch)) for epoch in range(3)]
+    # The weights stand still, so a step's loss tells which sequence it saw.
+    losses = [rows.loc[rows["epoch"] == epoch + 1, "train/loss"].to_numpy() for epoch in range(3)]
+    by_row = [loss[np.argsort(order)] for loss, order in zip(losses, orders, strict=True)]
+    assert len(set(by_row[0])) == len(lengths)
+    np.testing.assert_allclose(by_row[1], by_row[0], rtol=1e-6)
+    np.testing.assert_allclose(by_row[2], by_row[0], rtol=1e-6)
+    assert not np.array_equal(orders[0], orders[1])
+
+
+@pytest.mark.parametrize(("pad", "width"), [("fixed", 31), ("batch", None)])
+def test_padding_has_the_width_that_was_asked_for(pad: str, width: int | None) -> None:
+    prepared = prepare(configured(*SMALL, *QUIET, f"data.pad={pad}", "data.max_chars=30"), [])
+    data = assemble.data(prepared)
+    shortest = int(data.train.lengths.argmin())
+    expected = width or int(data.train.lengths.min())
+    assert data.train.batch(np.array([shortest])).inputs.shape == (1, expected)
+    assert data.train.inputs.shape[1] >= data.train.lengths.max()
 
 
 def test_another_seed_gives_another_run(train: Train) -> None:
