@@ -37,4 +37,4 @@ format: $(READY)  ## mend what ruff can mend
 
 clean:  ## build products only; never data/ or outputs/
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

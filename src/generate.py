@@ -11,6 +11,8 @@ from tangsweep import places
 from tangsweep.command_line import reported
 from tangsweep.errors import UserError
 
+MOST = 100  # characters a line, and lines a poem
+
 
 def arguments() -> argparse.Namespace:
     """The command line; text is argparse's business because Hydra's grammar rejects it."""
@@ -31,12 +33,12 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     for name in ("chars", "lines"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)} makes no sense: it must be at least 1")
+        if not 1 <= getattr(options, name) <= MOST:
+            raise UserError(f"--{name} {getattr(options, name)} makes no sense: it must be from 1 to {MOST}")
     if not 0 <= options.temperature < float("inf"):
         raise UserError(f"--temperature {options.temperature} makes no sense: it must be at least 0")
     starts = list(options.starts) if options.starts is not None else [options.start]
-    if not all(starts):
+    if not starts or not all(starts):
         raise UserError("the start is empty: name at least one character")
 
     from tangsweep.generation.checkpoint import load  # torch, only once the arguments are right

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ MISTAKES = [
         ["optimizer=sdg"],
         "optimizer=sdg does not exist; there are: adadelta, adagrad, adam, adamw, momentum, nesterov",
     ),
-    (["optimiser=sgd"], "optimiser does not exist; there are: seed, sweep, poems, corpus, data"),
+    (["optimiser=sgd"], "optimiser does not exist; there are: seed, published, sweep, poems, corpus"),
     (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
     (["sweeps=optimisers"], "sweeps=optimisers does not exist; there are: dataset_sizes, embeddings, inits"),
     (["-m", "optimizer=sgd,sdg"], "optimizer=sdg does not exist"),
@@ -45,7 +46,10 @@ MISTAKES = [
     (["corpus=sample", "data.poems=121"], "121 poems were asked for"),
     (["corpus.root=/nowhere"], "/nowhere/quantangshi/poet.tang.0.json is missing"),
     (["corpus=sample", "data.poems=1"], "the split leaves no training poem"),
-    (["poems.starts=日"], "poems.starts=日"),
+    (["poems.starts=日"], "Hydra wants such text in quotes"),
+    (["-m", "seed=0,0", "corpus=sample"], "the sweep holds the same run twice"),
+    (["sweep.name=../x"], "sweep.name=../x makes no sense"),
+    (["-m", "sweep.name=../x", "seed=0,1"], "sweep.name=../x makes no sense"),
     (
         ["corpus=sample", "model.pretrained_embeddings=no.txt"],
         "no.txt does not exist: name a word-vector file",
@@ -135,7 +139,7 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path) -> None:
     # The same again is refused before anything is touched.
     again = call(home, "train.py", *command)
     assert again.returncode == 2
-    assert "4 of these 4 runs lie in" in again.stderr
+    assert "4 of 4 runs exist already (4 ended, 0 did not end" in again.stderr
     assert len(again.stderr.splitlines()) == 1
 
 
@@ -145,18 +149,18 @@ def test_a_sweep_goes_on_after_failures_and_divergence(home: Path) -> None:
         "train.py",
         "-m",
         "optimizer=sgd",
-        "optimizer.lr=3e38,1e300,0.1",
+        "optimizer.lr=3e+38,1e+300,0.1",
         "sweep.name=mixed",
         "logger=csv",
         *TINY,
     )
     assert done.returncode == 1
     states = {name: r["status"] for name, r in records(home, "mixed").items()}
-    assert states == {"lr-3e-38": "diverged", "lr-1e-300": "failed", "lr-0.1": "done"}
+    assert states == {"lr-3e38": "diverged", "lr-1e300": "failed", "lr-0.1": "done"}
     assert "FAILED" in done.stdout
     assert "traceback in" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    [log] = (home / "outputs" / "mixed").glob("lr-1e-300-*/train.log")
+    [log] = (home / "outputs" / "mixed").glob("lr-1e300-*/train.log")
     assert "Traceback" in log.read_text()
     assert (home / "outputs" / "mixed" / "comparison.csv").exists()
 
@@ -167,15 +171,16 @@ def test_a_sweep_file_narrowed_and_without_a_network(home: Path) -> None:
         "train.py",
         "sweeps=optimizers",
         "optimizer=rmsprop",
-        "corpus.url=http://127.0.0.1:9/",
         "logger=csv",
         *TINY[1:],
+        HTTPS_PROXY="http://127.0.0.1:9",
+        https_proxy="http://127.0.0.1:9",
     )
     assert done.returncode == 0, done.stderr
     assert "NOT 全唐诗: the network was not reached" in done.stdout
     [(name, record)] = records(home, "optimizers").items()
     assert record["corpus"]["name"] == "sample"
-    assert name == "run"  # nothing varies
+    assert name == "optimizer-rmsprop"
 
 
 def test_poems_on_the_console(home: Path) -> None:
@@ -194,10 +199,19 @@ def test_poems_on_the_console(home: Path) -> None:
         (["--start", "龘"], "龘 does not occur"),
         (["--start", "山", "--chars", "0"], "--chars 0 makes no sense"),
         (["--start", ""], "the start is empty"),
+        (["--starts", ""], "the start is empty"),
+        (["--start", "山，"], "， is no character of a line"),
     ]:
         done = call(home, "generate.py", relative, *wrong)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
         assert complaint in done.stderr
+    other = [["--chars", "5"], ["--lines", "3"], ["--temperature", "0"], ["--seed", "2"]]
+    outputs = {one.stdout}
+    for change in other:
+        changed = call(home, "generate.py", relative, "--start", "山", *arguments, *change)
+        assert changed.returncode == 0, changed.stderr
+        outputs.add(changed.stdout)
+    assert len(outputs) == 5
     missing = call(home, "generate.py", "nowhere", "--start", "山")
     assert "does not exist" in missing.stderr
 
@@ -208,3 +222,32 @@ def test_a_folder_that_cannot_be_written(home: Path) -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "outputs" in done.stderr
+
+
+def test_ctrl_c_ends_the_command_with_130_and_is_said(home: Path) -> None:
+    command = [
+        sys.executable,
+        str(places.REPOSITORY / "src" / "train.py"),
+        "-m",
+        "optimizer=sgd,adam",
+        "logger=csv",
+    ]
+    with subprocess.Popen(
+        [*command, "corpus=sample", "trainer.max_epochs=1000000"],
+        env={**os.environ, "TANGSWEEP_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        metrics = home / "outputs" / "optimizer"
+        while process.poll() is None and not any(
+            p.stat().st_size > 500 for p in metrics.glob("*/metrics.csv")
+        ):
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1].startswith("interrupted: ")
+    assert "optimizer-sgd   unfinished" in re.sub(" +", "   ", out)
+    assert not list(metrics.glob("*/result.json"))
+    assert len([p for p in metrics.iterdir() if p.is_dir()]) == 1

@@ -20,8 +20,8 @@ class TangsweepSweeper(Sweeper):
         self.params = params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.choices = config.hydra.runtime.choices
-        self.composed = partial(hydra_context.config_loader.load_sweep_config, config)
+        self.choices, self.config_loader = config.hydra.runtime.choices, hydra_context.config_loader
+        self.compose = partial(self.config_loader.load_sweep_config, config)
         self.launcher: Any = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -32,5 +32,6 @@ class TangsweepSweeper(Sweeper):
         def launch(jobs: Sequence[Sequence[str]]) -> Any:
             return self.launcher.launch(jobs, initial_job_idx=0)
 
-        overrides = grid.merged(self.params, arguments)
-        return conduct.conduct(overrides, self.choices.get("sweeps"), self.composed, launch)
+        overrides = grid.merged(self.params, arguments, self.config_loader)
+        chosen = self.choices.get("sweeps")
+        return conduct.conduct(overrides, list(self.params), chosen, self.compose, launch)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from tangsweep.errors import UserError
@@ -32,7 +32,7 @@ def reported(main: Callable[[], Any]) -> None:
             raise
         sys.exit(complain(f"{error.filename or 'a file'}: {error.strerror or error}"))
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print("interrupted: a run under way has no result.json and is not continued", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
@@ -49,6 +49,9 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = (error.missing_cfg_file or "").rpartition("/")
         return f"{group}={option} does not exist; there are: {', '.join(sorted(error.options))}"
+    if isinstance(error, OverrideParseException) and not error.override.isascii():
+        key, _, value = error.override.partition("=")
+        return f"cannot read {error.override}: Hydra wants such text in quotes, \"{key}='{value}'\""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:

@@ -69,8 +69,7 @@ def summary(result: Mapping[str, Any], folder: str) -> str:
         status = f"diverged at step {result['diverged_step']}{after}"
     if result["dev"] is None:
         return f"{result['run_id']}  {status}"
-    perplexity = result["dev"]["perplexity"]
-    dev = "infinite" if perplexity is None else readable(perplexity)
+    dev = readable(result["dev"]["perplexity"])
     return (
         f"{result['run_id']}  {status}  dev ppl {dev} "
         f"at epoch {result['best_epoch']} of {result['epochs']}, {result['seconds']:.0f} s"

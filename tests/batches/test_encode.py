@@ -42,6 +42,11 @@ def test_rare_characters_become_oov() -> None:
     assert encoded.facts["oov"]["train"]["unseen_types"] == len("丁戊己庚辛子")
 
 
+def test_characters_cut_away_are_not_counted_as_unseen() -> None:
+    encoded = encode(corpus("甲乙。", "甲壬癸子。"), settings(long="truncate", max_chars=2, train_poems=1))
+    assert encoded.facts["oov"]["dev"] == {"positions": 1, "rate": 1 / 2, "unseen_types": 1}
+
+
 def test_fixed_split_takes_the_vocabulary_of_the_whole_pool() -> None:
     small, large = (encode(POEMS, settings(split="fixed", pool=4, dev_poems=1, poems=n)) for n in (1, 4))
     assert small.vocabulary.tokens == large.vocabulary.tokens

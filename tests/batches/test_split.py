@@ -43,6 +43,19 @@ def test_what_is_dropped_is_counted_by_its_reason() -> None:
     assert len(kept.train) + len(kept.dev) == 4
 
 
+@pytest.mark.parametrize(
+    ("changes", "poems"),
+    [
+        ({"punctuation": "drop"}, ["甲乙，丙。", "甲，乙丙。", "丁丁。"]),
+        ({"long": "truncate", "max_chars": 2}, ["甲乙丙。", "甲乙丁。", "丁丁。"]),
+    ],
+)
+def test_duplicates_are_compared_as_they_are_used(changes: dict[str, object], poems: list[str]) -> None:
+    made = split(corpus(*poems).poems, settings(**changes))
+    assert made.counts["duplicate"] == 1
+    assert (len(made.train), len(made.dev)) == (1, 1)
+
+
 def test_in_order_by_fraction_rounded_down() -> None:
     train, dev, pool, _ = split(corpus(*TEN[:9]).poems, settings(train_fraction=0.8))
     assert (texts(train), texts(dev)) == (TEN[:7], TEN[7:9])
@@ -111,6 +124,10 @@ def test_chunks_lose_nothing_and_end_at_sentence_ends(lines: list[str], max_char
 def test_chunks_are_filled() -> None:
     made = pieces(["甲乙。", "丙丁。", "戊己。"], 6, "chunk")
     assert [piece.text for piece in made] == ["甲乙。丙丁。", "戊己。"]
+
+
+def test_equal_chunks_are_not_all_the_last() -> None:
+    assert [piece.last for piece in pieces(["甲", "乙", "甲"], 1, "chunk")] == [False, False, True]
 
 
 def test_truncation_keeps_the_beginning_and_says_that_the_poem_goes_on() -> None:

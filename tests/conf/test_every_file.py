@@ -71,6 +71,7 @@ def test_every_job_of_every_sweep_composes_and_makes_sense() -> None:
 def test_optimizers_differ_from_torchs_defaults_only_as_stated(path: Path) -> None:
     file = yaml.safe_load(path.read_text())
     module, _, name = file.pop("_target_").rpartition(".")
+    assert name.lower() == {"momentum": "sgd", "nesterov": "sgd"}.get(path.stem, path.stem)
     parameter = torch.nn.Parameter(torch.zeros(1))
     default = getattr(importlib.import_module(module), name)([parameter], lr=0.01).defaults
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in file.items() if key != "_partial_"}
@@ -80,7 +81,17 @@ def test_optimizers_differ_from_torchs_defaults_only_as_stated(path: Path) -> No
 
 
 def test_published_settings() -> None:
-    data = configured()["data"]
+    data, trainer = configured()["data"], configured()["trainer"]
+    assert (trainer["max_epochs"], trainer["threads"], trainer["gradient_clip_val"]) == (100, 1, None)
+    assert (data["long"], data["pad"], data["split"], data["train_fraction"]) == (
+        "chunk",
+        "batch",
+        "fraction",
+        0.8,
+    )
+    assert configured()["init"]["scheme"]["_target_"] == "tangsweep.inits.uniform_scaled"
+    report_0 = configured("experiment=tang_500")["data"]
+    assert (report_0["poems"], report_0["duplicates"], report_0["batch_size"]) == (500, "keep", 16)
     assert (data["poems"], data["batch_size"], data["min_chars"], data["max_chars"]) == (100, 1, 20, 60)
     assert configured("experiment=tang_16k")["model"]["hidden_size"] == 512
     assert configured("experiment=tang_10k_momentum")["optimizer"]["momentum"] == 0.9

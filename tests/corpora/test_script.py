@@ -11,6 +11,8 @@ from tangsweep.corpora.script import to_traditional
         ("紅", "紅", "紅"),  # traditional already
         ("红", "红", "红"),  # a corpus in simplified characters
         ("红", "", "紅"),  # known neither way: named as the corpus would write it
+        ("余后", "余後后餘", "余后"),  # words of their own in traditional text
+        ("余后", "餘後", "餘後"),
     ],
 )
 def test_simplified_input(text: str, known: str, expected: str) -> None:

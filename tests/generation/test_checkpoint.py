@@ -10,7 +10,10 @@ from tangsweep.generation.checkpoint import load
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.ckpt does not exist"):
         load(tmp_path / "none.ckpt")
-    with pytest.raises(UserError, match=r"best\.ckpt does not exist"):
+    with pytest.raises(UserError, match="holds no run with a best checkpoint"):
+        load(tmp_path)
+    (tmp_path / "one" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(UserError, match="is a sweep with the runs one: name the folder of a run"):
         load(tmp_path)
 
 

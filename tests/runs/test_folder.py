@@ -40,7 +40,11 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "sweep" / "run").config.write_text("mine")
-    with pytest.raises(UserError, match="already holds a run"):
+    folder = RunFolder.create(tmp_path / "sweep" / "run")
+    folder.config.write_text("mine")
+    with pytest.raises(UserError, match="already holds a run that did not end, and"):
+        RunFolder.create(tmp_path / "sweep" / "run")
+    folder.result.write_text("{}")
+    with pytest.raises(UserError, match="already holds a run, and"):
         RunFolder.create(tmp_path / "sweep" / "run")
     assert (tmp_path / "sweep" / "run" / "config.yaml").read_text() == "mine"

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tangsweep.errors import UserError
@@ -40,6 +42,16 @@ WRONG = {
     "trainer.threads": ["0"],
     "trainer.log_every": ["0"],
     "poems.lines": ["0"],
+    "poems.starts": ["5", "null"],
+    "poems.forms": ["5", "[{chars:5}]", "[{chars:0,temperature:1}]", "[{chars:5,temperature:-1}]"],
+    "corpus.root": ["5"],
+    "corpus.url": ["5"],
+    "corpus.verify": ["maybe"],
+    "sweep.name": ["../x", "a/b", "5", ".hidden"],
+    "logger.mode": ["foo"],
+    "model.pretrained_embeddings": ["5"],
+    "trainer.accelerator": ["tpu"],
+    "trainer.precision": ["8"],
 }
 
 
@@ -49,10 +61,23 @@ def test_every_rule_is_tried() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [(k, v) for k, values in WRONG.items() for v in values])
 def test_a_value_without_sense_is_named(key: str, value: str) -> None:
-    with pytest.raises(
-        UserError, match=f"^{key}={value.capitalize() if value == 'true' else value} .*must be"
-    ):
+    shown = ".*" if value[0] == "[" else re.escape(value.capitalize() if value == "true" else value)
+    with pytest.raises(UserError, match=f"^{key}={shown} .*must be"):
         check(configured(f"{key}={value}"))
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [("optimizer=null", "optimizer=null makes no sense"), ("+data.poems.a=1", "data.poems is missing")],
+)
+def test_a_group_or_key_that_is_gone(override: str, complaint: str) -> None:
+    config = configured()
+    if override.startswith("+"):
+        config["data"]["poems"] = {"a": 1}
+    else:
+        config["optimizer"] = None
+    with pytest.raises(UserError, match=complaint):
+        check(config)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """The closing table on hand-written records."""
 
+import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from tangsweep.console import readable
 from tangsweep.runs.folder import RunFolder
@@ -71,7 +74,7 @@ def test_best_first_and_every_run_shown(sweep: Path) -> None:
         "worse": "done",
         "nan": "diverged",
         "broken": "failed",
-        "killed": "no record",
+        "killed": "unfinished",
     }
 
 
@@ -85,7 +88,7 @@ def test_files_and_console(sweep: Path, capsys: pytest.CaptureFixture[str]) -> N
         "90.2",
         "diverged",
         "failed",
-        "no record",
+        "unfinished",
         "corpus: tang",
         "curves.html",
     ):
@@ -93,7 +96,8 @@ def test_files_and_console(sweep: Path, capsys: pytest.CaptureFixture[str]) -> N
     read = pd.read_csv(sweep / "comparison.csv")
     assert read.loc[read["run"] == "worse", "last_dev_perplexity"].tolist() == [400.0]
     markdown = (sweep / "comparison.md").read_text(encoding="utf-8")
-    assert "| worse | done | 120.5 | 7 | 90.2 | 3 | 200 | 150 | 12.5 |" in markdown
+    assert "| worse | done | 120.5 | 7 | 90.2 | 3 | 12.5 |" in markdown
+    assert "baselines: uniform 300, unigram 200, bigram 150" in markdown
     assert (sweep / "curves.png").read_bytes().startswith(b"\x89PNG")
     page = (sweep / "curves.html").read_text(encoding="utf-8")
     assert "https://cdn" not in page
@@ -107,12 +111,12 @@ def test_the_sample_is_named_in_every_comparison(home: Path, capsys: pytest.Capt
     assert "NOT 全唐诗" in capsys.readouterr().out
     assert "NOT 全唐诗" in (folder / "comparison.md").read_text(encoding="utf-8")
     assert "NOT 全唐诗" in json.dumps(
-        curves.chart(curves.read([]), "corpus: sample, NOT 全唐诗").to_dict(), ensure_ascii=False
+        curves.chart(curves.read({}), "corpus: sample, NOT 全唐诗").to_dict(), ensure_ascii=False
     )
 
 
 def test_curves_are_the_evaluated_epochs(sweep: Path) -> None:
-    points = curves.read([RunFolder(sweep / "worse-00000000"), RunFolder(sweep / "killed-00000000")])
+    points = curves.read({n: RunFolder(sweep / f"{n}-00000000") for n in ("worse", "killed")})
     development = points[points["side"] == "development"]
     assert development[["epoch", "loss"]].values.tolist() == [[0, 5.0], [1, 4.0], [2, 3.0]]
     assert set(points["run"]) == {"worse"}
@@ -123,6 +127,49 @@ def test_curves_are_the_evaluated_epochs(sweep: Path) -> None:
 )
 def test_numbers_stay_readable(number: float, shown: str) -> None:
     assert readable(number) == shown
+
+
+def test_names_that_clash_are_told_apart_and_unlike_texts_are_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "outputs" / "s"
+    record(folder, "adam")
+    other = RunFolder.create(folder / "adam-11111111")
+    result = json.loads((folder / "adam-00000000" / "result.json").read_text())
+    baselines = {"uniform": 90.0, "unigram": 80.0, "bigram": 70.0}
+    other.result.write_text(json.dumps(result | {"corpus": {"name": "sample"}, "baselines": baselines}))
+    other.config.write_text("")
+    other.metrics.write_text("")  # a run that was stopped before its first row
+    comparison.close(folder)
+    shown = capsys.readouterr().out
+    assert {"adam-00000000", "adam-11111111"} == set(pd.read_csv(folder / "comparison.csv")["run"])
+    for text in ("sample and tang", "NOT 全唐诗", "do not compare", "uniform"):
+        assert text in shown
+
+
+def test_figures_are_never_cut(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(sweep, "a-very-long-name-" + "x" * 60, dev={"perplexity": 1234.5}, train={"perplexity": 1.7e23})
+    runs = comparison.table(sweep)
+    printer = Console(width=80, file=io.StringIO())
+    printer.print(comparison._console_table(runs, comparison.SHOWN))
+    text = printer.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    for figure in ("1,234.5", "1.7e+23", "12.5"):
+        assert figure in text
+
+
+def test_more_points_than_altairs_own_limit(home: Path) -> None:
+    run = record(home / "outputs" / "s", "long")
+    rows = "".join(f"{i},{i},,1.0,,,,1.0,2.7,0.1,1\n" for i in range(3, 3_000))
+    run.metrics.write_text(run.metrics.read_text() + rows)
+    assert curves.write(home, {"long": run}, "caption")
+    assert (home / "curves.png").exists()
+
+
+def test_infinity_is_shown_as_such(home: Path) -> None:
+    record(home / "outputs" / "s", "blown", dev={"perplexity": None, "loss": 1e20})
+    [row] = comparison.table(home / "outputs" / "s").to_dict("records")
+    assert row["dev_perplexity"] == math.inf
 
 
 def test_an_empty_folder_says_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 import torch
 import yaml
 
+from tangsweep import inits
 from tangsweep.batches.datamodule import PoemData, bucketed, in_order
 from tangsweep.errors import UserError
 from tangsweep.generation.checkpoint import load
+from tangsweep.language_model import build
 from tangsweep.runs import folder as folders
 from tangsweep.runs.folder import RunFolder
 from tangsweep.training import assemble
@@ -147,6 +150,82 @@ def test_the_optimizer_changes_nothing_else(train: Train) -> None:
     assert rows[0]["train/loss"].iloc[1] == rows[1]["train/loss"].iloc[1]
 
 
+@pytest.mark.parametrize("scheme", ["xavier", "zeros", "kaiming"])
+def test_initialization_options_reach_the_model(scheme: str) -> None:
+    config = configured(*SMALL, *QUIET, f"init={scheme}", "init.forget_bias=2", "seed=4")
+    model = assemble.model(prepare(config, []))
+    expected = build({"name": "lstm"}, config["model"], model.output.out_features)
+    inits.initialize(expected, getattr(inits, scheme), 2, 4)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
+
+
+def test_data_options_reach_the_batches(train: Train) -> None:
+    half = train("data.train_fraction=0.5", "data.batch_size=4").result
+    assert half["corpus"]["poems"]["train"] == half["corpus"]["poems"]["dev"] == 6
+    assert half["steps"] == 2 * math.ceil(half["corpus"]["sequences"]["train"] / 4)
+    data = assemble.data(prepare(configured(*SMALL, *QUIET, "seed=9", "data.batch_size=3"), []))
+    ours = np.concatenate(data.train_dataloader().order)
+    assert ours.tolist() == np.concatenate(bucketed(data.train.lengths, 3, 9, 0)).tolist()
+
+
+def test_poem_options_reach_the_poems(train: Train) -> None:
+    form = "poems.forms=[{chars:3,temperature:0},{chars:4,temperature:9}]"
+    text = train(
+        form, "poems.lines=2", "poems.starts='山'", base=(*SMALL, "logger=csv")
+    ).folder.poems.read_text()
+    assert re.fullmatch(
+        r"# 山  3 characters a line, temperature 0\n山\w{2}，\w{3}。\n\n# 山  4 .* temperature 9\n山\w{3}，\w{4}。\n",
+        text,
+    )
+    hotter = form.replace("temperature:0", "temperature:9")
+    assert (
+        train(
+            hotter, "poems.lines=2", "poems.starts='山'", base=(*SMALL, "logger=csv")
+        ).folder.poems.read_text()
+        != text
+    )
+
+
+def test_gradient_norm_is_that_of_all_gradients_before_clipping(train: Train) -> None:
+    options = ["optimizer=sgd", "optimizer.lr=1", "trainer.log_every=1", "trainer.max_steps=1"]
+    folder = train(*options, "trainer.gradient_clip_val=0.001").folder
+    logged = pd.read_csv(folder.metrics)["train/grad_norm"].dropna().iloc[0]
+    unclipped = train(*options).folder
+    assert logged == pd.read_csv(unclipped.metrics)["train/grad_norm"].dropna().iloc[0]
+    start = assemble.model(prepare(configured(*SMALL, *QUIET, *options), [])).state_dict()
+    after = torch.load(unclipped.last, weights_only=True)["state_dict"]
+    moved = torch.stack([(after[f"model.{k}"] - v).norm() for k, v in start.items()]).norm().item()
+    assert logged == pytest.approx(moved, rel=1e-4)
+
+
+def test_logged_training_loss_leaves_padding_out(train: Train) -> None:
+    options = ["data.pad=fixed", "trainer.max_epochs=1", "optimizer=sgd", "optimizer.lr=1e-12"]
+    plain, padded = (
+        pd.read_csv(train(*options, f"data.score_pads={flag}").folder.metrics)["train/epoch_loss"]
+        .dropna()
+        .item()
+        for flag in ("false", "true")
+    )
+    assert padded == pytest.approx(plain, rel=1e-6)
+
+
+def test_a_blown_up_run_is_done_with_an_infinite_perplexity(train: Train) -> None:
+    result, folder = train("optimizer=sgd", "optimizer.lr=1e20")
+    assert (result["status"], result["best_epoch"]) == ("done", 1)
+    assert result["dev"]["perplexity"] == math.inf
+    assert json.loads(folder.result.read_text())["dev"]["perplexity"] is None
+    assert folder.poems.exists()
+
+
+def test_a_failure_while_composing_keeps_the_scores(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tangsweep.generation import collection
+
+    monkeypatch.setattr(collection, "compose", lambda *_: 1 / 0)
+    result, _ = train()
+    assert (result["status"], result["error"]) == ("failed", "ZeroDivisionError('division by zero')")
+    assert result["dev"]["perplexity"] > 1
+
+
 @pytest.mark.parametrize("every", [1, 4])
 def test_divergence_is_a_result(train: Train, every: int) -> None:
     result, folder = train("optimizer=sgd", "optimizer.lr=3e38", f"trainer.log_every={every}")
@@ -265,7 +344,8 @@ def test_clipping_bounds_the_step(train: Train) -> None:
 def test_schedules_step_once_an_epoch(train: Train, scheduler: list[str], rates: list[float]) -> None:
     folder = train(*scheduler, "trainer.max_epochs=3", "trainer.log_every=1").folder
     rows = pd.read_csv(folder.metrics).dropna(subset="lr")
-    assert rows.groupby("epoch")["lr"].first().tolist() == pytest.approx(rates)
+    for epoch, rate in enumerate(rates, start=1):
+        assert rows.loc[rows["epoch"] == epoch, "lr"].to_numpy() == pytest.approx(rate), epoch
 
 
 def test_threads_and_precision_reach_torch(train: Train) -> None:
@@ -299,7 +379,17 @@ class TestWandb:
         for name in ("train/loss", "val/loss", "val/perplexity", "train/grad_norm", "lr", "train/epoch_loss"):
             logged = [json.loads(row[name]) for row in offline.history if name in row]
             assert logged == pytest.approx(rows[name].dropna().tolist()), name
-        assert any(key.startswith("poems") for row in offline.history for key in row)
+        assert any(row.get("poems/_type") == '"table-file"' for row in offline.history)
+        assert offline.summary["status"] == '"done"'
+        assert json.loads(offline.summary["best/dev/perplexity"]) == pytest.approx(
+            result["dev"]["perplexity"]
+        )
+
+    def test_project_and_mode_reach_wandb(self, train: Train) -> None:
+        named = train("logger.project=mine", base=self.BASE)
+        assert named.result["wandb"]["path"].endswith(f"mine/{named.result['wandb']['id']}")
+        disabled = train("logger.mode=disabled", "seed=7", base=self.BASE)
+        assert not list(disabled.folder.path.glob("wandb/offline-run-*"))
 
     def test_a_diverged_run_ends_well_and_a_failed_one_does_not(self, train: Train) -> None:
         diverged = train("optimizer=sgd", "optimizer.lr=3e38", base=self.BASE)

@@ -15,6 +15,7 @@ class Offline(NamedTuple):
     group: str
     config: dict[str, str]
     history: list[dict[str, str]]
+    summary: dict[str, str]
     exit_codes: list[int]
 
 
@@ -47,10 +48,19 @@ def read(run_folder: Path) -> Offline:
     def items(message: Any) -> dict[str, str]:
         return {i.key or "/".join(i.nested_key): i.value_json for i in message.item}
 
+    def updates(message: Any) -> dict[str, str]:
+        return {i.key or "/".join(i.nested_key): i.value_json for i in message.update}
+
     return Offline(
         run.run_id,
         run.run_group,
         {u.key: u.value_json for u in run.config.update},
         [items(r.history) for r in records if r.WhichOneof("record_type") == "history"],
+        {
+            k: v
+            for r in records
+            if r.WhichOneof("record_type") == "summary"
+            for k, v in updates(r.summary).items()
+        },
         [r.exit.exit_code for r in records if r.WhichOneof("record_type") == "exit"],
     )

@@ -12,13 +12,13 @@ import filelock
 import numpy as np
 
 from tangsweep import baselines, places
-from tangsweep.batches.split import PoemSettings, Split, pieces, split
+from tangsweep.batches.split import Piece, PoemSettings, Split, pieces, split
 from tangsweep.corpora import vocabulary
 from tangsweep.corpora.tang import Corpus
 from tangsweep.corpora.vocabulary import BOS, EOS, OOV, Vocabulary
 from tangsweep.runs.folder import atomic_write
 
-FORMAT = 1  # raise it whenever the same settings would give other arrays or facts
+FORMAT = 2  # raise it whenever the same settings would give other arrays or facts
 
 
 class Sequences(NamedTuple):
@@ -72,15 +72,16 @@ def encode(corpus: Corpus, settings: PoemSettings) -> Encoded:
 
 def _encode(parts: Split, settings: PoemSettings) -> Encoded:
     known = vocabulary.build(["".join(poem) for poem in parts.pool], settings.min_freq)
-    train, dev = (_sequences(side, known, settings) for side in (parts.train, parts.dev))
+    cut = {"train": _pieces(parts.train, settings), "dev": _pieces(parts.dev, settings)}
+    train, dev = (_sequences(side, known) for side in cut.values())
     facts = {
         "poems": parts.counts | {"train": len(parts.train), "dev": len(parts.dev)},
         "sequences": {"train": len(train.lengths), "dev": len(dev.lengths)},
         "characters": {"train": len(train.targets), "dev": len(dev.targets)},
         "vocabulary": len(known),
         "oov": {
-            "train": _oov(train, parts.train, known),
-            "dev": _oov(dev, parts.dev, known),
+            "train": _oov(train, cut["train"], known),
+            "dev": _oov(dev, cut["dev"], known),
         },
         "vocabulary_fingerprint": known.fingerprint,
         "split_fingerprint": _fingerprint(train, dev),
@@ -89,20 +90,20 @@ def _encode(parts: Split, settings: PoemSettings) -> Encoded:
     return Encoded(known, train, dev, facts)
 
 
-def _sequences(poems: Sequence[list[str]], known: Vocabulary, settings: PoemSettings) -> Sequences:
-    rows = [
-        [BOS, *known.encode(piece.text), *([EOS] if piece.last else [])]
-        for poem in poems
-        for piece in pieces(poem, settings.max_chars, settings.long)
-    ]
+def _pieces(poems: Sequence[list[str]], settings: PoemSettings) -> list[Piece]:
+    return [piece for poem in poems for piece in pieces(poem, settings.max_chars, settings.long)]
+
+
+def _sequences(cut: Sequence[Piece], known: Vocabulary) -> Sequences:
+    rows = [[BOS, *known.encode(piece.text), *([EOS] if piece.last else [])] for piece in cut]
     starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     return Sequences(np.concatenate(rows).astype(np.int32), starts)
 
 
-def _oov(sequences: Sequences, poems: Sequence[list[str]], known: Vocabulary) -> dict[str, Any]:
+def _oov(sequences: Sequences, cut: Sequence[Piece], known: Vocabulary) -> dict[str, Any]:
     """How many scored characters are `<oov>`, their share, and how many characters they stand for."""
     unknown = sequences.targets == OOV
-    types = {character for poem in poems for sentence in poem for character in sentence}
+    types = {character for piece in cut for character in piece.text}
     return {
         "positions": int(unknown.sum()),
         "rate": float(unknown.mean()),

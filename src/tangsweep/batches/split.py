@@ -57,10 +57,14 @@ class _Kept(NamedTuple):
 def split(poems: Sequence[Poem], settings: PoemSettings) -> Split:
     """Empty, duplicate and short poems dropped and counted, the rest split by `settings.split`.
 
+    A duplicate is a poem of whose text the same is used as of an earlier one's: after punctuation is
+    dropped, and cut where `long=truncate` cuts. So no development poem occurs in training.
+
     `fraction`: the first `train_fraction` (rounded down) train, or exactly `train_poems` and the
     `dev_poems` after them. `fixed`: of the first `pool` poems read those before `poems` train, all
-    give the vocabulary, and the `dev_poems` after the pool are held out, whatever `poems` is.
-    Raises UserError where either side would be empty or smaller than asked for.
+    give the vocabulary, and the `dev_poems` read after the pool are held out, whatever `poems` is; all
+    three count poems as the files hold them, before any is dropped.
+    Raises UserError where a side would be empty, or there are fewer than `train_poems` and `dev_poems`.
     """
     kept, counts = _keep(_ordered(poems, settings.split_seed), settings)
     if settings.split == "fixed":
@@ -93,16 +97,17 @@ def _keep(poems: Sequence[Poem], settings: PoemSettings) -> tuple[list[_Kept], d
     kept: list[_Kept] = []
     for position, poem in enumerate(poems):
         sentences = _sentences(poem.text, settings.punctuation)
-        length = sum(map(len, sentences))
-        if length == 0:
+        text = "".join(sentences)
+        used = text[: settings.max_chars] if settings.long == "truncate" else text
+        if not text:
             counts["empty"] += 1
-        elif settings.duplicates == "drop" and poem.text in seen:
+        elif settings.duplicates == "drop" and used in seen:
             counts["duplicate"] += 1
-        elif length < settings.min_chars:
+        elif len(text) < settings.min_chars:
             counts["short"] += 1
         else:
             kept.append(_Kept(position, sentences))
-        seen.add(poem.text)
+        seen.add(used)
     return kept, counts
 
 
@@ -158,4 +163,4 @@ def pieces(sentences: Sequence[str], max_chars: int, long: str) -> list[Piece]:
                 chunks[-1] += part
             else:
                 chunks.append(part)
-    return [Piece(chunk, chunk is chunks[-1]) for chunk in chunks]
+    return [Piece(chunk, number == len(chunks)) for number, chunk in enumerate(chunks, start=1)]

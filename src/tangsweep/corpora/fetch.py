@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import sys
+import time
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,13 +34,16 @@ def matches(name: str, path: Path) -> bool:
 def fetch(name: str, url: str, folder: Path) -> Path:
     """The path of `folder/name`, downloaded from `url` unless it lies there and is right.
 
-    Raises Unreachable without a network, UserError where what came has another checksum.
+    A file that lies there and differs is kept under another name. Raises Unreachable without a network,
+    UserError where the server refuses or what came has another checksum.
     """
     path = folder / name
     if path.exists() and matches(name, path):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_name(path.name + ".lock")):
+        if path.exists() and not matches(name, path):
+            path.replace(path.with_name(f"{path.name}.replaced-{time.time_ns()}"))
         return _download(name, url, folder)
 
 
@@ -59,8 +63,12 @@ def _download(name: str, url: str, folder: Path) -> Path:
             fname=Path(name).name,
             downloader=downloader,
         )
-    except requests.exceptions.RequestException as error:
+    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
         raise Unreachable(f"{url}: {type(error).__name__}") from error
+    except requests.exceptions.RequestException as error:
+        raise UserError(
+            f"the download failed ({error}): try again later, or name a copy in corpus.root"
+        ) from error
     except ValueError as error:  # pooch's word for a wrong checksum
         raise UserError(
             f"{url} has another checksum than the published {name}: try again, "

@@ -1,8 +1,9 @@
-"""Which copy of 全唐诗 a run reads: a named folder, the cache, a download, or the bundled sample."""
+"""Which copy of 全唐诗 a run reads: a named folder, the cache, a download, or the sample."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from tangsweep import places
 from tangsweep.corpora import fetch, tang
@@ -10,40 +11,63 @@ from tangsweep.corpora.tang import Corpus
 from tangsweep.errors import UserError
 
 
-def resolve(name: str, root: str | None, url: str, count: int | None) -> Corpus:
-    """The first `count` poems (None: all) of the corpus called `name` (`tang` or `sample`).
+class Source(NamedTuple):
+    """The keys of conf/corpus/ that say where the poems come from."""
 
-    Order for `tang`: `root`, the environment's TANGSWEEP_DATA, files under data/ or downloaded to it
-    (each checked), and only where the network cannot be reached the bundled sample.
-    Raises UserError where a named folder lacks a file or there are fewer poems than `count`.
+    name: str  # tang or sample
+    root: str | None = None  # a folder; relative: from places.home()
+    url: str | None = None  # of the folder that holds the files; None: the published one
+    verify: bool = True  # whether a named folder must hold the published files, byte for byte
+
+    @classmethod
+    def of(cls, settings: dict[str, Any]) -> "Source":
+        return cls(*(settings[name] for name in cls._fields))
+
+
+def resolve(source: Source, count: int | None) -> Corpus:
+    """The first `count` poems (None: all) of `source`.
+
+    Order for `tang`: the root, the environment's TANGSWEEP_DATA, files under data/ or downloaded to
+    it, and only where the network cannot be reached and nothing was named the bundled sample.
+    Raises UserError where a named folder lacks a file or holds another than the published one, where
+    the server refuses, and where there are fewer poems than `count`.
     """
-    if name == "sample":
-        return _enough(_sample(count), count)
-    named = root or os.environ.get("TANGSWEEP_DATA")
+    if source.name == "sample":
+        if source.root:
+            raise UserError("corpus=sample is the bundled sample: drop corpus.root, or take corpus=tang")
+        return _sample().first(count)
+    named = source.root or os.environ.get("TANGSWEEP_DATA")
     if named:
-        return _enough(_from_folder(places.anchored(named), count), count)
+        return _from_folder(places.anchored(named), count, source.verify).first(count)
     try:
-        return _enough(_downloaded(url, count), count)
+        return _downloaded(source.url or tang.URL, count).first(count)
     except fetch.Unreachable as unreachable:
-        return _enough(_sample(count, fallback=str(unreachable)), count)
+        if source.url:
+            raise UserError(f"corpus.url cannot be reached ({unreachable}): mend it, or drop it") from None
+        return _sample(fallback=str(unreachable)).first(count)
 
 
-def _sample(count: int | None, fallback: str = "") -> Corpus:
+def _sample(fallback: str = "") -> Corpus:
     path = places.BUNDLED_SAMPLE / tang.FOLDER / tang.FILE_NAMES[0]
-    return Corpus("sample", tang.take(iter([path]), count), str(path.parent), True, fallback)
+    return Corpus("sample", tang.take(iter([path]), None), str(path.parent), True, fallback)
 
 
-def _from_folder(folder: Path, count: int | None) -> Corpus:
-    opened: list[str] = []
+def _from_folder(folder: Path, count: int | None, verify: bool) -> Corpus:
+    differing: list[Path] = []
 
     def files() -> Iterator[Path]:
         for name in tang.FILE_NAMES:
-            opened.append(f"{tang.FOLDER}/{name}")
-            yield folder / opened[-1]
+            path = folder / tang.FOLDER / name
+            if path.exists() and not fetch.matches(f"{tang.FOLDER}/{name}", path):
+                differing.append(path)
+                if verify:
+                    raise UserError(
+                        f"{path} has another checksum than the published file: fetch it again, or "
+                        "accept your own edition with corpus.verify=false"
+                    )
+            yield path
 
-    poems = tang.take(files(), count)
-    verified = all(fetch.matches(name, folder / name) for name in opened)
-    return Corpus("tang", poems, str(folder), verified)
+    return Corpus("tang", tang.take(files(), count), str(folder), verified=not differing)
 
 
 def _downloaded(url: str, count: int | None) -> Corpus:
@@ -53,17 +77,4 @@ def _downloaded(url: str, count: int | None) -> Corpus:
         for name in tang.FILE_NAMES:
             yield fetch.fetch(f"{tang.FOLDER}/{name}", f"{url.rstrip('/')}/{name}", folder)
 
-    return Corpus("tang", tang.take(files(), count), str(folder), True)
-
-
-def _enough(corpus: Corpus, count: int | None) -> Corpus:
-    found = len(corpus.poems)
-    if count is None or found >= count:
-        return corpus
-    if corpus.fallback:
-        raise UserError(
-            f"{count} poems were asked for, but the network was not reached ({corpus.fallback}) "
-            f"and the bundled sample holds {found}: connect, name a copy in corpus.root or "
-            f"TANGSWEEP_DATA, or ask for at most {found} with data.poems"
-        )
-    raise UserError(f"{count} poems were asked for, but {corpus.source} holds {found}: lower data.poems")
+    return Corpus("tang", tang.take(files(), count), str(folder), verified=True)

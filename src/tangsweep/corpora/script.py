@@ -13,10 +13,8 @@ def _converter() -> Any:
 
 
 def to_traditional(text: str, known: Container[str]) -> str:
-    """`text` in traditional characters; where only the original is `known`, it is kept."""
-    converted = _converter().convert(text)
-    if len(converted) != len(text):
-        return text
-    return "".join(
-        new if new in known or old not in known else old for old, new in zip(text, converted, strict=True)
-    )
+    """`text` with every character that is not `known` in its traditional form.
+
+    A known character is left alone: 余 and 后 are words of their own in traditional text.
+    """
+    return "".join(c if c in known else _converter().convert(c) for c in text)

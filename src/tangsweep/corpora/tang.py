@@ -3,13 +3,17 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tangsweep.errors import UserError
 
 FOLDER = "quantangshi"
+URL = (
+    "https://raw.githubusercontent.com/chinese-poetry/chinese-poetry/"
+    "99ebbef7e1345c0985c44b9fd96a3f9e776f117b/%E5%85%A8%E5%94%90%E8%AF%97"
+)
 FILE_NAMES = tuple(f"poet.tang.{first}.json" for first in range(0, 58_000, 1_000))
 
 
@@ -43,6 +47,19 @@ class Corpus:
         for poem in self.poems:
             digest.update(f"{poem.id}\x1f{poem.text}\x1e".encode())
         return digest.hexdigest()[:12]
+
+    def first(self, count: int | None) -> "Corpus":
+        """The same with its first `count` poems; None: all. Raises UserError where there are fewer."""
+        found = len(self.poems)
+        if count is None or count <= found:
+            return replace(self, poems=self.poems[:count])
+        if self.fallback:
+            raise UserError(
+                f"{count} poems were asked for, but the network was not reached ({self.fallback}) "
+                f"and the bundled sample holds {found}: connect, name a copy in corpus.root or "
+                f"TANGSWEEP_DATA, or ask for at most {found} with data.poems"
+            )
+        raise UserError(f"{count} poems were asked for, but {self.source} holds {found}: lower data.poems")
 
 
 def parse(path: Path) -> list[Poem]:

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from tangsweep import places
-from tangsweep.corpora.resolve import resolve
+from tangsweep.corpora.resolve import Source, resolve
 from tangsweep.errors import UserError
+from tangsweep.runs.folder import atomic_write
 
 WINDOW = 4  # characters to either side
 MIN_COUNT = 5
@@ -79,9 +79,10 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64, help="numbers a vector (64)")
     parser.add_argument("--out", default="data/vectors.txt")
     options = parser.parse_args()
-    url = OmegaConf.load(places.REPOSITORY / "conf" / "corpus" / "tang.yaml").url
     try:
-        corpus = resolve(options.corpus, None, url, None)
+        corpus = resolve(Source(options.corpus), None)
+        if corpus.fallback:
+            raise UserError(f"the network was not reached ({corpus.fallback}): name a copy in TANGSWEEP_DATA")
         texts = [poem.text for poem in corpus.poems[options.skip :]]
         characters, vectors = character_vectors(texts, options.width)
     except UserError as error:
@@ -89,7 +90,7 @@ def main() -> None:
     lines = (f"{c} {' '.join(f'{x:.5f}' for x in v)}" for c, v in zip(characters, vectors, strict=True))
     path = places.anchored(options.out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{len(characters)} {options.width}\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    atomic_write(path, f"{len(characters)} {options.width}\n" + "\n".join(lines) + "\n")
     print(f"{places.shown(path)}: {len(characters):,} characters, {options.width} numbers each")
 
 

@@ -59,6 +59,8 @@ def _quiet():  # type: ignore[no-untyped-def]
     silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     with warnings.catch_warnings(), silent[0], silent[1]:
         warnings.simplefilter("ignore")
-        yield
-    os.environ.clear()
-    os.environ.update(environment)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(environment)

@@ -25,13 +25,16 @@ def load(path: Path) -> Trained:
     fit its vocabulary.
     """
     file = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    if path.is_dir() and not file.exists():
+        inside = sorted(p.parent.name for p in path.glob("*/checkpoints"))
+        holds = f"a sweep with the runs {', '.join(inside)}" if inside else "no run with a best checkpoint"
+        raise UserError(f"{path} is {holds}: name the folder of a run" if inside else f"{path} holds {holds}")
     try:
         stored = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{file} does not exist: name a checkpoint or a run's folder") from None
     except Exception as error:  # torch raises many kinds for a file that is none of its own
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{file} is no checkpoint that can be read ({reason})") from error
+        raise UserError(f"{file} is no checkpoint that can be read: train, or name another") from error
     try:
         described = stored["tangsweep"]
         config, known = described["config"], Vocabulary(described["tokens"])

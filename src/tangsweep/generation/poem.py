@@ -57,6 +57,9 @@ class Poet:
                 f"{'、'.join(unknown)} does not occur in the text that this model was trained on: "
                 "choose another start"
             )
+        marks = [c for c in text if self._barred[self.vocabulary.encode(c)[0]]]
+        if marks:
+            raise UserError(f"{'、'.join(marks)} is no character of a line: the form sets the marks itself")
         if len(text) > form.chars:
             raise UserError(f"the start {start} is longer than a line of {form.chars} characters: shorten it")
         return text

@@ -39,6 +39,23 @@ def cannot_write(path: Path, error: OSError) -> UserError:
     )
 
 
+def refusal(existing: list[Path], wanted: int) -> str:
+    """The one line for runs that cannot start because their folders exist."""
+    if wanted == 1:
+        ended = "" if (existing[0] / "result.json").exists() else " that did not end"
+        return (
+            f"{places.shown(existing[0])} already holds a run{ended}, and runs are never overwritten: "
+            "remove or rename it, or choose another sweep.name"
+        )
+    finished = sum((path / "result.json").exists() for path in existing)
+    which = f"{finished} ended, {len(existing) - finished} did not end"
+    named = f"{places.shown(existing[0])}{', …' if len(existing) > 1 else ''}"
+    return (
+        f"{len(existing)} of {wanted} runs exist already ({which}: {named}) and are never overwritten: "
+        "remove or rename them, or choose another sweep.name"
+    )
+
+
 class RunFolder:
     """`outputs/<sweep>/<run>/` and the names of what lies in it."""
 
@@ -61,10 +78,7 @@ class RunFolder:
             path.mkdir()
             (path / "checkpoints").mkdir()
         except FileExistsError:
-            raise UserError(
-                f"{places.shown(path)} already holds a run, which is never overwritten: "
-                "remove or rename it, or choose another sweep.name"
-            ) from None
+            raise UserError(refusal([path], 1)) from None
         except OSError as error:
             raise cannot_write(path, error) from error
         return cls(path)

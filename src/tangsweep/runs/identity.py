@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Keys, or whole groups, that say where and how a run is made, not what comes out.
+# Keys, or whole groups, that say where and how a run is made, not what comes out. Threads change the
+# last bits of a result, not what was asked for; the record names them.
 VOLATILE = frozenset(
     {
         "corpus.root",
         "corpus.url",
+        "corpus.verify",
         "logger",
+        "published",
         "sweep",
         "trainer.log_every",
         "trainer.threads",
@@ -55,5 +58,5 @@ def slug(overrides: Sequence[str]) -> str:
 
 
 def clean(name: str) -> str:
-    """`name` with every run of other characters than `[A-Za-z0-9._-]` turned into one dash."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
+    """`name` with every run of other characters than `[A-Za-z0-9._-]` turned into one dash, + dropped."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("+", "")).strip("-.")

@@ -1,5 +1,7 @@
 """The closing comparison of a sweep: a table on the console, comparison.csv and .md, the curves."""
 
+import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,14 @@ from tangsweep.sweep import curves
 SHOWN = {  # column → its heading on the console and in Markdown; comparison.csv has more
     "run": "run",
     "status": "status",
-    "dev_perplexity": "best dev ppl",
-    "best_epoch": "at epoch",
-    "train_perplexity": "train ppl there",
-    "last_train_perplexity": "train ppl at end",
-    "unigram": "unigram ppl",
-    "bigram": "bigram ppl",
+    "dev_perplexity": "dev ppl",
+    "best_epoch": "epoch",
+    "train_perplexity": "train ppl",
+    "last_train_perplexity": "at end",
     "seconds": "seconds",
 }
-ALSO = ["last_dev_perplexity", "corpus", "seed", "error", "folder"]
+MAY_DIFFER = ("corpus", "uniform", "unigram", "bigram")  # columns where they do, else in the caption
+ALSO = ("last_dev_perplexity", "seed", "error", "folder")
 
 
 def close(folder: Path) -> None:
@@ -32,55 +33,75 @@ def close(folder: Path) -> None:
     runs = table(folder)
     if runs.empty:
         return
-    corpora = sorted(set(runs["corpus"].dropna()))
-    caption = f"corpus: {', '.join(corpora) or 'unknown, no run has a record'}"
-    if "sample" in corpora:
-        caption += ": the bundled sample of 120 poems, NOT 全唐诗"
-    console.print(_console_table(runs, caption))
+    caption = describe(runs)
+    shown = {**SHOWN, **{key: key for key in MAY_DIFFER if runs[key].nunique() > 1}}
+    console.print(_console_table(runs, shown))
+    say(caption)
     atomic_write(folder / "comparison.csv", runs.to_csv(index=False))
-    atomic_write(folder / "comparison.md", f"{_markdown(runs)}\n\n{caption}\n")
-    curves.write(folder, [RunFolder(folder / run) for run in runs["folder"]], caption)
-    say(f"{places.shown(folder)}: comparison.csv, comparison.md, curves.html, curves.png, and a folder a run")
+    atomic_write(folder / "comparison.md", f"{_markdown(runs, shown)}\n\n{caption}\n")
+    named = {row["run"]: RunFolder(folder / row["folder"]) for _, row in runs.iterrows()}
+    drawn = curves.write(folder, named, caption)
+    files = "comparison.csv, comparison.md" + (", curves.html, curves.png" if drawn else "")
+    say(f"{places.shown(folder)}: {files}, and a folder a run")
 
 
 def table(folder: Path) -> pd.DataFrame:
-    """One row a run that has a record or a config, best development perplexity first."""
-    rows = [_row(path) for path in sorted(folder.iterdir()) if (path / "config.yaml").exists()]
-    runs = pd.DataFrame(rows, columns=[*SHOWN, *ALSO])
+    """One row a run that has a config, best development perplexity first; nothing without a folder."""
+    paths = sorted(path.parent for path in folder.glob("*/config.yaml"))
+    short = [path.name.rpartition("-")[0] for path in paths]
+    clashing = {name for name, count in Counter(short).items() if count > 1}
+    rows = [
+        {"run": path.name if name in clashing else name, "folder": path.name, **_row(path)}
+        for path, name in zip(paths, short, strict=True)
+    ]
+    runs = pd.DataFrame(rows, columns=[*SHOWN, *MAY_DIFFER, *ALSO])
     return runs.sort_values("dev_perplexity", na_position="last", ignore_index=True)
 
 
 def _row(path: Path) -> dict[str, Any]:
     result = read_result(RunFolder(path))
     if result is None:
-        return {"run": path.name.rpartition("-")[0], "status": "no record", "folder": path.name}
-
-    def perplexity(*keys: str) -> float | None:
-        found: Any = result
-        for key in (*keys, "perplexity"):
-            found = (found or {}).get(key)
-        return found
-
+        return {"status": "unfinished"}
+    last = result.get("last") or {}
     return {
-        "run": path.name.rpartition("-")[0],
         "status": result["status"],
-        "dev_perplexity": perplexity("dev"),
+        "dev_perplexity": _perplexity(result.get("dev")),
         "best_epoch": result.get("best_epoch"),
-        "train_perplexity": perplexity("train"),
-        "last_train_perplexity": perplexity("last", "train"),
-        "last_dev_perplexity": perplexity("last", "dev"),
-        "unigram": result["baselines"]["unigram"],
-        "bigram": result["baselines"]["bigram"],
+        "train_perplexity": _perplexity(result.get("train")),
+        "last_train_perplexity": _perplexity(last.get("train")),
+        "last_dev_perplexity": _perplexity(last.get("dev")),
         "seconds": result.get("seconds"),
         "corpus": result["corpus"]["name"],
         "seed": result["seed"],
         "error": result["error"],
-        "folder": path.name,
+        **result["baselines"],
     }
 
 
-def _cells(runs: pd.DataFrame) -> list[list[str]]:
-    return [[_cell(row[key]) for key in SHOWN] for _, row in runs.iterrows()]
+def _perplexity(scores: dict[str, Any] | None) -> float | None:
+    """Infinity where the record has null because JSON knows no infinity."""
+    if scores is None:
+        return None
+    return math.inf if scores["perplexity"] is None else scores["perplexity"]
+
+
+def describe(runs: pd.DataFrame) -> str:
+    """Corpus and baselines of the runs, and what forbids to compare them."""
+    corpora = sorted(set(runs["corpus"].dropna()))
+    parts = [f"corpus: {' and '.join(corpora) or 'unknown, no run has ended'}"]
+    if "sample" in corpora:
+        parts[0] += " (sample: 120 poems written for this project, NOT 全唐诗)"
+    same = [key for key in MAY_DIFFER[1:] if runs[key].nunique() == 1]
+    if same:
+        given = runs.dropna(subset=same).iloc[0]
+        parts.append("baselines: " + ", ".join(f"{key} {readable(given[key])}" for key in same))
+    if runs[list(MAY_DIFFER)].nunique().max() > 1:
+        parts.append("runs on different text or vocabularies: their perplexities do not compare")
+    return "; ".join(parts)
+
+
+def _cells(runs: pd.DataFrame, shown: dict[str, str]) -> list[list[str]]:
+    return [[_cell(row[key]) for key in shown] for _, row in runs.iterrows()]
 
 
 def _cell(value: Any) -> str:
@@ -89,16 +110,20 @@ def _cell(value: Any) -> str:
     return readable(value) if isinstance(value, float) else str(value)
 
 
-def _console_table(runs: pd.DataFrame, caption: str) -> Table:
-    shown = Table(caption=caption, box=box.SIMPLE)
-    for key, heading in SHOWN.items():
-        text = key in ("run", "status")
-        shown.add_column(heading, justify="left" if text else "right", no_wrap=text)
-    for cells in _cells(runs):
-        shown.add_row(*cells)
-    return shown
+def _console_table(runs: pd.DataFrame, shown: dict[str, str]) -> Table:
+    drawn = Table(box=box.SIMPLE, padding=(0, 1))
+    for key, heading in shown.items():
+        drawn.add_column(
+            heading,
+            justify="left" if key in ("run", "status") else "right",
+            no_wrap=key != "run",  # a name may fold, a figure is never cut
+            overflow="fold",
+        )
+    for cells in _cells(runs, shown):
+        drawn.add_row(*cells)
+    return drawn
 
 
-def _markdown(runs: pd.DataFrame) -> str:
-    rows = [list(SHOWN.values()), ["---"] * len(SHOWN), *_cells(runs)]
+def _markdown(runs: pd.DataFrame, shown: dict[str, str]) -> str:
+    rows = [list(shown.values()), ["---"] * len(shown), *_cells(runs, shown)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

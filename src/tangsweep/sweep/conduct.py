@@ -1,8 +1,8 @@
 """A sweep from its jobs' overrides to the closing table; the sweeper plugin calls it."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
@@ -10,31 +10,48 @@ from omegaconf import DictConfig, OmegaConf
 
 from tangsweep import places
 from tangsweep.console import say
+from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.corpora.tang import Corpus
 from tangsweep.errors import UserError
 from tangsweep.runs import identity
+from tangsweep.runs.folder import refusal
+from tangsweep.runs.settings import check
 from tangsweep.sweep.grid import expand, swept_keys
-from tangsweep.training.prepare import Prepared, prepare, report_found
+from tangsweep.training.prepare import Prepared, poem_settings, prepare, report_found
 
 Compose = Callable[[list[str]], DictConfig]
 Launch = Callable[[list[list[str]]], Sequence[JobReturn]]
 
 
-def conduct(overrides: Sequence[Override], chosen: str | None, compose: Compose, launch: Launch) -> list[Any]:
+class Job(NamedTuple):
+    """One run of a sweep: its overrides, complete, and the config that they compose to."""
+
+    overrides: list[str]
+    config: dict[str, Any]
+
+
+def conduct(
+    overrides: Sequence[Override], params: Sequence[str], chosen: str | None, compose: Compose, launch: Launch
+) -> list[Any]:
     """Check every job, refuse folders that exist, launch, and close with the comparison.
 
-    `chosen` is the sweep file's name, if any. Raises UserError before the first run starts where any
-    job is wrong, and SystemExit(1) after the closing table where a run failed.
+    `params` are the keys that the sweep file varies and `chosen` is its name, if there is one.
+    Raises UserError before the first run starts where any job is wrong, and SystemExit(1) after the
+    closing table where a run failed.
     """
-    jobs, prepared = _prepared(overrides, chosen, compose)
-    folder = prepared[0].folder.parent
-    _refuse_existing([p.folder for p in prepared])
+    jobs = _jobs(overrides, params, chosen, compose)
+    prepared = _prepared(jobs)
+    _refuse(prepared)
     report_found(prepared[0])
+    folder = prepared[0].folder.parent
     say(f"{len(jobs)} runs into {places.shown(folder)}")
+    # A job must not resolve the corpus again: where the sample stands in now, it does for all.
+    pinned = [[*job.overrides, f"corpus.name={p.corpus.name}"] for job, p in zip(jobs, prepared, strict=True)]
     returns: Sequence[JobReturn] = []
     try:
-        returns = launch(jobs)
+        returns = launch(pinned)
     finally:
-        from tangsweep.sweep import comparison  # pandas and Altair, only once there is something to compare
+        from tangsweep.sweep import comparison  # pandas and Altair, only now that they are needed
 
         comparison.close(folder)
     if any(_failed(job) for job in returns):
@@ -42,37 +59,47 @@ def conduct(overrides: Sequence[Override], chosen: str | None, compose: Compose,
     return [job.return_value for job in returns]
 
 
-def _prepared(
-    overrides: Sequence[Override], chosen: str | None, compose: Compose
-) -> tuple[list[list[str]], list[Prepared]]:
-    """Each job's overrides, complete with sweep name, folder slug and the corpus that was found."""
+def _jobs(
+    overrides: Sequence[Override], params: Sequence[str], chosen: str | None, compose: Compose
+) -> list[Job]:
+    """Every combination, with the sweep's name and the readable part of each run's folder."""
     swept = swept_keys(overrides)
+    shown = list(dict.fromkeys([*params, *swept])) or [o.get_key_element() for o in overrides]
     named = any(o.get_key_element() == "sweep.name" for o in overrides)
-    name = identity.clean(chosen or "_".join(swept)) or "single"
-    jobs, prepared = [], []
+    name = identity.clean(chosen or "_".join(shown)) or "single"
+    jobs = []
     for job in expand(overrides):
-        varied = identity.slug([o for o in job if o.partition("=")[0] in swept])
-        job = [*job, f"sweep.varied={varied}", *([] if named else [f"sweep.name={name}"])]
-        config: Any = OmegaConf.to_container(_without_hydra(compose(job)), resolve=True)
-        ready = prepare(config, job)
-        prepared.append(ready)
-        # A job must not resolve the corpus again: where the sample stands in now, it does for all.
-        jobs.append([*job, f"corpus.name={ready.corpus.name}"])
-    return jobs, prepared
+        varied = identity.slug([o for o in job if o.partition("=")[0] in shown and "sweep.name" not in o])
+        job = [*job, f"sweep.varied='{varied}'", *([] if named else [f"sweep.name='{name}'"])]
+        composed = compose(job)
+        own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        config: Any = OmegaConf.to_container(own, resolve=True)
+        check(config)
+        jobs.append(Job(job, config))
+    return jobs
 
 
-def _without_hydra(config: DictConfig) -> DictConfig:
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+def _prepared(jobs: Sequence[Job]) -> list[Prepared]:
+    """Each job ready to start; a source is resolved once, for the job that needs most of it."""
+    wanted: dict[Source, list[int | None]] = {}
+    for job in jobs:
+        source = Source.of(job.config["corpus"])
+        wanted.setdefault(source, []).append(poem_settings(job.config).poems_to_read)
+    found: dict[Source, Corpus] = {
+        source: resolve(source, None if None in counts else max(c for c in counts if c is not None))
+        for source, counts in wanted.items()
+    }
+    return [prepare(j.config, j.overrides, found[Source.of(j.config["corpus"])]) for j in jobs]
 
 
-def _refuse_existing(folders: list[Path]) -> None:
+def _refuse(prepared: Sequence[Prepared]) -> None:
+    folders = [p.folder for p in prepared]
+    twice = [folder.name for folder, count in Counter(folders).items() if count > 1]
+    if twice:
+        raise UserError(f"the sweep holds the same run twice ({twice[0]}): name each value once")
     existing = [folder for folder in folders if folder.exists()]
     if existing:
-        raise UserError(
-            f"{len(existing)} of these {len(folders)} runs lie in {places.shown(existing[0].parent)} "
-            f"already ({existing[0].name}{', …' if len(existing) > 1 else ''}) and runs are never "
-            "overwritten: remove or rename them, or choose another sweep.name"
-        )
+        raise UserError(refusal(existing, len(folders)))
 
 
 def _failed(job: JobReturn) -> bool:

@@ -1,7 +1,9 @@
 """The loss curves of a sweep's runs, training and development, as one Altair chart."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -9,43 +11,49 @@ import vl_convert
 
 from tangsweep.runs.folder import RunFolder, atomic_write
 
+COLUMNS = ["run", "epoch", "side", "loss"]
 SIDES = {"train/epoch_loss": "training", "val/loss": "development"}
 
 
-def write(folder: Path, runs: Sequence[RunFolder], caption: str) -> None:
-    """curves.html (self-contained) and curves.png; nothing where no run has a row."""
+def write(folder: Path, runs: Mapping[str, RunFolder], caption: str) -> bool:
+    """curves.html (self-contained) and curves.png of the runs by name; False where none has a row."""
     points = read(runs)
     if points.empty:
-        return
-    drawn = chart(points, caption)
-    atomic_write(folder / "curves.html", drawn.to_html(inline=True))
+        return False
+    with alt.data_transformers.disable_max_rows():
+        drawn = chart(points, caption)
+        atomic_write(folder / "curves.html", drawn.to_html(inline=True))
+        atomic_write(folder / "curves.png", vl_convert.vegalite_to_png(drawn.to_json(), scale=2))
+    return True
 
-    atomic_write(folder / "curves.png", vl_convert.vegalite_to_png(drawn.to_json(), scale=2))
 
-
-def read(runs: Sequence[RunFolder]) -> pd.DataFrame:
+def read(runs: Mapping[str, RunFolder]) -> pd.DataFrame:
     """One row a run, epoch and side: run, epoch, side, loss in nats per character."""
-    frames = [_read(run) for run in runs if run.metrics.exists()]
-    return pd.concat(frames) if frames else pd.DataFrame(columns=["run", "epoch", "side", "loss"])
+    frames = [_read(run).assign(run=name) for name, run in runs.items()]
+    return pd.concat([f for f in frames if len(f)] or [pd.DataFrame(columns=COLUMNS)])
 
 
 def _read(run: RunFolder) -> pd.DataFrame:
-    metrics = pd.read_csv(run.metrics)
+    try:
+        metrics = pd.read_csv(run.metrics)
+    except (OSError, ValueError):  # no row yet, or a file cut off: the run is in the table all the same
+        return pd.DataFrame(columns=COLUMNS)
     evaluated = metrics[metrics["val/loss"].notna()].rename(columns=SIDES)
-    long = evaluated.melt("epoch", list(SIDES.values()), var_name="side", value_name="loss")
-    return long.dropna().assign(run=run.path.name.rpartition("-")[0])
+    return evaluated.melt("epoch", list(SIDES.values()), var_name="side", value_name="loss").dropna()
 
 
 def chart(points: pd.DataFrame, caption: str) -> alt.FacetChart:
     """Training and development loss side by side on one scale; a click on a name picks a run."""
     chosen = alt.selection_point(fields=["run"], bind="legend")
+    scheme: Any = "tableau10" if points["run"].nunique() <= 10 else "tableau20"
+    legend = alt.Legend(symbolLimit=0, columns=math.ceil(points["run"].nunique() / 25) or 1)
     lines = (
         alt.Chart(points)
         .mark_line()
         .encode(
-            x=alt.X("epoch:Q", title="epoch"),
+            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("loss:Q", title="nats per character", scale=alt.Scale(zero=False)),
-            color=alt.Color("run:N", title=None),
+            color=alt.Color("run:N", title=None, scale=alt.Scale(scheme=scheme), legend=legend),
             opacity=alt.condition(chosen, alt.value(1), alt.value(0.1)),
             tooltip=["run:N", "side:N", "epoch:Q", alt.Tooltip("loss:Q", format=".3f")],
         )

@@ -3,16 +3,22 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from tangsweep.errors import UserError
 
 
-def merged(params: Mapping[str, str], arguments: Sequence[str]) -> list[Override]:
-    """The sweep file's parameters, each replaced by the command line's word on the same key."""
+def merged(
+    params: Mapping[str, str], arguments: Sequence[str], config_loader: ConfigLoader | None = None
+) -> list[Override]:
+    """The sweep file's parameters, each replaced by the command line's word on the same key.
+
+    The loader lets `optimizer=glob(*)` look up what exists.
+    """
     written = [f"{key}={value}" for key, value in params.items()]
-    parsed = OverridesParser.create().parse_overrides([*written, *arguments])
+    parsed = OverridesParser.create(config_loader).parse_overrides([*written, *arguments])
     return list({override.get_key_element(): override for override in parsed}.values())
 
 

@@ -3,17 +3,18 @@
 from typing import Any
 
 import pytorch_lightning as L
+import torch
 from hydra.utils import instantiate
-from pytorch_lightning.callbacks import EarlyStopping
 
 from tangsweep import places
 from tangsweep.batches.datamodule import PoemData
 from tangsweep.console import say
+from tangsweep.corpora import word_vectors
+from tangsweep.corpora.vocabulary import MARKS, Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.runs.folder import RunFolder
-from tangsweep.training import word_vectors
 from tangsweep.training.checkpoints import AtomicCheckpointIO
 from tangsweep.training.module import Training
 from tangsweep.training.prepare import Prepared
@@ -48,11 +49,18 @@ def model(prepared: Prepared) -> LanguageModel:
     built = build(config["cell"], config["model"], len(known))
     scheme = instantiate(config["init"]["scheme"])
     initialize(built, scheme.func, config["init"]["forget_bias"], config["seed"])
-    vectors = config["model"]["pretrained_embeddings"]
-    if vectors is not None:
-        coverage = word_vectors.load(places.anchored(vectors), known, built.embedding.weight)
-        say(f"pretrained embeddings: {coverage.found:,} of {coverage.characters:,} characters")
+    if config["model"]["pretrained_embeddings"] is not None:
+        _load_vectors(config["model"], known, built.embedding.weight)
     return built
+
+
+def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.Tensor) -> None:
+    path = places.anchored(settings["pretrained_embeddings"])
+    vectors = word_vectors.read(path, known, settings["embed_size"])
+    with torch.no_grad():
+        for word, vector in vectors.items():
+            embedding[known.encode(word)[0]] = torch.tensor(vector, dtype=embedding.dtype)
+    say(f"pretrained embeddings: {len(vectors):,} of {len(known) - len(MARKS):,} characters")
 
 
 def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Training:
@@ -76,22 +84,11 @@ def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Trainin
 
 
 def trainer(config: dict[str, Any], folder: RunFolder, callbacks: list[L.Callback]) -> L.Trainer:
-    """Lightning's trainer with `callbacks` and, where the config asks for it, early stopping."""
-    settings, primary = config["trainer"], config["corpus"]["primary"]
-    if settings["patience"] is not None:
-        callbacks = [
-            *callbacks,
-            EarlyStopping(
-                primary["metric"],
-                patience=settings["patience"],
-                mode=primary["mode"],
-                check_finite=False,
-                check_on_train_epoch_end=True,
-            ),
-        ]
+    """Lightning's trainer with `callbacks`."""
+    settings = config["trainer"]
     return L.Trainer(
         accelerator=settings["accelerator"],
-        devices=settings["devices"],
+        devices=1,
         precision=settings["precision"],
         max_epochs=-1 if settings["max_epochs"] is None else settings["max_epochs"],
         max_steps=-1 if settings["max_steps"] is None else settings["max_steps"],

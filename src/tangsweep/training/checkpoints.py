@@ -21,18 +21,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class Checkpoints(L.Callback):
-    """After every epoch `last.ckpt`, and `best.ckpt` (weights alone) where the metric improved."""
+    """After every epoch `last.ckpt`, and `best.ckpt` (weights alone) where the metric improved.
 
-    def __init__(self, folder: RunFolder, mode: str) -> None:
+    Stops training after `patience` epochs without an improvement (None: never).
+    """
+
+    def __init__(self, folder: RunFolder, mode: str, patience: int | None) -> None:
         self.folder, self.sign = folder, 1.0 if mode == "min" else -1.0
+        self.patience = patience
         self.best = math.inf  # sign · primary metric
         self.best_epoch = 0
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
-        value = self.sign * module.primary_value
-        if value < self.best:
-            self.best, self.best_epoch = value, trainer.current_epoch + 1
+        value, epoch = self.sign * module.primary_value, trainer.current_epoch + 1
+        if value < self.best or not self.best_epoch:
+            self.best, self.best_epoch = value, epoch
             trainer.save_checkpoint(self.folder.best, weights_only=True)
+        elif self.patience is not None and epoch - self.best_epoch >= self.patience:
+            trainer.should_stop = True
         trainer.save_checkpoint(self.folder.last)
 
     def state_dict(self) -> dict[str, Any]:

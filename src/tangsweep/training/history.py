@@ -35,6 +35,8 @@ class History(L.Callback):
         self.every, self.sinks = every, sinks
         self.seconds = 0.0  # spent in training epochs, without evaluation
         self.characters = 0
+        self._epoch_started: float | None = None
+        self._lr = math.nan
         self._pending: list[dict[str, Tensor]] = []
         self._grad_norm: Tensor | None = None
         self._epoch = Tally()
@@ -52,7 +54,16 @@ class History(L.Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, module: Any) -> None:
         self._epoch_started = time.perf_counter()
 
+    def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
+        self._leave_epoch()
+
+    def _leave_epoch(self) -> None:
+        if self._epoch_started is not None:
+            self.seconds += time.perf_counter() - self._epoch_started
+            self._epoch_started = None
+
     def on_before_optimizer_step(self, trainer: L.Trainer, module: Any, optimizer: Any) -> None:
+        self._lr = optimizer.param_groups[0]["lr"]  # a schedule changes it before the batch ends
         if (trainer.global_step + 1) % self.every == 0:
             gradients = [p.grad for p in module.parameters() if p.grad is not None]
             self._grad_norm = torch.nn.utils.get_total_norm(gradients)
@@ -66,32 +77,30 @@ class History(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
         row = self._steps_row(trainer) if self._pending else self._row(trainer)
-        self.seconds += time.perf_counter() - self._epoch_started
+        self._leave_epoch()
         row["train/epoch_loss"] = self._epoch.loss
         row["characters_per_second"] = self.characters_per_second
         self._epoch = Tally()
         self._evaluate(trainer, module, row)
-        module.log(module.primary, module.primary_value, logger=False)  # for early stopping
 
     def _steps_row(self, trainer: L.Trainer) -> dict[str, Any]:
         """The steps since the last row, as a row. Raises Diverged."""
-        losses, nats, scored = (
-            torch.stack([step[key] for step in self._pending]).tolist() for key in ("loss", "nats", "scored")
-        )
+        keys = ("loss", "nats", "characters")
+        losses, nats, characters = (torch.stack([s[key] for s in self._pending]).tolist() for key in keys)
         first = trainer.global_step - len(losses) + 1
         self._pending = []
         for step, loss in enumerate(losses, start=first):
             if not math.isfinite(loss):
                 raise Diverged(step, self._last_finite)
             self._last_finite = loss
-        since = Tally(nats=sum(nats), characters=int(sum(scored)))
+        since = Tally(nats=sum(nats), characters=int(sum(characters)))
         self._epoch = self._epoch + since
         self.characters += since.characters
         norm, self._grad_norm = self._grad_norm, None
         return self._row(trainer) | {
             "train/loss": since.loss,
             "train/grad_norm": None if norm is None else norm.item(),
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": self._lr,
         }
 
     def _row(self, trainer: L.Trainer) -> dict[str, Any]:

@@ -44,8 +44,13 @@ class Training(L.LightningModule):
     def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
         torch.manual_seed(derive(self.seed, "dropout", self.global_step))
         logits, _ = self.model(batch.inputs, batch.carry)
-        total, scored = nats(logits, batch.targets).sum(), (batch.targets >= 0).sum()
-        return {"loss": total / scored, "nats": total.detach(), "scored": scored}
+        losses, scored = nats(logits, batch.targets), batch.targets >= 0
+        text = scored if self.pad is None else scored & (batch.targets != self.pad)
+        return {
+            "loss": losses.sum() / scored.sum(),
+            "nats": (losses.detach() * text).sum(),  # without padding, even where it is trained on
+            "characters": text.sum(),
+        }
 
     @property
     def primary_value(self) -> float:

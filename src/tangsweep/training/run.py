@@ -1,6 +1,7 @@
 """The map of a run: prepared data → model → init → trainer → scores → poems → record."""
 
 import logging
+import signal
 import time
 from typing import Any
 
@@ -31,20 +32,18 @@ log = logging.getLogger(__name__)
 def run(prepared: Prepared) -> dict[str, Any]:
     """Train one run and write its record, which is also returned; a run that raises is `failed`.
 
-    Raises UserError, before anything is written, where the folder exists or there is no GPU; lets
-    KeyboardInterrupt and SystemExit pass, leaving no record.
+    Raises UserError, before anything is written, where the folder exists; lets KeyboardInterrupt pass,
+    leaving no record.
     """
-    if prepared.config["trainer"]["accelerator"] == "gpu" and not torch.cuda.is_available():
-        raise UserError("trainer=gpu, but torch finds no GPU here: use trainer=cpu")
+    result = _header(prepared)
     folder = RunFolder.create(prepared.folder)
     atomic_write(folder.config, OmegaConf.to_yaml(prepared.config))
     mirror, failed = None, True
     with logging_to(folder.log):
         try:
-            result = _header(prepared)
             try:
                 mirror = assemble.mirror(prepared, folder)
-                result |= _train(prepared, folder, mirror)
+                _train(prepared, folder, mirror, result)
             except Exception as error:
                 log.exception("the run failed")
                 named = str(error) if isinstance(error, UserError) else repr(error)
@@ -83,7 +82,8 @@ def _header(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None) -> dict[str, Any]:
+def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, result: dict[str, Any]) -> None:
+    """Fills `result` as it goes, so that a late failure loses none of what was found before."""
     config = prepared.config
     torch.set_num_threads(config["trainer"]["threads"])
     data, model = assemble.data(prepared), assemble.model(prepared)
@@ -93,10 +93,10 @@ def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None) ->
         config["trainer"]["log_every"],
         [metrics.append, bar.evaluated, *([mirror.log] if mirror else [])],
     )
-    checkpoints = Checkpoints(folder, config["corpus"]["primary"]["mode"])
+    checkpoints = Checkpoints(folder, config["corpus"]["primary"]["mode"], config["trainer"]["patience"])
     trainer = assemble.trainer(config, folder, [history, checkpoints, bar])
     try:
-        result = _fit(trainer, module, data)
+        result |= _fit(trainer, module, data)
     finally:
         bar.close()
         metrics.close()
@@ -119,7 +119,6 @@ def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None) ->
         _write_poems(Poet(model, prepared.encoded.vocabulary), config, folder, mirror)
     if mirror:
         mirror.summarize(result)
-    return result
 
 
 def _fit(trainer: L.Trainer, module: Training, data: PoemData) -> dict[str, Any]:
@@ -134,6 +133,9 @@ def _fit(trainer: L.Trainer, module: Training, data: PoemData) -> dict[str, Any]
             "diverged_step": diverged.step,
             "last_finite_loss": diverged.last_finite_loss,
         }
+    except SystemExit as left:  # what Lightning makes of Ctrl-C, after it has switched Ctrl-C off
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from left
     return ended | {"seconds": round(time.perf_counter() - started, 3)}
 
 

@@ -8,12 +8,21 @@ from typing import Any
 
 import wandb
 
+from tangsweep.errors import UserError
 from tangsweep.runs.folder import RunFolder, atomic_write
+
+MODES = ("online", "offline", "disabled")
 
 
 def mode(configured: str | None) -> str:
-    """The config's word, else WANDB_MODE, else offline: no account is needed."""
-    return configured or os.environ.get("WANDB_MODE") or "offline"
+    """The config's word, else WANDB_MODE, else offline: no account is needed.
+
+    Raises UserError for a mode that W&B does not have.
+    """
+    chosen = configured or os.environ.get("WANDB_MODE") or "offline"
+    if chosen not in MODES:
+        raise UserError(f"logger.mode or WANDB_MODE is {chosen}: it must be one of {', '.join(MODES)}")
+    return chosen
 
 
 class WandbMirror:
@@ -54,8 +63,15 @@ class WandbMirror:
         self.run.log({"poems": wandb.Table(columns=list(columns), data=[list(r) for r in rows])})
 
     def summarize(self, result: Mapping[str, Any]) -> None:
-        """Scores into the run's summary, where W&B's tables look for them."""
-        self.run.summary.update(dict(result))
+        """Scores at the best epoch into the run's summary, where W&B's tables look for them."""
+        scores = {
+            f"best/{side}/{name}": value
+            for side in ("train", "dev")
+            for name, value in (result[side] or {}).items()
+            if value is not None
+        }
+        ended = {key: result[key] for key in ("status", "best_epoch", "baselines")}
+        self.run.summary.update(ended | scores)
 
     def finish(self, failed: bool) -> None:
         """Exactly once, however the run ended."""
