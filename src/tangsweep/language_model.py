@@ -44,6 +44,10 @@ class LanguageModel(nn.Module):
             states.append(state)
         return self.output(x).transpose(0, 1), states
 
+    def nats(self, inputs: Tensor, targets: Tensor, carry: Sequence[Any] | None = None) -> Tensor:
+        """(B, T) cross-entropy of every target in nats, zero where it is −1: what training minimizes."""
+        return nats(self(inputs, carry)[0], targets)
+
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
 

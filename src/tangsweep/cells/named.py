@@ -9,7 +9,8 @@ from torch import nn
 from tangsweep.cells.lstm import LSTM
 from tangsweep.errors import UserError
 
-CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM}
+# numpy_lstm has the LSTM's parameters; training/numpy_bridge.py trains them without torch's arithmetic.
+CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM, "numpy_lstm": LSTM}
 
 
 def named(settings: Mapping[str, Any]) -> Callable[[int, int], nn.Module]:

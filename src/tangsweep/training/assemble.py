@@ -15,6 +15,7 @@ from tangsweep.errors import UserError
 from tangsweep.inits import initialize
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.runs.folder import RunFolder
+from tangsweep.training import numpy_bridge
 from tangsweep.training.checkpoints import AtomicCheckpointIO
 from tangsweep.training.module import Training
 from tangsweep.training.prepare import Prepared
@@ -51,7 +52,16 @@ def model(prepared: Prepared) -> LanguageModel:
     initialize(built, scheme.func, config["init"]["forget_bias"], config["seed"])
     if config["model"]["pretrained_embeddings"] is not None:
         _load_vectors(config["model"], known, built.embedding.weight)
-    return built
+    return numpy_bridge.NumpyLanguageModel(built) if _in_numpy(config) else built
+
+
+def _in_numpy(config: dict[str, Any]) -> bool:
+    return config["cell"]["name"] == numpy_bridge.CELL
+
+
+def kernel(config: dict[str, Any]) -> str:
+    """Which implementation of the cell a record names."""
+    return "numpy" if _in_numpy(config) else "torch"
 
 
 def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.Tensor) -> None:
@@ -69,7 +79,9 @@ def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Trainin
     scheduled = config["scheduler"]["_target_"] is not None
     training = Training(
         model,
-        instantiate(config["optimizer"]),
+        numpy_bridge.optimizer(config["optimizer"])
+        if _in_numpy(config)
+        else instantiate(config["optimizer"]),
         instantiate(config["scheduler"]) if scheduled else None,
         config["seed"],
         pad,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tangsweep.batches.datamodule import Batch
-from tangsweep.language_model import LanguageModel, nats
+from tangsweep.language_model import LanguageModel
 from tangsweep.metrics import Tally
 from tangsweep.randomness import derive
 
@@ -43,8 +43,8 @@ class Training(L.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
         torch.manual_seed(derive(self.seed, "dropout", self.global_step))
-        logits, _ = self.model(batch.inputs, batch.carry)
-        losses, scored = nats(logits, batch.targets), batch.targets >= 0
+        losses = self.model.nats(batch.inputs, batch.targets, batch.carry)
+        scored = batch.targets >= 0
         text = scored if self.pad is None else scored & (batch.targets != self.pad)
         return {
             "loss": losses.sum() / scored.sum(),

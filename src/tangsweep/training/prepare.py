@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tangsweep import places
+from tangsweep.analytic import limits
 from tangsweep.batches.encode import Encoded, encode
 from tangsweep.batches.split import PoemSettings
 from tangsweep.console import say, warn_of_sample
@@ -39,6 +40,8 @@ def prepare(config: dict[str, Any], overrides: list[str], corpus: Corpus | None 
     `corpus` is what a sweep resolved for all its runs; None: resolve it here.
     """
     check(config)
+    if config["cell"]["name"] == "numpy_lstm" and (lacking := limits.complaint(config)):
+        raise UserError(lacking)
     _check_gpu(config["trainer"]["accelerator"])
     _check_vectors(config["model"])
     settings = poem_settings(config)

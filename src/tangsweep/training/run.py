@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytorch_lightning as L
+import threadpoolctl
 import torch
 from omegaconf import OmegaConf
 
@@ -76,7 +77,7 @@ def _header(prepared: Prepared) -> dict[str, Any]:
         "git": provenance.git(),
         "versions": provenance.versions(),
         "threads": config["trainer"]["threads"],
-        "kernel": "torch",
+        "kernel": assemble.kernel(config),
         "wandb": None,
         "error": None,
     }
@@ -86,6 +87,7 @@ def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, re
     """Fills `result` as it goes, so that a late failure loses none of what was found before."""
     config = prepared.config
     torch.set_num_threads(config["trainer"]["threads"])
+    threadpoolctl.threadpool_limits(config["trainer"]["threads"])  # NumPy's BLAS has threads of its own
     data, model = assemble.data(prepared), assemble.model(prepared)
     module = assemble.module(prepared, model, data.pad)
     metrics, bar = MetricsFile(folder.metrics), ProgressBar(prepared.name, console)

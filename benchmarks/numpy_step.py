@@ -1,0 +1,89 @@
+"""The NumPy LSTM beside the torch LSTM: a training step of each, interleaved, and NumPy's whole epoch.
+
+    python benchmarks/numpy_step.py [POEMS]      (5000; on the sample corpus as many as it has)
+
+Batch 1, E = H = 64, momentum, one thread; both sides with the same sequences and starting weights.
+"""
+
+import statistics
+import sys
+import time
+from typing import Any
+
+import threadpoolctl
+import torch
+
+from tangsweep.batches.datamodule import Batch, Resident, in_order
+from tangsweep.batches.encode import Encoded, encode
+from tangsweep.batches.split import PoemSettings
+from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.errors import UserError
+from tangsweep.inits import initialize, uniform_scaled
+from tangsweep.language_model import LanguageModel, build
+from tangsweep.training import numpy_bridge
+
+PAIRS = 100
+SIZES = {"embed_size": 64, "hidden_size": 64, "layers": 1, "dropout": 0.0}
+
+
+def corpus(poems: int) -> tuple[str, Encoded]:
+    """The first poems of 全唐诗, or the bundled sample where it cannot be had."""
+    options: dict[str, Any] = {
+        "duplicates": "keep", "min_chars": 20, "max_chars": 60, "long": "chunk", "punctuation": "keep",
+        "min_freq": 1, "split": "fraction", "train_fraction": 0.8, "train_poems": None, "dev_poems": None,
+        "pool": None, "split_seed": None,
+    }  # fmt: skip
+    try:
+        found = resolve(Source("tang"), poems)
+    except UserError:
+        found = resolve(Source("sample"), None)
+    return found.name, encode(found, PoemSettings(poems=None, **options))
+
+
+def stepper(model: LanguageModel, optimizer: torch.optim.Optimizer):  # type: ignore[no-untyped-def]
+    def step(batch: Batch) -> float:
+        started = time.perf_counter()
+        optimizer.zero_grad()
+        nats = model.nats(batch.inputs, batch.targets)
+        (nats.sum() / (batch.targets >= 0).sum()).backward()
+        optimizer.step()
+        return time.perf_counter() - started
+
+    return step
+
+
+def models(vocabulary: int) -> tuple[LanguageModel, LanguageModel]:
+    """NumPy's and torch's, with equal weights."""
+    made = []
+    for _ in range(2):
+        model = build(
+            {"name": "lstm"}, {"embed_size": 64, "hidden_size": 64, "layers": 1, "dropout": 0.0}, vocabulary
+        )
+        initialize(model, uniform_scaled, 0.0, seed=0)
+        made.append(model)
+    return numpy_bridge.NumpyLanguageModel(made[0]), made[1]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1)
+    name, encoded = corpus(int(sys.argv[1]) if len(sys.argv) > 1 else 5000)
+    ours, theirs = models(len(encoded.vocabulary))
+    settings = {"_target_": "torch.optim.SGD", "lr": 0.01, "momentum": 0.9}
+    by_numpy = stepper(ours, numpy_bridge.optimizer(settings)(ours.parameters()))
+    by_torch = stepper(theirs, torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9))
+    resident = Resident(encoded.train, None, False)
+    rows = in_order(resident).order
+    singles = [resident.batch(row[i : i + 1]) for row in rows for i in range(len(row))]
+    stride = max(1, len(singles) // PAIRS)
+    pairs = [(by_numpy(batch), by_torch(batch)) for batch in singles[::stride][:PAIRS]]
+    milliseconds = [statistics.median(side) * 1e3 for side in zip(*pairs, strict=True)]
+    ratio = statistics.median(a / b for a, b in pairs)
+    print(f"corpus {name}: {len(singles):,} training sequences, V = {len(encoded.vocabulary):,}, one thread")
+    print(f"a step, median of {len(pairs)}: NumPy {milliseconds[0]:.2f} ms, torch {milliseconds[1]:.2f} ms")
+    print(f"NumPy's step takes {ratio:.2f} times torch's (median of the pairs' ratios)")
+    print(f"NumPy's whole epoch, batch 1: {sum(map(by_numpy, singles)):.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The seam between torch's training loop and the NumPy LSTM of `analytic`; `cell=numpy_lstm` crosses it.
+
+Torch holds the parameters, Lightning drives the loop; forward pass, gradients and update rule are
+NumPy's, on the same memory. Nothing of torch.nn's arithmetic, autograd's derivatives or torch.optim's
+rules takes part.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tangsweep.analytic import language_model as analytic
+from tangsweep.analytic import lstm
+from tangsweep.analytic.optimizers import OPTIMIZERS, Optimizer
+from tangsweep.cells.lstm import State
+from tangsweep.language_model import LanguageModel
+
+CELL = "numpy_lstm"  # the name of the cell that crosses the bridge
+
+
+class NumpyLanguageModel(LanguageModel):
+    """A one-layer LSTM language model that takes over the parameters of `model`, names included."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        nn.Module.__init__(self)
+        self.embedding, self.cells, self.output = model.embedding, model.cells, model.output
+        self.hidden_size, self.dropout = model.hidden_size, 0.0
+
+    @property
+    def weights(self) -> analytic.Weights:
+        """NumPy views of the parameters: to change the one is to change the other."""
+        cell = lstm.Parameters(*(_array(p) for p in (self.cells[0].W, self.cells[0].U, self.cells[0].b)))
+        return analytic.Weights(
+            _array(self.embedding.weight), cell, _array(self.output.weight), _array(self.output.bias)
+        )
+
+    @property
+    def ordered(self) -> list[Tensor]:
+        """The parameters in the order of `analytic.Weights`, flattened."""
+        cell = self.cells[0]
+        return [self.embedding.weight, cell.W, cell.U, cell.b, self.output.weight, self.output.bias]
+
+    def forward(self, inputs: Tensor, carry: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
+        """Ids (B, T) → logits (B, T, V) and the final state; for evaluation and poems, no gradient."""
+        weights, (h0, c0) = self.weights, self._initial(inputs, carry)
+        trace = lstm.forward(weights.cell, weights.embedding[_array(inputs).T], h0, c0)
+        logits = torch.from_numpy(trace.h[1:] @ weights.output.T + weights.bias)
+        return logits.transpose(0, 1), [State(*map(torch.from_numpy, (trace.h[-1], trace.c[-1])))]
+
+    def nats(self, inputs: Tensor, targets: Tensor, carry: Sequence[Any] | None = None) -> Tensor:
+        """(B, T) cross-entropy in nats, 0 where the target is −1, with NumPy's gradient behind it."""
+        return _Nats.apply(self, inputs, targets, carry, *self.ordered)
+
+    def _initial(self, inputs: Tensor, carry: Sequence[Any] | None) -> tuple[np.ndarray, np.ndarray]:
+        if carry is not None:
+            return _array(carry[0].h), _array(carry[0].c)
+        zeros = np.zeros((len(inputs), self.hidden_size), _array(self.output.weight).dtype)
+        return zeros, zeros
+
+
+class _Nats(torch.autograd.Function):
+    """Forward and backward of the whole model, both by `analytic.language_model`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        model: NumpyLanguageModel,
+        inputs: Tensor,
+        targets: Tensor,
+        carry: Sequence[Any] | None,
+        *parameters: Tensor,
+    ) -> Tensor:
+        ctx.weights = model.weights
+        nats, ctx.memory = analytic.forward(
+            ctx.weights, _array(inputs).T, _array(targets).T, *model._initial(inputs, carry)
+        )
+        return torch.from_numpy(nats).t()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, dnats: Tensor) -> tuple[Tensor | None, ...]:
+        d = analytic.backward(ctx.weights, ctx.memory, _array(dnats.t())).weights
+        gradients = (d.embedding, *d.cell, d.output, d.bias)
+        return None, None, None, None, *map(torch.from_numpy, gradients)
+
+
+class NumpyOptimizer(torch.optim.Optimizer):
+    """Lightning's view of a NumPy update rule; its state is saved and loaded like any optimizer's."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], rule: Optimizer) -> None:
+        super().__init__(parameters, asdict(rule))
+        self._kind = type(rule)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            settings = {name: group[name] for name in self._kind.__dataclass_fields__}
+            rule = self._kind(**settings)  # anew each step: a schedule changes the learning rate
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(rule, parameter)
+        return loss
+
+    def _update(self, rule: Optimizer, parameter: Tensor) -> None:
+        kept = self.state[parameter]
+        state = {name: tensor.numpy() for name, tensor in kept.items()}
+        rule.update(_array(parameter), _array(parameter.grad), state)
+        for name, array in state.items():
+            if name not in kept:
+                kept[name] = torch.from_numpy(array)
+
+
+def optimizer(settings: Mapping[str, Any]) -> Callable[[Iterable[nn.Parameter]], NumpyOptimizer]:
+    """The NumPy rule that the config group `optimizer` names by the last part of its `_target_`."""
+    rule = OPTIMIZERS[settings["_target_"].rpartition(".")[2]]
+    options = {key: value for key, value in settings.items() if not key.startswith("_")}
+    return lambda parameters: NumpyOptimizer(parameters, rule(**options))
+
+
+def _array(tensor: Tensor | None) -> np.ndarray:
+    assert tensor is not None
+    return tensor.detach().numpy()
