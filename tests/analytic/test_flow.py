@@ -1,11 +1,10 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tangsweep.analytic import __main__ as analytic_command
 from tangsweep.analytic import flow, one_step, rnn
 from tangsweep.cells.lstm import State
 from tests.analytic.reference import random_weights, torch_lstm
@@ -86,26 +85,29 @@ def test_jacobians_of_c_by_central_differences() -> None:
         np.testing.assert_allclose(ours, theirs, atol=1e-8)
 
 
-def test_the_picture_for_random_weights_and_for_a_checkpoint(train, home: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_picture_for_random_weights_and_for_a_checkpoint(
+    train, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # type: ignore[no-untyped-def]
     folder = train().folder
-    command = [sys.executable, "-m", "tangsweep.analytic", "flow", "--steps", "8"]
-    drawn = subprocess.run(
-        [*command, "--hidden", "5", "--out", "a.png"], cwd=home, capture_output=True, text=True, check=False
-    )
-    assert drawn.returncode == 0, drawn.stderr
-    assert "RNN, spectral radius 1.2:" in drawn.stdout
+    monkeypatch.chdir(home)
+
+    def command(*arguments: str) -> str:
+        monkeypatch.setattr("sys.argv", ["analytic", "flow", "--steps", "8", *arguments])
+        analytic_command.main()
+        return capsys.readouterr().out
+
+    drawn = command("--hidden", "5", "--out", "a.png")
+    assert "RNN, spectral radius 1.2:" in drawn
+    assert "LSTM, forget bias 5:" in drawn
     assert (home / "a.png").read_bytes().startswith(b"\x89PNG")
     run = str(folder.path.relative_to(home))
-    trained = subprocess.run(
-        [*command, "--checkpoint", run, "--out", "b.svg"],
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert trained.returncode == 0, trained.stderr
-    assert "∂h_T/∂c_k" in trained.stdout
-    wrong = subprocess.run(
-        [*command, "--checkpoint", "nowhere"], cwd=home, capture_output=True, text=True, check=False
-    )
-    assert (wrong.returncode, "does not exist" in wrong.stderr) == (2, True)
+    assert "∂h_T/∂c_k" in command("--checkpoint", run, "--out", "b.svg")
+    assert (home / "b.svg").read_text(encoding="utf-8").startswith("<svg")
+    for wrong, complaint in (
+        (["--checkpoint", "nowhere"], "does not exist"),
+        (["--out", "c.bmp"], "must end in .png"),
+        (["--hidden", "0"], "must be at least 1"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            command(*wrong)
+        assert complaint in capsys.readouterr().err
