@@ -6,6 +6,8 @@ from typing import Any
 
 from tangsweep.analytic.optimizers import OPTIMIZERS
 
+CELL = "numpy_lstm"  # the name of the cell that `analytic` trains
+
 
 def complaint(config: Mapping[str, Any]) -> str | None:
     """One line on what of the resolved `config` is lacking with `cell=numpy_lstm`; None: nothing."""

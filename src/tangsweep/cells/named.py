@@ -6,11 +6,12 @@ from typing import Any
 
 from torch import nn
 
+from tangsweep.analytic import limits
 from tangsweep.cells.lstm import LSTM
 from tangsweep.errors import UserError
 
-# numpy_lstm has the LSTM's parameters; training/numpy_bridge.py trains them without torch's arithmetic.
-CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM, "numpy_lstm": LSTM}
+# The last has the LSTM's parameters; training/numpy_bridge.py trains them without torch's arithmetic.
+CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM, limits.CELL: LSTM}
 
 
 def named(settings: Mapping[str, Any]) -> Callable[[int, int], nn.Module]:

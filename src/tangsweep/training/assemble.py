@@ -7,6 +7,7 @@ import torch
 from hydra.utils import instantiate
 
 from tangsweep import places
+from tangsweep.analytic import limits
 from tangsweep.batches.datamodule import PoemData
 from tangsweep.console import say
 from tangsweep.corpora import word_vectors
@@ -56,7 +57,7 @@ def model(prepared: Prepared) -> LanguageModel:
 
 
 def _in_numpy(config: dict[str, Any]) -> bool:
-    return config["cell"]["name"] == numpy_bridge.CELL
+    return config["cell"]["name"] == limits.CELL
 
 
 def kernel(config: dict[str, Any]) -> str:

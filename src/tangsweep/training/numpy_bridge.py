@@ -19,8 +19,6 @@ from tangsweep.analytic.optimizers import OPTIMIZERS, Optimizer
 from tangsweep.cells.lstm import State
 from tangsweep.language_model import LanguageModel
 
-CELL = "numpy_lstm"  # the name of the cell that crosses the bridge
-
 
 class NumpyLanguageModel(LanguageModel):
     """A one-layer LSTM language model that takes over the parameters of `model`, names included."""

@@ -40,7 +40,7 @@ def prepare(config: dict[str, Any], overrides: list[str], corpus: Corpus | None 
     `corpus` is what a sweep resolved for all its runs; None: resolve it here.
     """
     check(config)
-    if config["cell"]["name"] == "numpy_lstm" and (lacking := limits.complaint(config)):
+    if config["cell"]["name"] == limits.CELL and (lacking := limits.complaint(config)):
         raise UserError(lacking)
     _check_gpu(config["trainer"]["accelerator"])
     _check_vectors(config["model"])
