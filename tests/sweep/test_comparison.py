@@ -166,6 +166,16 @@ def test_more_points_than_altairs_own_limit(home: Path) -> None:
     assert (home / "curves.png").exists()
 
 
+def test_a_loss_that_blew_up_does_not_flatten_the_others() -> None:
+    rows = [("good", 0, 7.0), ("good", 1, 6.0), ("bad", 0, 7.2), ("bad", 1, 90.0)]
+    points = pd.DataFrame(rows, columns=["run", "epoch", "loss"]).assign(side="development")
+    drawn = curves.chart(points, "caption").to_dict()
+    assert drawn["spec"]["encoding"]["y"]["scale"]["domainMax"] == pytest.approx(2.5 * 7.1)
+    assert drawn["title"] == "caption; losses above 18 nats are cut off"
+    calm = curves.chart(points[points["run"] == "good"], "caption").to_dict()
+    assert calm["title"] == "caption"
+
+
 def test_infinity_is_shown_as_such(home: Path) -> None:
     record(home / "outputs" / "s", "blown", dev={"perplexity": None, "loss": 1e20})
     [row] = comparison.table(home / "outputs" / "s").to_dict("records")

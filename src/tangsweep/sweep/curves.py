@@ -11,6 +11,7 @@ import vl_convert
 
 from tangsweep.runs.folder import RunFolder, atomic_write
 
+CUT = 2.5  # a loss of more than so many times the untrained model's is not drawn: the others would be flat
 COLUMNS = ["run", "epoch", "side", "loss"]
 SIDES = {"train/epoch_loss": "training", "val/loss": "development"}
 
@@ -44,15 +45,19 @@ def _read(run: RunFolder) -> pd.DataFrame:
 
 def chart(points: pd.DataFrame, caption: str) -> alt.FacetChart:
     """Training and development loss side by side on one scale; a click on a name picks a run."""
+    top = CUT * points.loc[points["epoch"] == points["epoch"].min(), "loss"].median()
+    cut = points["loss"].max() > top
+    axis = alt.Scale(zero=False, domainMax=top) if cut else alt.Scale(zero=False)
+    note = f"; losses above {top:.0f} nats are cut off" if cut else ""
     chosen = alt.selection_point(fields=["run"], bind="legend")
     scheme: Any = "tableau10" if points["run"].nunique() <= 10 else "tableau20"
     legend = alt.Legend(symbolLimit=0, columns=math.ceil(points["run"].nunique() / 25) or 1)
     lines = (
         alt.Chart(points)
-        .mark_line()
+        .mark_line(clip=True)
         .encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("loss:Q", title="nats per character", scale=alt.Scale(zero=False)),
+            y=alt.Y("loss:Q", title="nats per character", scale=axis),
             color=alt.Color("run:N", title=None, scale=alt.Scale(scheme=scheme), legend=legend),
             opacity=alt.condition(chosen, alt.value(1), alt.value(0.1)),
             tooltip=["run:N", "side:N", "epoch:Q", alt.Tooltip("loss:Q", format=".3f")],
@@ -61,4 +66,4 @@ def chart(points: pd.DataFrame, caption: str) -> alt.FacetChart:
         .add_params(chosen)
     )
     sides = alt.Column("side:N", sort=list(SIDES.values()), title=None)
-    return lines.facet(column=sides).properties(title=caption)
+    return lines.facet(column=sides).properties(title=caption + note)
