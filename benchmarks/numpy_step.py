@@ -56,9 +56,7 @@ def models(vocabulary: int) -> tuple[LanguageModel, LanguageModel]:
     """NumPy's and torch's, with equal weights."""
     made = []
     for _ in range(2):
-        model = build(
-            {"name": "lstm"}, {"embed_size": 64, "hidden_size": 64, "layers": 1, "dropout": 0.0}, vocabulary
-        )
+        model = build({"name": "lstm"}, SIZES, vocabulary)
         initialize(model, uniform_scaled, 0.0, seed=0)
         made.append(model)
     return numpy_bridge.NumpyLanguageModel(made[0]), made[1]
@@ -82,7 +80,7 @@ def main() -> None:
     print(f"corpus {name}: {len(singles):,} training sequences, V = {len(encoded.vocabulary):,}, one thread")
     print(f"a step, median of {len(pairs)}: NumPy {milliseconds[0]:.2f} ms, torch {milliseconds[1]:.2f} ms")
     print(f"NumPy's step takes {ratio:.2f} times torch's (median of the pairs' ratios)")
-    print(f"NumPy's whole epoch, batch 1: {sum(map(by_numpy, singles)):.1f} s")
+    print(f"NumPy's steps over the whole epoch, batch 1: {sum(map(by_numpy, singles)):.1f} s")
 
 
 if __name__ == "__main__":

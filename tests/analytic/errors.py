@@ -4,17 +4,20 @@ the slips in published tables would give. `make gradients` calls it: python -m t
 
 import datetime
 import platform
+import subprocess
+import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from tangsweep import places
-from tangsweep.analytic import language_model, one_step, rnn, rtrl
+from tangsweep.analytic import language_model, lstm, one_step, rnn, rtrl, softmax
 from tangsweep.analytic.one_step import Step
+from tangsweep.cells.lstm import State
+from tangsweep.cells.unroll import unroll
 from tests.analytic import test_one_step as steps
-from tests.analytic.reference import Problem, arrays, autograd, rnn_autograd
+from tests.analytic.reference import Problem, arrays, autograd, grad, rnn_autograd, torch_lstm
 
 PAGE = places.REPOSITORY / "docs" / "gradients.md"
 E, H, T, B, V = 8, 16, 20, 4, 50
@@ -35,82 +38,121 @@ def one_step_rows() -> Iterator[tuple[str, str, float]]:
     s = steps.step_of(*CASE)
     for name in steps.NAMES:
         yield f"∂h_t/∂{name}", f"one_step.dh_d{name}", relative(steps.ours(name, s), jacobian(name, s))
+    for gate, bias in zip("ifgo", "ifco", strict=True):  # a = … + b: the same derivative
+        ours = getattr(one_step, f"dh_da_{gate}")(s)
+        yield f"∂h_t/∂a_{gate}", f"one_step.dh_da_{gate}", relative(ours, jacobian(f"b_{bias}", s))
+    cell = torch_lstm(s.p)
+
+    def c_of(h: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+        return cell.step(cell.project(torch.from_numpy(s.x)[None]), State(h[None], c[None])).c[0]
+
+    theirs = torch.autograd.functional.jacobian(c_of, tuple(map(torch.from_numpy, (s.h_prev, s.c_prev))))
+    for name, jac in zip(("h_prev", "c_prev"), theirs, strict=True):
+        yield (
+            f"∂c_t/∂{name}",
+            f"one_step.dc_d{name}",
+            relative(getattr(one_step, f"dc_d{name}")(s), jac.numpy()),
+        )
 
 
 def through_time_rows() -> Iterator[tuple[str, str, float]]:
+    random = np.random.default_rng(3)
+    logits = torch.from_numpy(random.standard_normal((B, V))).requires_grad_()
+    targets, share = random.integers(V, size=B), random.random(B)
+    losses = torch.nn.functional.cross_entropy(logits, torch.from_numpy(targets), reduction="none")
+    losses.backward(torch.from_numpy(share))
+    _, probabilities = softmax.cross_entropy(logits.detach().numpy(), targets)
+    ours = softmax.cross_entropy_gradient(probabilities, targets, share)
+    yield "∂(w ℓ)/∂z", "softmax.cross_entropy_gradient", relative(ours, grad(logits))
     problem = Problem(0, V=V, T=T, B=B, E=E, H=H)
+    x, dh = random.standard_normal((T, B, E)), random.standard_normal((T, B, H))
+    input_ = torch.from_numpy(x).requires_grad_()
+    start = State(*map(torch.from_numpy, (problem.h0, problem.c0)))
+    unroll(torch_lstm(problem.weights.cell), input_, start)[0].backward(torch.from_numpy(dh))
+    trace = lstm.forward(problem.weights.cell, x, problem.h0, problem.c0)
+    none = np.zeros((B, H))
+    ours = lstm.backward(problem.weights.cell, trace, dh, none, none).x
+    yield "BPTT, ∂L/∂x", "lstm.backward", relative(ours, grad(input_))
     _, theirs = autograd(problem)
     small = Problem(1, V=9, T=8, B=2, E=4, H=6)
+    _, by_bptt = language_model.bptt(*problem.arguments)
     for name, array in arrays(theirs).items():
-        ours = language_model.bptt(*problem.arguments)[1]
-        yield f"BPTT, ∂L/∂{name}", "language_model.bptt", relative(arrays(ours)[name], array)
+        yield f"BPTT, ∂L/∂{name}", "language_model.bptt", relative(arrays(by_bptt)[name], array)
+    _, by_rtrl = rtrl.rtrl(*small.arguments)
     for name, array in arrays(autograd(small)[1]).items():
-        ours = rtrl.rtrl(*small.arguments)[1]
-        yield f"RTRL, ∂L/∂{name}", "rtrl.rtrl", relative(arrays(ours)[name], array)
+        yield f"RTRL, ∂L/∂{name}", "rtrl.rtrl", relative(arrays(by_rtrl)[name], array)
+
+
+def an_rnn(random: np.random.Generator) -> rnn.Parameters:
+    shapes = ((E, H), (H, H), (H,), (H, V), (V,))
+    return rnn.Parameters(*(random.standard_normal(s) / np.sqrt(H) for s in shapes))
 
 
 def rnn_rows() -> Iterator[tuple[str, str, float]]:
     random = np.random.default_rng(2)
-    scale = 1 / np.sqrt(H)
-    p = rnn.Parameters(*(random.standard_normal(s) * scale for s in ((E, H), (H, H), H, (H, V), V)))
-    x, h0 = random.standard_normal((T, B, E)), random.standard_normal((B, H))
+    p, x, h0 = an_rnn(random), random.standard_normal((T, B, E)), random.standard_normal((B, H))
     targets = random.integers(V, size=(T, B))
     for last_only, where in ((True, "the last step"), (False, "every step")):
-        ours, theirs = (f(p, x, targets, h0, last_only)[1] for f in (rnn.bptt, rnn_autograd))
-        for name, array in arrays(theirs).items():
-            yield f"RNN, loss at {where}, ∂L/∂{name}", "rnn.bptt", relative(arrays(ours)[name], array)
+        (_, ours, ours_h0), (_, theirs, theirs_h0) = (
+            f(p, x, targets, h0, last_only) for f in (rnn.bptt, rnn_autograd)
+        )
+        both = {**{n: (arrays(ours)[n], a) for n, a in arrays(theirs).items()}, "h0": (ours_h0, theirs_h0)}
+        for name, (mine, other) in both.items():
+            yield f"RNN, loss at {where}, ∂L/∂{name}", "rnn.bptt", relative(mine, other)
 
 
-def slips() -> Iterator[tuple[str, str, str, float]]:
-    """(report, what it prints, what is right, relative error of what it prints)."""
+def slips() -> Iterator[tuple[str, str, str, str, float]]:
+    """(report, what it prints, what is right, the quantity that goes wrong, its relative error)."""
     s = steps.step_of(*CASE)
-    right = jacobian("W_c", s)
     wrong = one_step.dh_dg(s) * (s.g * (1 - s.g))
-    yield "3", "c̃ (1 − c̃)", "1 − c̃² (10)", relative(wrong[:, None, :] * s.x[None, :, None], right)
-    p = s.p
-    hs = (s.h_prev, np.tanh(s.x @ p.W[:, :H] + s.h_prev @ p.U[:, :H]))  # a vanilla RNN's h_{t−1} and h_t
-    right = (1 - hs[1] ** 2)[:, None] * p.U[:, :H].T
-    wrong = (1 - hs[0] ** 2)[:, None] * p.U[:, :H].T
-    yield "4", "tanh′ taken at h_{t−1}: 1 − h_{t−1}²", "1 − h_t² (34)", relative(wrong, right)
-    a_g = s.x @ p.W[:, 2 * H : 3 * H] + s.h_prev @ p.U[:, 2 * H : 3 * H] + p.b[2 * H : 3 * H]
-    sigma = one_step.sigmoid(a_g)
-    wrong_h = s.o * np.tanh(s.f * s.c_prev + s.i * sigma)
-    yield "1", "c̃ = σ(net_c̃)", "tanh (3)", relative(wrong_h, s.h)
-    b_f = p.b[H : 2 * H]
-    everywhere = one_step.run(p._replace(b=np.tile(b_f, 4)), s.x, s.h_prev, s.c_prev).h
-    yield "1", "b_f in every gate", "b_i, b_f, b_c, b_o (1 to 4)", relative(everywhere, s.h)
+    yield (
+        "3",
+        "c̃ (1 − c̃)",
+        "1 − c̃² (10)",
+        "∂h_t/∂W_c",
+        relative(wrong[:, None] * s.x[:, None], jacobian("W_c", s)),
+    )
+    random = np.random.default_rng(4)
+    p = an_rnn(random)
+    before, after = rnn.forward(p, random.standard_normal((T, 1, E)), np.zeros((1, H)))[-2:, 0]
+    right, wrong = ((1 - h * h)[:, None] * p.W_hh.T for h in (after, before))
+    yield "4", "tanh′ taken at h_{t−1}", "at h_t (34)", "RNN, ∂h_t/∂h_{t−1}", relative(wrong, right)
+    q = s.p
+    a_g = s.x @ q.W[:, 2 * H : 3 * H] + s.h_prev @ q.U[:, 2 * H : 3 * H] + q.b[2 * H : 3 * H]
+    wrong_h = s.o * np.tanh(s.f * s.c_prev + s.i * one_step.sigmoid(a_g))
+    yield "1", "c̃ = σ(net_c̃)", "tanh (3)", "h_t", relative(wrong_h, s.h)
+    everywhere = one_step.run(q._replace(b=np.tile(q.b[H : 2 * H], 4)), s.x, s.h_prev, s.c_prev).h
+    yield "1", "b_f in every gate", "b_i, b_f, b_c, b_o (1 to 4)", "h_t", relative(everywhere, s.h)
     diagonals = [one_step.dh_di(s), one_step.dh_df(s), one_step.dh_dg(s), one_step.dh_do(s)]
-    wrong = np.concatenate(diagonals, axis=1) @ p.U.T
+    wrong = np.concatenate(diagonals, axis=1) @ q.U.T
+    right = one_step.dh_dh_prev(s)
     yield (
         "0",
         "∂h/∂z without the gates' own derivatives",
         "with them (10, 11)",
-        relative(wrong, one_step.dh_dh_prev(s)),
+        "∂h_t/∂h_{t−1}",
+        relative(wrong, right),
     )
-    yield "3", "∂C/∂c_t without the products of f", "with them (18)", truncated_carousel()
+    for what, kept in (
+        ("δc_t without its later part", 0.0),
+        ("δc_t with its later part, but not times f", 1.0),
+    ):
+        yield "3", what, "δc_{t+1} ⊙ f_{t+1} added (18)", "∂L/∂U", wrong_carousel(kept)
 
 
-def truncated_carousel() -> float:
-    """The error in ∂L/∂U when dc_next of equation 18 is left out."""
-    from tangsweep.analytic import lstm
-
+def wrong_carousel(factor: float) -> float:
+    """The error in ∂L/∂U when `factor` stands for f_t in equation 18."""
     problem = Problem(0, V=V, T=T, B=B, E=E, H=H)
     w, inputs, _, _, h0, c0 = problem.arguments
     trace = lstm.forward(w.cell, w.embedding[inputs], h0, c0)
     dh, none = np.random.default_rng(0).standard_normal((T, B, H)), np.zeros((B, H))
     right = lstm.backward(w.cell, trace, dh, none, none).U
-    total = np.zeros_like(right)
-    carried = none
-    for t in reversed(range(T)):  # step by step, handing on dh alone
-        cut = lstm.Trace(
-            trace.x[t : t + 1],
-            trace.gates[t : t + 1],
-            trace.c[t : t + 2],
-            trace.h[t : t + 2],
-            trace.tanh_c[t : t + 1],
-        )
-        step = lstm.backward(w.cell, cut, dh[t : t + 1], carried, none)
-        total, carried = total + step.U, step.h0
+    total, dh_next, dc_next = np.zeros_like(right), none, none
+    for t in reversed(range(T)):
+        cut = lstm.Trace(*(a[t : t + n] for a, n in zip(trace, (1, 1, 2, 2, 1), strict=True)))
+        step = lstm.backward(w.cell, cut, dh[t : t + 1], dh_next, dc_next)
+        total, dh_next = total + step.U, step.h0
+        dc_next = factor * step.c0 / trace.gates[t, :, 1]
     return relative(total, right)
 
 
@@ -135,16 +177,21 @@ def main() -> None:
         ["derivative", "function", "error against autograd"], [[w, f"`{f}`", f"{e:.1e}"] for w, f, e in rows]
     )
     wrong = table(
-        ["report", "prints", "right is", "relative error of the printed one"],
-        [[r, w, c, f"{e:.2g}"] for r, w, c, e in slips()],
+        ["report", "prints", "right is", "goes wrong", "by"],
+        [[*words, f"{e:.2g}"] for *words, e in slips()],
     )
+    growth = subprocess.run(
+        [sys.executable, places.REPOSITORY / "benchmarks" / "rtrl.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
     text = PAGE.read_text(encoding="utf-8")
     text = replaced(text, "errors", f"{measured}\n\n{errors}")
-    Path(PAGE).write_text(replaced(text, "slips", wrong), encoding="utf-8")
+    text = replaced(text, "rtrl", f"`python benchmarks/rtrl.py` on {datetime.date.today()}: {growth}")
+    PAGE.write_text(replaced(text, "slips", wrong), encoding="utf-8")
     worst = max(rows, key=lambda row: row[2])
-    print(
-        f"{PAGE.relative_to(places.REPOSITORY)}: {len(rows)} derivatives, largest error {worst[2]:.1e} ({worst[0]})"
-    )
+    print(f"{places.shown(PAGE)}: {len(rows)} derivatives, largest error {worst[2]:.1e} ({worst[0]})")
 
 
 if __name__ == "__main__":

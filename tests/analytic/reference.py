@@ -88,10 +88,12 @@ def rnn_autograd(
 ) -> tuple[float, rnn.Parameters, np.ndarray]:
     tensors = [torch.from_numpy(a.copy()).requires_grad_() for a in (*p, h0)]
     W_hx, W_hh, b_h, W_ph, b_p, h = tensors
-    losses = []
+    logits = []
     for t in range(len(x)):
         h = torch.tanh(torch.from_numpy(x[t]) @ W_hx + h @ W_hh + b_h)
-        losses.append(torch.nn.functional.cross_entropy(h @ W_ph + b_p, torch.from_numpy(targets[t])))
-    loss = losses[-1] if last_only else torch.stack(losses).mean()
+        logits.append(h @ W_ph + b_p)
+    first = len(x) - 1 if last_only else 0
+    wanted = torch.from_numpy(targets[first:]).flatten()
+    loss = torch.nn.functional.cross_entropy(torch.cat(logits[first:]), wanted, ignore_index=-1)
     loss.backward()
     return loss.item(), rnn.Parameters(*(grad(t) for t in tensors[:5])), grad(tensors[5])

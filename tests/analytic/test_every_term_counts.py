@@ -4,48 +4,104 @@ import ast
 import inspect
 import textwrap
 import types
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 
-from tangsweep.analytic import language_model, lstm, one_step, rnn, rtrl, softmax
+from tangsweep.analytic import flow, language_model, lstm, one_step, rnn, rtrl, softmax
+from tests.analytic import test_flow as flow_tests
 from tests.analytic import test_one_step as one_step_tests
 from tests.analytic.reference import Problem, arrays, autograd, rnn_autograd
 
+KEPT_CALLS = {"expect", "expect_ids", "expect_some", "check", "_check", "reshape", "zeros", "zeros_like", "empty",
+              "empty_like", "full", "arange", "len", "float", "Trace", "Layout", "Influence", "errstate", "any"}  # fmt: skip
+
+
+def spoiled(value: ast.expr) -> ast.BinOp:
+    return ast.BinOp(value, ast.Mult(), ast.Constant(float("nan")))
+
 
 class Drop(ast.NodeTransformer):
-    """Leaves one operand of the chosen operation out, or the whole of a chosen `x += y`."""
+    """Leaves out one operand of the chosen operation, one function (f(x) → x), one summand, or one effect."""
 
-    def __init__(self, target: ast.AST, side: str) -> None:
+    def __init__(self, target: ast.AST, side: int) -> None:
         self.target, self.side = target, side
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+    def visit(self, node: ast.AST) -> ast.AST:
         self.generic_visit(node)
-        return getattr(node, self.side) if node is self.target else node
+        if node is not self.target:
+            return node
+        match node:
+            case ast.BinOp():
+                return node.left if self.side else node.right
+            case ast.Assign():  # NaN rather than nothing: an uninitialized array may hold the right values
+                node.value = spoiled(node.value)
+                return node
+            case ast.Expr(value=ast.Call(keywords=[_, *_]) as call):  # f(x, out=y)
+                call.args[0] = spoiled(call.args[0])
+                return node
+            case ast.AugAssign() | ast.Expr():
+                return ast.Pass()
+            case ast.UnaryOp():
+                return node.operand
+            case ast.List():  # of a concatenation
+                node.elts[self.side] = ast.BinOp(node.elts[self.side], ast.Mult(), ast.Constant(0))
+                return node
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr="multiply")):
+                node.args[self.side] = ast.Constant(1.0)
+                return node
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="np"))):
+                return node.args[0]
+            case ast.Call(func=ast.Attribute() as method):  # x.sum(...) → x[0]
+                return ast.Subscript(method.value, ast.Constant(0), ast.Load())
+            case ast.Call():
+                return node.args[0]
+        raise AssertionError(node)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        self.generic_visit(node)
-        return ast.Pass() if node is self.target else node
+
+def called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
 
 
-def operations(tree: ast.AST) -> list[ast.BinOp | ast.AugAssign]:
-    kinds = ast.Add | ast.Sub | ast.Mult | ast.MatMult
-    found = [n for n in ast.walk(tree) if isinstance(n, ast.BinOp | ast.AugAssign)]
-    return [n for n in found if isinstance(n.op, kinds)]
+def places_to_break(tree: ast.AST) -> list[tuple[ast.AST, int]]:
+    """(node, side) of everything that `Drop` can leave out."""
+    found: list[tuple[ast.AST, int]] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.MatMult()):
+                found += [(node, 0), (node, 1)]
+            case ast.AugAssign(op=ast.Add() | ast.Sub() | ast.Mult()) | ast.UnaryOp(op=ast.USub()):
+                found.append((node, 0))
+            case ast.Assign(targets=[ast.Subscript()]):
+                found.append((node, 0))
+            case ast.Expr(value=ast.Call() as call) if called(call) not in KEPT_CALLS | {"multiply"}:
+                found.append((node, 0))
+            case ast.Call(args=[ast.List() as summands, *_]) if called(node) == "concatenate":
+                found += [(summands, k) for k in range(len(summands.elts))]
+            case ast.Call(args=[_, _, *_]) if called(node) == "multiply":
+                found += [(node, 0), (node, 1)]
+            case ast.Call() if called(node) in {"tanh", "exp", "log", "sigmoid", "diag", "logaddexp"}:
+                found.append((node, 0))
+            case ast.Call(func=ast.Attribute()) if called(node) in {"sum", "max"}:
+                found.append((node, 0))
+    return found
 
 
 def broken(function: Callable) -> Iterator[tuple[str, types.FunctionType]]:  # type: ignore[type-arg]
-    """The function with one operand of one +, −, * or @ left out, or one += undone, for each of them."""
+    """The function with one term, factor, function or effect left out, for each that it has."""
     source = textwrap.dedent(inspect.getsource(function))
-    for index, operation in enumerate(operations(ast.parse(source))):
-        for side in ("left", "right") if isinstance(operation, ast.BinOp) else ("left",):
-            tree = ast.parse(source)
-            mutated = ast.fix_missing_locations(Drop(operations(tree)[index], side).visit(tree))
-            namespace = dict(vars(inspect.getmodule(function)))
+    for index, (node, side) in enumerate(places_to_break(ast.parse(source))):
+        tree = ast.parse(source)
+        target, _ = places_to_break(tree)[index]
+        mutated = ast.fix_missing_locations(Drop(target, side).visit(tree))
+        namespace = dict(vars(inspect.getmodule(function)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # 1[...] and the like: they fail when run
             exec(compile(mutated, "<broken>", "exec"), namespace)
-            what = f"{function.__name__}: {ast.unparse(operation)} → {side}"
-            yield what, namespace[function.__name__]
+        yield f"{function.__name__}: {ast.unparse(node)} without part {side}", namespace[function.__name__]
 
 
 def differ(ours: object, theirs: object) -> bool:
@@ -80,17 +136,50 @@ def check_rnn() -> bool:
     return True
 
 
-THROUGH_TIME = [
-    (lstm, "backward", check_lm),
-    (lstm, "_local_derivatives", check_lm),
-    (lstm, "forward", check_lm),
-    (softmax, "cross_entropy_gradient", check_lm),
-    (language_model, "backward", check_lm),
-    (rtrl, "step", check_rtrl),
-    (rtrl, "_preactivation_influence", check_rtrl),
-    (rnn, "bptt", check_rnn),
-    (rnn, "_through_time", check_rnn),
-    (rnn, "forward", check_rnn),
+def check_softmax() -> bool:
+    logits = np.random.default_rng(14).uniform(-2e3, 2e3, (4, 6))
+    targets = np.array([0, 5, 2, 2])
+    nats, _ = softmax.cross_entropy(logits, targets)
+    theirs = torch.nn.functional.cross_entropy(*map(torch.from_numpy, (logits, targets)), reduction="none")
+    return np.allclose(nats, theirs, rtol=1e-12)
+
+
+def check_flow() -> bool:
+    try:
+        flow_tests.test_lstm_norms_against_autograd()
+        flow_tests.test_rnn_norms_against_autograd_and_powers()
+        flow_tests.test_jacobians_of_c_by_central_differences()
+    except AssertionError:
+        return False
+    return True
+
+
+def check_one_step() -> bool:
+    for name in one_step_tests.NAMES:
+        try:
+            one_step_tests.test_against_autograd(one_step_tests.CASES[1], name)
+        except AssertionError:
+            return False
+    try:
+        one_step_tests.test_the_forward_values()
+    except AssertionError:
+        return False
+    return check_flow()
+
+
+FORMULAS = [
+    *((lstm, name, check_lm) for name in ("forward", "activate", "backward", "_local_derivatives")),
+    *((softmax, name, check_lm) for name in ("cross_entropy_gradient",)),
+    (softmax, "cross_entropy", check_softmax),
+    *((language_model, name, check_lm) for name in ("forward", "backward", "loss", "bptt")),
+    *((rtrl, name, check_rtrl) for name in ("rtrl", "step", "_preactivation_influence", "_initial")),
+    *((rnn, name, check_rnn) for name in ("forward", "bptt", "_through_time")),
+    *((flow, name, check_flow) for name in ("lstm_norms", "rnn_norms")),
+    *(
+        (one_step, n, check_one_step)
+        for n in vars(one_step)
+        if n.startswith(("dh_", "dc_", "_outer")) or n == "run"
+    ),
 ]
 
 
@@ -102,41 +191,28 @@ def holds(check: Callable[[], bool]) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("module", "name", "check"), THROUGH_TIME, ids=lambda v: getattr(v, "__name__", v))
-def test_through_time(
+@pytest.mark.parametrize(("module", "name", "check"), FORMULAS, ids=lambda v: getattr(v, "__name__", v))
+def test_nothing_can_be_left_out(
     module: types.ModuleType, name: str, check: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert holds(check)
     original = getattr(module, name)
-    survived, tried = [], 0
-    for what, mutant in broken(original):
-        tried += 1
-        for user in (module, language_model, rtrl, rnn):  # a function is also known where it was imported
+    mutants = list(broken(original))
+    if module is one_step and name != "run":
+        mutants.append((f"{name} scaled", lambda *a: original(*a) * (1 + 1e-8)))
+    survived = []
+    for what, mutant in mutants:
+        for user in (
+            module,
+            language_model,
+            rtrl,
+            rnn,
+            flow,
+        ):  # a function is also known where it was imported
             if getattr(user, name, None) is original:
                 monkeypatch.setattr(user, name, mutant)
         if holds(check):
             survived.append(what)
         monkeypatch.undo()
-    assert tried >= 1
+    assert mutants or name == "bptt"
     assert survived == []
-
-
-FORMULAS = [name for name in vars(one_step) if name.startswith(("dh_", "_outer"))]
-
-
-@pytest.mark.parametrize("name", FORMULAS)
-def test_one_step_formulas(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def caught() -> bool:
-        for checked in one_step_tests.NAMES:
-            try:
-                one_step_tests.test_against_autograd(one_step_tests.CASES[1], checked)
-            except (AssertionError, ValueError):
-                return True
-        return False
-
-    original = getattr(one_step, name)
-    assert not caught()
-    for what, mutant in [*broken(original), ("scaled", lambda *a: original(*a) * (1 + 1e-9))]:
-        monkeypatch.setattr(one_step, name, mutant)
-        assert caught(), what
-        monkeypatch.undo()

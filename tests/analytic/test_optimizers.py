@@ -41,3 +41,27 @@ def test_fifty_steps(name: str, keywords: dict) -> None:  # type: ignore[type-ar
 
 def test_every_optimizer_is_tried() -> None:
     assert {name for name, _ in CASES} == set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords"),
+    [
+        ("SGD", {"lr": -1}),
+        ("SGD", {"lr": 1, "nesterov": True}),
+        ("SGD", {"lr": 1, "momentum": -0.1}),
+        ("Adagrad", {"lr": 1, "eps": -1}),
+        ("Adadelta", {"lr": 1, "rho": 2}),
+        ("RMSprop", {"lr": 1, "weight_decay": -1}),
+        ("Adam", {"lr": 1, "betas": (0.9, 1.5)}),
+    ],
+)
+def test_values_that_torch_refuses_are_refused(name: str, keywords: dict) -> None:  # type: ignore[type-arg]
+    with pytest.raises(ValueError, match="makes no sense"):
+        OPTIMIZERS[name](**keywords)
+    with pytest.raises(ValueError):
+        getattr(torch.optim, name)([torch.nn.Parameter(torch.zeros(1))], **keywords)
+
+
+def test_a_gradient_of_another_shape_is_named() -> None:
+    with pytest.raises(ValueError, match=r"gradient: expected shape \(4, 3\), got \(3,\)"):
+        OPTIMIZERS["SGD"](lr=1).update(np.zeros((4, 3)), np.zeros(3), {})

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,3 +30,11 @@ def test_extremes_stay_finite_and_nan_stays_nan() -> None:
     nats, probabilities = cross_entropy(np.array([[np.nan, 0, 1]]), np.array([1]))
     assert np.isnan(nats).all()
     assert np.isnan(probabilities).all()
+
+
+def test_lengths_that_differ_are_named() -> None:
+    logits = np.zeros((3, 4))
+    with pytest.raises(ValueError, match=r"targets: expected shape \(3\), got \(1,\)"):
+        cross_entropy(logits, np.zeros(1, int))
+    with pytest.raises(ValueError, match=r"weights: expected shape \(3\), got \(1,\)"):
+        cross_entropy_gradient(logits, np.zeros(3, int), np.zeros(1))

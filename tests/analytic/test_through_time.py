@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tangsweep.analytic import language_model, lstm, rnn, rtrl
+from tangsweep.analytic import language_model, lstm, one_step, rnn, rtrl
 from tangsweep.analytic.language_model import bptt
 from tangsweep.cells.lstm import State
 from tangsweep.cells.unroll import unroll
@@ -111,30 +111,82 @@ def test_no_scored_position_is_an_error() -> None:
             bptt(w, inputs, mask, weight, h0, c0)
 
 
+LM_CHANGES = [
+    ("targets", np.zeros((6, 2), int), r"targets: expected shape \(6, 3\), got \(6, 2\)"),
+    ("h0", np.zeros((3, 4)), r"h0: expected shape \(3, 5\), got \(3, 4\)"),
+    ("c0", np.zeros((3, 1)), r"c0: expected shape \(3, 5\), got \(3, 1\)"),
+    ("c0", np.zeros((6, 5)), r"c0: expected shape \(3, 5\), got \(6, 5\)"),
+    ("inputs", np.zeros(6, int), r"inputs: expected shape \(any, any\), got \(6,\)"),
+    ("inputs", np.zeros((0, 3), int), r"inputs: expected at least one entry"),
+    ("inputs", np.full((6, 3), 7), r"inputs: expected ids from 0 to 6, got 7 to 7"),
+    ("targets", np.full((6, 3), -2), r"targets: expected ids from -1 to 6, got -2 to -2"),
+    ("importance", np.ones((6, 1)), r"importance: expected shape \(6, 3\), got \(6, 1\)"),
+]
+WEIGHT_CHANGES = [
+    ("embedding", (7, 3), r"embedding: expected shape \(7, 4\), got \(7, 3\)"),
+    ("output", (7, 4), r"output: expected shape \(7, 5\), got \(7, 4\)"),
+    ("bias", (1,), r"bias: expected shape \(7\), got \(1,\)"),
+]
+
+
+@pytest.mark.parametrize("method", [bptt, rtrl.rtrl])
+@pytest.mark.parametrize(("name", "array", "named"), LM_CHANGES)
+def test_arrays_that_do_not_fit_are_named(method, name: str, array: np.ndarray, named: str) -> None:  # type: ignore[no-untyped-def]
+    names = ("weights", "inputs", "targets", "importance", "h0", "c0")
+    arguments = dict(zip(names, Problem(0).arguments, strict=True)) | {name: array}
+    with pytest.raises(ValueError, match=named):
+        method(*arguments.values())
+
+
+@pytest.mark.parametrize("method", [bptt, rtrl.rtrl])
+@pytest.mark.parametrize(("name", "shape", "named"), WEIGHT_CHANGES)
+def test_weights_that_do_not_fit_are_named(method, name: str, shape: tuple[int, ...], named: str) -> None:  # type: ignore[no-untyped-def]
+    weights, *rest = Problem(0).arguments
+    with pytest.raises(ValueError, match=named):
+        method(weights._replace(**{name: np.zeros(shape)}), *rest)
+
+
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("name", "shape", "named"),
     [
-        ({"targets": np.zeros((6, 2), int)}, r"targets: expected shape \(6, 3\), got \(6, 2\)"),
-        ({"h0": np.zeros((3, 4))}, r"h0: expected shape \(3, 5\), got \(3, 4\)"),
-        ({"c0": np.zeros(5)}, r"c0: expected shape \(3, 5\), got \(5,\)"),
-        ({"inputs": np.zeros(6, int)}, r"inputs: expected shape \(any, any\), got \(6,\)"),
-        ({"importance": np.ones((6, 1))}, r"importance: expected shape \(6, 3\), got \(6, 1\)"),
+        ("W", (4, 19), r"W: expected shape \(4, 20\), got \(4, 19\)"),
+        ("U", (5, 19), r"U: expected shape \(5, 20\), got \(5, 19\)"),
+        ("b", (1,), r"b: expected shape \(20\), got \(1,\)"),
     ],
 )
-def test_shapes_that_do_not_fit_name_the_array(change: dict[str, np.ndarray], named: str) -> None:
-    names = ("weights", "inputs", "targets", "importance", "h0", "c0")
-    arguments = dict(zip(names, Problem(0).arguments, strict=True)) | change
+def test_cell_parameters_that_do_not_fit_are_named(name: str, shape: tuple[int, ...], named: str) -> None:
+    p = Problem(0).weights.cell._replace(**{name: np.zeros(shape)})
     with pytest.raises(ValueError, match=named):
-        bptt(*arguments.values())
+        lstm.forward(p, np.zeros((2, 3, 4)), np.zeros((3, 5)), np.zeros((3, 5)))
+    with pytest.raises(ValueError, match=named):
+        one_step.run(p, np.zeros(4), np.zeros(5), np.zeros(5))
 
 
-def test_weights_that_do_not_fit_name_the_array() -> None:
+def test_one_steps_vectors_that_do_not_fit_are_named() -> None:
     p = Problem(0).weights.cell
-    x, state = np.zeros((2, 3, 4)), np.zeros((3, 5))
-    with pytest.raises(ValueError, match=r"W: expected shape \(4, 20\), got \(4, 19\)"):
-        lstm.forward(p._replace(W=p.W[:, 1:]), x, state, state)
-    with pytest.raises(ValueError, match=r"b: expected shape \(20\), got \(1,\)"):
-        lstm.forward(p._replace(b=p.b[:1]), x, state, state)
-    with pytest.raises(ValueError, match=r"W_hh: expected shape \(5, 5\), got \(5, 4\)"):
-        r = rnn.Parameters(np.zeros((4, 5)), np.zeros((5, 4)), np.zeros(5), np.zeros((5, 2)), np.zeros(2))
-        rnn.forward(r, x, state)
+    with pytest.raises(ValueError, match=r"c_prev: expected shape \(5\), got \(1,\)"):
+        one_step.run(p, np.zeros(4), np.zeros(5), np.zeros(1))
+
+
+@pytest.mark.parametrize("name", rnn.Parameters._fields)
+def test_the_rnns_arrays_that_do_not_fit_are_named(name: str) -> None:
+    shapes = {"W_hx": (4, 5), "W_hh": (5, 5), "b_h": (5,), "W_ph": (5, 3), "b_p": (3,)}
+    wrong = (*shapes[name][:-1], shapes[name][-1] + 1)
+    p = rnn.Parameters(**{k: np.zeros(wrong if k == name else v) for k, v in shapes.items()})
+    named = "W_ph" if name == "b_p" else name  # their lengths disagree: either may be the wrong one
+    with pytest.raises(ValueError, match=f"{named}: expected shape"):
+        rnn.bptt(p, np.zeros((2, 3, 4)), np.zeros((2, 3), int), np.zeros((3, 5)), False)
+
+
+def test_the_rnn_masks_and_needs_something_to_score() -> None:
+    random = np.random.default_rng(0)
+    p = rnn.Parameters(*(random.standard_normal(s) for s in ((3, 4), (4, 4), 4, (4, 5), 5)))
+    x, h0, targets = random.standard_normal((6, 2, 3)), np.zeros((2, 4)), random.integers(5, size=(6, 2))
+    masked = targets.copy()
+    masked[2:4, 1] = -1
+    for last_only in (True, False):
+        ours, theirs = (f(p, x, masked, h0, last_only) for f in (rnn.bptt, rnn_autograd))
+        assert ours[0] == pytest.approx(theirs[0], rel=1e-12)
+        agree(ours[1], theirs[1])
+    with pytest.raises(ValueError, match="no position is scored"):
+        rnn.bptt(p, x, np.full_like(targets, -1), h0, False)

@@ -1,5 +1,6 @@
 """cell=numpy_lstm: the same run as cell=lstm, by NumPy."""
 
+import copy
 import json
 from collections.abc import Callable
 
@@ -57,6 +58,33 @@ def test_logits_and_state_carry_on() -> None:
     rest, [state] = ours(ids[:, 3:], carry)
     torch.testing.assert_close(torch.cat([first, rest], 1), whole, rtol=1e-12, atol=1e-12)
     assert isinstance(state, State)
+
+
+def test_misuse_is_an_error_and_never_a_wrong_gradient() -> None:
+    ours, _ = pair()
+    inputs = torch.randint(9, (2, 4))
+    total = ours.nats(inputs, inputs).sum()
+    total.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="second backward pass"):
+        total.backward()
+    total = ours.nats(inputs, inputs).sum()
+    with torch.no_grad():
+        ours.output.bias.add_(1)
+    with pytest.raises(RuntimeError, match="changed between"):
+        total.backward()
+    with pytest.raises(ValueError, match="no position is scored"):
+        ours.nats(inputs, torch.full_like(inputs, -1))
+
+
+def test_an_optimizer_can_be_copied() -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    made = numpy_bridge.optimizer({"_target_": "torch.optim.Adam", "lr": 0.1})([parameter])
+    twin = copy.deepcopy(made)
+    [copied] = twin.param_groups[0]["params"]
+    copied.grad = torch.ones(2)
+    twin.step()
+    assert copied.tolist() == pytest.approx([0.9, 0.9])
+    assert parameter.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
@@ -129,6 +157,7 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
         ("model.layers=2", "has no model.layers=2: set it to 1"),
         ("model.dropout=0.5", "has no model.dropout=0.5: set it to 0"),
         ("+optimizer.centered=true", "has no optimizer.centered for Adam"),
+        ("optimizer.betas=[0.9,1.5]", "optimizer: Adam: betas=.* makes no sense"),
         ("trainer.precision=bf16-mixed", "has no trainer.precision=bf16-mixed"),
         ("trainer=gpu", "has no trainer.accelerator=gpu"),
     ],

@@ -8,10 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tangsweep.analytic import lstm
-from tangsweep.analytic.shapes import expect
-from tangsweep.analytic.softmax import cross_entropy, cross_entropy_gradient
-
-NOT_SCORED = -1
+from tangsweep.analytic.shapes import expect, expect_ids, expect_some
+from tangsweep.analytic.softmax import NOT_SCORED, cross_entropy, cross_entropy_gradient
 
 
 class Weights(NamedTuple):
@@ -48,10 +46,7 @@ def forward(
 
     Raises ValueError, naming the array, where shapes do not fit.
     """
-    expect("inputs", inputs, None, None)
-    expect("targets", targets, *inputs.shape)
-    expect("output", weights.output, None, weights.cell.U.shape[0])
-    expect("bias", weights.bias, weights.output.shape[0])
+    check(weights, inputs, targets)
     trace = lstm.forward(weights.cell, weights.embedding[inputs], h0, c0)
     scored = targets != NOT_SCORED
     hidden = trace.h[1:][scored]
@@ -59,6 +54,19 @@ def forward(
     nats = np.zeros(targets.shape, hidden.dtype)
     nats[scored] = per_target
     return nats, Memory(inputs, targets, trace, hidden, probabilities)
+
+
+def check(weights: Weights, inputs: np.ndarray, targets: np.ndarray) -> None:
+    """Raises ValueError, naming the array, where ids or weights do not fit."""
+    V = weights.output.shape[0]
+    expect("embedding", weights.embedding, V, weights.cell.W.shape[0])
+    expect("output", weights.output, V, weights.cell.U.shape[0])
+    expect("bias", weights.bias, V)
+    expect("inputs", inputs, None, None)
+    expect_some("inputs", inputs)
+    expect("targets", targets, *inputs.shape)
+    expect_ids("inputs", inputs, 0, V)
+    expect_ids("targets", targets, NOT_SCORED, V)
 
 
 def backward(
@@ -105,6 +113,7 @@ def loss(nats: np.ndarray, targets: np.ndarray, importance: np.ndarray) -> tuple
     `importance` (T, B) weighs each position; the mean is Σ w·nats / Σ w over the scored ones.
     Raises ValueError where no position counts, instead of dividing 0 by 0.
     """
+    expect("targets", targets, *nats.shape)
     expect("importance", importance, *nats.shape)
     counting = np.where(targets != NOT_SCORED, importance, 0)
     total = counting.sum()

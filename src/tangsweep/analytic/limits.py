@@ -32,4 +32,8 @@ def _optimizer(settings: Mapping[str, Any]) -> str | None:
     for key in settings:
         if not key.startswith("_") and key not in known:
             return f"cell=numpy_lstm has no optimizer.{key} for {name}: it has {', '.join(sorted(known))}"
+    try:
+        OPTIMIZERS[name](**{key: value for key, value in settings.items() if not key.startswith("_")})
+    except (TypeError, ValueError) as error:
+        return f"optimizer: {error}"
     return None

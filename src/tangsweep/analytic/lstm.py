@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tangsweep.analytic.shapes import expect
+from tangsweep.analytic.shapes import expect, expect_some
 
 
 class Parameters(NamedTuple):
@@ -120,6 +120,7 @@ def _local_derivatives(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
 def _check(p: Parameters, x: np.ndarray, h0: np.ndarray, c0: np.ndarray) -> tuple[int, int, int]:
     H = p.U.shape[0]
     expect("x", x, None, None, p.W.shape[0])
+    expect_some("x", x)
     T, B, E = x.shape
     expect("W", p.W, E, 4 * H)
     expect("U", p.U, H, 4 * H)

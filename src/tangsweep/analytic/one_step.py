@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tangsweep.analytic.lstm import Parameters
+from tangsweep.analytic.shapes import expect
 
 
 class Step(NamedTuple):
@@ -37,6 +38,13 @@ def sigmoid(a: np.ndarray) -> np.ndarray:
 
 def run(p: Parameters, x: np.ndarray, h_prev: np.ndarray, c_prev: np.ndarray) -> Step:
     """Equations 1 to 6 for one example: x (E,), h_prev and c_prev (H,)."""
+    E, H = p.W.shape[0], p.U.shape[0]
+    expect("W", p.W, E, 4 * H)
+    expect("U", p.U, H, 4 * H)
+    expect("b", p.b, 4 * H)
+    expect("x", x, E)
+    expect("h_prev", h_prev, H)
+    expect("c_prev", c_prev, H)
     a_i, a_f, a_g, a_o = np.split(x @ p.W + h_prev @ p.U + p.b, 4)
     i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
     return Step(p, x, h_prev, c_prev, i, f, g, o, f * c_prev + i * g)

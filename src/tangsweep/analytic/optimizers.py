@@ -1,12 +1,15 @@
-"""Optimizers in NumPy: one update rule a class, the same keywords and defaults as torch.optim.
+"""Optimizers in NumPy: one update rule a class, with the keywords of torch.optim.
 
 Each takes a parameter's gradient and changes the parameter in place; `state` holds its running
 averages, arrays of the parameter's shape, by name. `weight_decay` adds λ·parameter to the gradient.
+Raised: ValueError for a value out of its range, and by `update` for a gradient of another shape.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from tangsweep.analytic.shapes import expect
 
 State = dict[str, np.ndarray]
 
@@ -22,6 +25,10 @@ class SGD:
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self, lr=self.lr >= 0, weight_decay=self.weight_decay >= 0, momentum=self.momentum >= 0)
+        _require(self, nesterov=not self.nesterov or self.momentum > 0)
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
@@ -43,6 +50,9 @@ class Adagrad:
     eps: float = 1e-10
     weight_decay: float = 0.0
 
+    def __post_init__(self) -> None:
+        _require(self, lr=self.lr >= 0, weight_decay=self.weight_decay >= 0, eps=self.eps >= 0)
+
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
         total = state.setdefault("sum", np.zeros_like(p))
@@ -58,6 +68,15 @@ class Adadelta:
     rho: float = 0.9
     eps: float = 1e-6
     weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(
+            self,
+            lr=self.lr >= 0,
+            weight_decay=self.weight_decay >= 0,
+            eps=self.eps >= 0,
+            rho=0 <= self.rho <= 1,
+        )
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
@@ -78,6 +97,16 @@ class RMSprop:
     eps: float = 1e-8
     momentum: float = 0.0
     weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(
+            self,
+            lr=self.lr >= 0,
+            weight_decay=self.weight_decay >= 0,
+            eps=self.eps >= 0,
+            alpha=self.alpha >= 0,
+        )
+        _require(self, momentum=self.momentum >= 0)
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
@@ -104,6 +133,10 @@ class Adam:
     eps: float = 1e-8
     weight_decay: float = 0.0
 
+    def __post_init__(self) -> None:
+        _require(self, lr=self.lr >= 0, weight_decay=self.weight_decay >= 0, eps=self.eps >= 0)
+        _require(self, betas=len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas))
+
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
         first, second = self.betas
@@ -121,7 +154,14 @@ Optimizer = SGD | Adagrad | Adadelta | RMSprop | Adam
 OPTIMIZERS = {kind.__name__: kind for kind in (SGD, Adagrad, Adadelta, RMSprop, Adam)}
 
 
+def _require(rule: object, **holds: bool) -> None:
+    for name, good in holds.items():
+        if not good:
+            raise ValueError(f"{type(rule).__name__}: {name}={getattr(rule, name)} makes no sense")
+
+
 def _decayed(p: np.ndarray, g: np.ndarray, weight_decay: float) -> np.ndarray:
+    expect("gradient", g, *p.shape)
     return g + weight_decay * p if weight_decay else g
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tangsweep.analytic.shapes import expect
-from tangsweep.analytic.softmax import cross_entropy, cross_entropy_gradient
+from tangsweep.analytic.shapes import expect, expect_ids, expect_some
+from tangsweep.analytic.softmax import NOT_SCORED, cross_entropy, cross_entropy_gradient
 
 
 class Parameters(NamedTuple):
@@ -23,10 +23,13 @@ class Parameters(NamedTuple):
 
 def forward(p: Parameters, x: np.ndarray, h0: np.ndarray) -> np.ndarray:
     """(T + 1, B, H) hidden states of x (T, B, E), the first of them `h0` (B, H); equation 32."""
-    T, B, _ = x.shape
     H = p.W_hh.shape[0]
-    expect("x", x, None, None, p.W_hx.shape[0])
     expect("W_hh", p.W_hh, H, H)
+    expect("W_hx", p.W_hx, None, H)
+    expect("b_h", p.b_h, H)
+    expect("x", x, None, None, p.W_hx.shape[0])
+    expect_some("x", x)
+    T, B, _ = x.shape
     expect("h0", h0, B, H)
     projected = x @ p.W_hx + p.b_h
     h = np.empty((T + 1, B, H), x.dtype)
@@ -39,18 +42,27 @@ def forward(p: Parameters, x: np.ndarray, h0: np.ndarray) -> np.ndarray:
 def bptt(
     p: Parameters, x: np.ndarray, targets: np.ndarray, h0: np.ndarray, last_only: bool
 ) -> tuple[float, Parameters, np.ndarray]:
-    """Mean nats of `targets` (T, B), or of its last row alone, its gradient, and that of h0 (B, H)."""
-    T, B, _ = x.shape
-    expect("targets", targets, T, B)
+    """Mean nats of `targets` (T, B), or of its last row alone, its gradient, and that of h0 (B, H).
+
+    A target of −1 is not scored. Raises ValueError where none is, or an array does not fit.
+    """
     h = forward(p, x, h0)
-    first = T - 1 if last_only else 0
-    hidden = h[first + 1 :].reshape(-1, h.shape[-1])
-    scored = targets[first:].ravel()
-    nats, probabilities = cross_entropy(hidden @ p.W_ph + p.b_p, scored)
-    weights = np.full(len(scored), 1 / len(scored), x.dtype)
-    dp = cross_entropy_gradient(probabilities, scored, weights)
+    T, B, _ = x.shape
+    V = len(p.b_p)
+    expect("W_ph", p.W_ph, p.W_hh.shape[0], V)
+    expect("targets", targets, T, B)
+    expect_ids("targets", targets, NOT_SCORED, V)
+    scored = targets != NOT_SCORED
+    if last_only:
+        scored[:-1] = False
+    if not scored.any():
+        raise ValueError("no position is scored: every target is −1")
+    hidden, wanted = h[1:][scored], targets[scored]
+    nats, probabilities = cross_entropy(hidden @ p.W_ph + p.b_p, wanted)
+    weights = np.full(len(wanted), 1 / len(wanted), x.dtype)
+    dp = cross_entropy_gradient(probabilities, wanted, weights)
     dh = np.zeros_like(h[1:])
-    dh[first:] = (dp @ p.W_ph.T).reshape(T - first, B, -1)  # 33
+    dh[scored] = dp @ p.W_ph.T  # 33
     da, dh0 = _through_time(p, h, dh)
     flat = da.reshape(T * B, -1)
     gradient = Parameters(

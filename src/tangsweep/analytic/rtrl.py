@@ -1,7 +1,8 @@
 """Real-time recurrent learning: the same gradient as backpropagation through time, forward in time.
 
 Williams and Zipser 1989. Instead of remembering the past to go back over it, the influence matrices
-∂h_t/∂θ and ∂c_t/∂θ are carried along: memory does not grow with T, but a step costs H times more.
+∂h_t/∂θ and ∂c_t/∂θ are carried along: memory does not grow with T, but a step costs about 4H² times
+as many multiplications.
 Equation numbers are those of docs/gradients.md.
 """
 
@@ -10,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tangsweep.analytic import lstm
-from tangsweep.analytic.language_model import NOT_SCORED, Gradients, Weights, loss
-from tangsweep.analytic.softmax import cross_entropy, cross_entropy_gradient
+from tangsweep.analytic.language_model import Gradients, Weights, check, loss
+from tangsweep.analytic.shapes import expect
+from tangsweep.analytic.softmax import NOT_SCORED, cross_entropy, cross_entropy_gradient
 
 
 class Influence(NamedTuple):
@@ -45,6 +47,9 @@ def rtrl(
     c0: np.ndarray,
 ) -> tuple[float, Gradients]:
     """As `language_model.bptt`, by equations 26 to 31; sequences of a batch are taken one by one."""
+    check(weights, inputs, targets)
+    expect("h0", h0, inputs.shape[1], weights.cell.U.shape[0])
+    expect("c0", c0, *h0.shape)
     layout, (T, B) = Layout(weights), inputs.shape
     nats, (_, share) = np.zeros((T, B), h0.dtype), loss(np.zeros((T, B)), targets, importance)
     theta = np.zeros((B, layout.size), h0.dtype)

@@ -1,12 +1,12 @@
 """The seam between torch's training loop and the NumPy LSTM of `analytic`; `cell=numpy_lstm` crosses it.
 
 Torch holds the parameters, Lightning drives the loop; forward pass, gradients and update rule are
-NumPy's, on the same memory. Nothing of torch.nn's arithmetic, autograd's derivatives or torch.optim's
-rules takes part.
+NumPy's, on the same memory. Torch divides the loss by the number of scored characters, clips, and
+takes the cross-entropy of evaluations; no torch cell, derivative of one, or torch.optim rule takes part.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,10 @@ class NumpyLanguageModel(LanguageModel):
         return logits.transpose(0, 1), [State(*map(torch.from_numpy, (trace.h[-1], trace.c[-1])))]
 
     def nats(self, inputs: Tensor, targets: Tensor, carry: Sequence[Any] | None = None) -> Tensor:
-        """(B, T) cross-entropy in nats, 0 where the target is −1, with NumPy's gradient behind it."""
+        """(B, T) cross-entropy in nats, 0 where the target is −1, with NumPy's gradient behind it.
+
+        A state carried in is a constant (truncated BPTT). Raises ValueError where nothing is scored.
+        """
         return _Nats.apply(self, inputs, targets, carry, *self.ordered)
 
     def _initial(self, inputs: Tensor, carry: Sequence[Any] | None) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +75,10 @@ class _Nats(torch.autograd.Function):
         carry: Sequence[Any] | None,
         *parameters: Tensor,
     ) -> Tensor:
-        ctx.weights = model.weights
+        if not (targets >= 0).any():
+            raise ValueError("no position is scored: every target is −1")
+        ctx.weights, ctx.parameters = model.weights, parameters
+        ctx.versions = [p._version for p in parameters]
         nats, ctx.memory = analytic.forward(
             ctx.weights, _array(inputs).T, _array(targets).T, *model._initial(inputs, carry)
         )
@@ -81,7 +87,12 @@ class _Nats(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dnats: Tensor) -> tuple[Tensor | None, ...]:
-        d = analytic.backward(ctx.weights, ctx.memory, _array(dnats.t())).weights
+        if ctx.memory is None:
+            raise RuntimeError("a second backward pass through the NumPy model: its memory is used up")
+        if ctx.versions != [p._version for p in ctx.parameters]:
+            raise RuntimeError("a parameter was changed between the forward and the backward pass")
+        memory, ctx.memory = ctx.memory, None
+        d = analytic.backward(ctx.weights, memory, _array(dnats.t())).weights
         gradients = (d.embedding, *d.cell, d.output, d.bias)
         return None, None, None, None, *map(torch.from_numpy, gradients)
 
@@ -90,8 +101,7 @@ class NumpyOptimizer(torch.optim.Optimizer):
     """Lightning's view of a NumPy update rule; its state is saved and loaded like any optimizer's."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], rule: Optimizer) -> None:
-        super().__init__(parameters, asdict(rule))
-        self._kind = type(rule)
+        super().__init__(parameters, asdict(rule) | {"rule": type(rule).__name__})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -100,8 +110,9 @@ class NumpyOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            settings = {name: group[name] for name in self._kind.__dataclass_fields__}
-            rule = self._kind(**settings)  # anew each step: a schedule changes the learning rate
+            kind = OPTIMIZERS[group["rule"]]
+            settings = {field.name: group[field.name] for field in fields(kind)}
+            rule = kind(**settings)  # anew each step: a schedule changes the learning rate
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self._update(rule, parameter)
