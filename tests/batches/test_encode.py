@@ -50,7 +50,8 @@ def test_characters_cut_away_are_not_counted_as_unseen() -> None:
 def test_fixed_split_takes_the_vocabulary_of_the_whole_pool() -> None:
     small, large = (encode(POEMS, settings(split="fixed", pool=4, dev_poems=1, poems=n)) for n in (1, 4))
     assert small.vocabulary.tokens == large.vocabulary.tokens
-    assert small.facts["characters"]["dev"] == large.facts["characters"]["dev"]
+    assert small.facts["dev_fingerprint"] == large.facts["dev_fingerprint"]
+    assert small.facts["split_fingerprint"] != large.facts["split_fingerprint"]
 
 
 def test_counts_of_characters_are_scored_positions() -> None:

@@ -137,7 +137,8 @@ def test_names_that_clash_are_told_apart_and_unlike_texts_are_named(
     other = RunFolder.create(folder / "adam-11111111")
     result = json.loads((folder / "adam-00000000" / "result.json").read_text())
     baselines = {"uniform": 90.0, "unigram": 80.0, "bigram": 70.0}
-    other.result.write_text(json.dumps(result | {"corpus": {"name": "sample"}, "baselines": baselines}))
+    corpus = {"name": "sample", "vocabulary_fingerprint": "a", "dev_fingerprint": "b"}
+    other.result.write_text(json.dumps(result | {"corpus": corpus, "baselines": baselines}))
     other.config.write_text("")
     other.metrics.write_text("")  # a run that was stopped before its first row
     comparison.close(folder)
@@ -145,6 +146,19 @@ def test_names_that_clash_are_told_apart_and_unlike_texts_are_named(
     assert {"adam-00000000", "adam-11111111"} == set(pd.read_csv(folder / "comparison.csv")["run"])
     for text in ("sample and tang", "NOT 全唐诗", "do not compare", "uniform"):
         assert text in shown
+
+
+def test_other_training_text_alone_does_not_forbid_to_compare(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "outputs" / "s"
+    same = {"name": "tang", "vocabulary_fingerprint": "a", "dev_fingerprint": "b"}
+    record(folder, "poems-100", corpus=same)
+    record(folder, "poems-500", corpus=same, baselines={"uniform": 300.0, "unigram": 180.0, "bigram": 120.0})
+    comparison.close(folder)
+    shown = capsys.readouterr().out
+    assert "do not compare" not in shown
+    assert "unigram" in shown.splitlines()[1]
 
 
 def test_figures_are_never_cut(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from tangsweep.corpora.tang import Corpus
 from tangsweep.corpora.vocabulary import BOS, EOS, OOV, Vocabulary
 from tangsweep.runs.folder import atomic_write
 
-FORMAT = 2  # raise it whenever the same settings would give other arrays or facts
+FORMAT = 3  # raise it whenever the same settings would give other arrays or facts
 
 
 class Sequences(NamedTuple):
@@ -84,6 +84,7 @@ def _encode(parts: Split, settings: PoemSettings) -> Encoded:
             "dev": _oov(dev, cut["dev"], known),
         },
         "vocabulary_fingerprint": known.fingerprint,
+        "dev_fingerprint": _fingerprint(dev),
         "split_fingerprint": _fingerprint(train, dev),
         "baselines": baselines.perplexities(train, dev, len(known)),
     }
@@ -111,10 +112,11 @@ def _oov(sequences: Sequences, cut: Sequence[Piece], known: Vocabulary) -> dict[
     }
 
 
-def _fingerprint(train: Sequences, dev: Sequences) -> str:
+def _fingerprint(*sides: Sequences) -> str:
     digest = hashlib.sha256()
-    for array in (*train, *dev):
-        digest.update(array.tobytes())
+    for sequences in sides:
+        for array in sequences:
+            digest.update(array.tobytes())
     return digest.hexdigest()[:12]
 
 

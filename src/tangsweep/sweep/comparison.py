@@ -25,7 +25,7 @@ SHOWN = {  # column → its heading on the console and in Markdown; comparison.c
     "seconds": "seconds",
 }
 MAY_DIFFER = ("corpus", "uniform", "unigram", "bigram")  # columns where they do, else in the caption
-ALSO = ("last_dev_perplexity", "seed", "error", "folder")
+ALSO = ("last_dev_perplexity", "scored_on", "seed", "error", "folder")
 
 
 def close(folder: Path) -> None:
@@ -72,6 +72,8 @@ def _row(path: Path) -> dict[str, Any]:
         "last_dev_perplexity": _perplexity(last.get("dev")),
         "seconds": result.get("seconds"),
         "corpus": result["corpus"]["name"],
+        # Perplexities compare only where the same characters are scored with the same vocabulary.
+        "scored_on": "-".join(str(result["corpus"].get(f"{k}_fingerprint")) for k in ("vocabulary", "dev")),
         "seed": result["seed"],
         "error": result["error"],
         **result["baselines"],
@@ -95,8 +97,8 @@ def describe(runs: pd.DataFrame) -> str:
     if same:
         given = runs.dropna(subset=same).iloc[0]
         parts.append("baselines: " + ", ".join(f"{key} {readable(given[key])}" for key in same))
-    if runs[list(MAY_DIFFER)].nunique().max() > 1:
-        parts.append("runs on different text or vocabularies: their perplexities do not compare")
+    if runs["scored_on"].nunique() > 1:
+        parts.append("runs scored on different text or vocabularies: their perplexities do not compare")
     return "; ".join(parts)
 
 
