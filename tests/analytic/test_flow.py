@@ -18,7 +18,6 @@ def test_lstm_norms_against_autograd() -> None:
     through_h, through_c = flow.lstm_norms(p, x)
     cell = torch_lstm(p)
     states = [State(*torch.zeros(2, 1, H, dtype=torch.float64))]
-    states = [State(torch.zeros(1, H).double().requires_grad_(), torch.zeros(1, H).double().requires_grad_())]
     for row in torch.from_numpy(x):
         states.append(cell.step(cell.project(row[None]), states[-1]))
     for lag in range(T + 1):

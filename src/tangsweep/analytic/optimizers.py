@@ -55,7 +55,7 @@ class Adagrad:
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
-        total = state.setdefault("sum", np.zeros_like(p))
+        total = _running(state, "sum", p)
         total += g * g
         p -= self.lr * g / (np.sqrt(total) + self.eps)
 
@@ -80,8 +80,8 @@ class Adadelta:
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
-        squares = state.setdefault("square_avg", np.zeros_like(p))
-        deltas = state.setdefault("acc_delta", np.zeros_like(p))
+        squares = _running(state, "square_avg", p)
+        deltas = _running(state, "acc_delta", p)
         _average(squares, g * g, self.rho)
         delta = np.sqrt(deltas + self.eps) / np.sqrt(squares + self.eps) * g
         _average(deltas, delta * delta, self.rho)
@@ -110,11 +110,11 @@ class RMSprop:
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
-        squares = state.setdefault("square_avg", np.zeros_like(p))
+        squares = _running(state, "square_avg", p)
         _average(squares, g * g, self.alpha)
         step = g / (np.sqrt(squares) + self.eps)
         if self.momentum:
-            buffer = state.setdefault("momentum", np.zeros_like(p))
+            buffer = _running(state, "momentum", p)
             buffer *= self.momentum
             buffer += step
             step = buffer
@@ -140,8 +140,8 @@ class Adam:
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
         first, second = self.betas
-        mean = state.setdefault("exp_avg", np.zeros_like(p))
-        squares = state.setdefault("exp_avg_sq", np.zeros_like(p))
+        mean = _running(state, "exp_avg", p)
+        squares = _running(state, "exp_avg_sq", p)
         steps = state.setdefault("step", np.zeros((), dtype=np.int64))
         steps += 1
         _average(mean, g, first)
@@ -163,6 +163,13 @@ def _require(rule: object, **holds: bool) -> None:
 def _decayed(p: np.ndarray, g: np.ndarray, weight_decay: float) -> np.ndarray:
     expect("gradient", g, *p.shape)
     return g + weight_decay * p if weight_decay else g
+
+
+def _running(state: State, name: str, p: np.ndarray) -> np.ndarray:
+    """The array kept under `name`, zeros at the first step only: nothing is allocated after it."""
+    if name not in state:
+        state[name] = np.zeros_like(p)
+    return state[name]
 
 
 def _average(average: np.ndarray, value: np.ndarray, keep: float) -> None:
