@@ -36,9 +36,9 @@ MISTAKES = [
         ["optimizer=sdg"],
         "optimizer=sdg does not exist; there are: adadelta, adagrad, adam, adamw, momentum, nesterov",
     ),
-    (["optimiser=sgd"], "optimiser does not exist; there are: seed, published, sweep, poems, corpus"),
+    (["optimiser=sgd"], "optimiser does not exist; there are: seed, published, sweep, poems, samples, data"),
     (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
-    (["sweeps=optimisers"], "sweeps=optimisers does not exist; there are: dataset_sizes, embeddings, inits"),
+    (["sweeps=optimisers"], "sweeps=optimisers does not exist; there are: dataset_sizes, embeddings, frequency, inits"),
     (["-m", "optimizer=sgd,sdg"], "optimizer=sdg does not exist"),
     (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1 makes no sense: it must be a number above 0"),
     (["optimizer=sgd,adam"], "Ambiguous value for argument 'optimizer=sgd,adam'"),
@@ -76,7 +76,7 @@ def test_help_is_short_and_needs_no_torch(home: Path) -> None:
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) < 30
     assert "optimizer: adadelta, adagrad, adam, adamw, momentum, nesterov, rmsprop, sgd" in done.stdout
-    assert "sweeps: dataset_sizes, embeddings, inits, learning_rates, optimizers" in done.stdout
+    assert "sweeps: dataset_sizes, embeddings, frequency, inits, learning_rates, optimizers, palindromes" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["optimizer=sdg"], ["data.poems=0"]])

@@ -52,7 +52,7 @@ def test_state_is_carried() -> None:
     made, ids = model(layers=2), torch.randint(11, (2, 6))
     whole, _ = made(ids)
     _, carry = made(ids[:, :2])
-    rest, _ = made(ids[:, 2:], carry)
+    rest, _ = made(ids[:, 2:], None, carry)
     torch.testing.assert_close(rest, whole[:, 2:])
 
 
@@ -63,5 +63,5 @@ def test_dropout_acts_in_training_only() -> None:
 
 
 def test_an_unknown_cell_names_those_that_exist() -> None:
-    with pytest.raises(UserError, match=r"lstn does not exist; there are: lstm"):
+    with pytest.raises(UserError, match=r"lstn does not exist; there are: rnn, gru, lstm"):
         named({"name": "lstn"})

@@ -16,7 +16,7 @@ RANK = {
     "language_model": 2, "console": 2, "batches": 2,
     "inits": 3, "command_line": 3,
     "generation": 4, "report": 4,
-    "training": 5, "sweep": 6,
+    "tasks": 5, "training": 6, "sweep": 7,
 }  # fmt: skip
 WITHOUT_FRAMEWORKS = {"corpora", "cells", "analytic", "metrics", "inits", "randomness", "runs", "baselines"}
 WITHOUT_TORCH = {"corpora", "analytic", "metrics", "randomness", "runs", "baselines", "console"}

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,8 +70,18 @@ def summary(result: Mapping[str, Any], folder: str) -> str:
         status = f"diverged at step {result['diverged_step']}{after}"
     if result["dev"] is None:
         return f"{result['run_id']}  {status}"
-    dev = readable(result["dev"]["perplexity"])
+    ended = {"hopeless": ", given up as hopeless"}.get(result["ended"], "")
+    if result["solved_step"] is not None:
+        ended = f", solved at step {result['solved_step']:,}"
     return (
-        f"{result['run_id']}  {status}  dev ppl {dev} "
-        f"at epoch {result['best_epoch']} of {result['epochs']}, {result['seconds']:.0f} s"
+        f"{result['run_id']}  {status}  dev {score(result['primary']['metric'], result['dev'])} "
+        f"at epoch {result['best_epoch']} of {result['epochs']}{ended}, {result['seconds']:.0f} s"
     )
+
+
+def score(metric: str, scores: Mapping[str, Any]) -> str:
+    """A score by its short name: `ppl 380.4`, `accuracy 0.9990`."""
+    value = scores[metric]
+    if metric == "perplexity":
+        return f"ppl {readable(math.inf if value is None else value)}"
+    return f"{metric} {value:.4f}"

@@ -62,32 +62,35 @@ FILLS_EMBEDDING = (zeros,)
 def initialize(model: LanguageModel, scheme: Scheme, forget_bias: float, seed: int) -> None:
     """Fill every parameter of `model` in place, each from its own generator.
 
-    Weights of a cell are filled gate by gate, so that fan-out is H and not 4H. `forget_bias` is added
+    Weights of a cell are filled gate by gate, so that fan-out is H and not 4H; parameters that a cell
+    `draws` itself (periods of a Phased LSTM) are left to it. `forget_bias` is added
     to the forget gate's bias (Jozefowicz, Zaremba and Sutskever 2015 advise 1).
     Raises UserError where `forget_bias` is set and the cell has no forget gate.
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             generator = torch.Generator().manual_seed(derive(seed, "init", name))
-            if name.startswith("embedding"):
+            owner: Any = model.get_submodule(name.rpartition(".")[0])
+            draw = getattr(owner, "draws", {}).get(name.rpartition(".")[2])
+            if draw is not None:
+                draw(parameter, generator)
+            elif name.startswith("embedding"):
                 fill = scheme if scheme in FILLS_EMBEDDING else normal
                 fill(parameter, model.hidden_size, generator)
-                continue
-            for block in _blocks(model, name, parameter):
-                if block.ndim > 1 or scheme in FILLS_BIASES:
-                    scheme(block, model.hidden_size, generator)
-                else:
-                    block.zero_()
+            else:
+                _fill(owner, parameter, scheme, model.hidden_size, generator)
         if forget_bias:
             _add_forget_bias(model, forget_bias)
 
 
-def _blocks(model: LanguageModel, name: str, parameter: Tensor) -> tuple[Tensor, ...]:
-    """Views, input-first: one a gate for a cell, one for the output layer."""
-    if name.startswith("output"):
-        return (parameter.t(),)
-    cell: Any = model.get_submodule(name.rpartition(".")[0])
-    return parameter.chunk(len(cell.gates), dim=-1)
+def _fill(owner: Any, parameter: Tensor, scheme: Scheme, H: int, generator: torch.Generator) -> None:
+    """Block by block, each a view, input-first: one a gate for a cell, one for the output layer."""
+    blocks = (parameter.t(),) if isinstance(owner, nn.Linear) else parameter.split(H, dim=-1)
+    for block in blocks:
+        if block.ndim > 1 or scheme in FILLS_BIASES:
+            scheme(block, H, generator)
+        else:
+            block.zero_()
 
 
 def _add_forget_bias(model: LanguageModel, forget_bias: float) -> None:

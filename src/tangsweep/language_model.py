@@ -1,8 +1,9 @@
 """The language model: input layer → recurrent layers → logits. Plain torch, no Lightning."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -10,43 +11,91 @@ from tangsweep.cells.named import named
 from tangsweep.cells.unroll import unroll
 
 
-class LanguageModel(nn.Module):
-    """Embedding (V, E), stacked cells, output layer (V, H) with bias (V).
+class Carry(NamedTuple):
+    """What a later call goes on from: each layer's state, and how many time steps were read."""
 
-    `cell(input_size, hidden_size)` makes one layer. Dropout falls on the embeddings, between the
-    layers and before the output layer (Zaremba et al. 2014), never on the recurrent path.
+    states: Sequence[Any]
+    steps: int
+
+    def detached(self) -> "Carry":
+        """The same without its past: gradients of what comes after end here (truncated BPTT)."""
+        states = [type(state)(*(tensor.detach() for tensor in state)) for state in self.states]
+        return Carry(states, self.steps)
+
+
+class OneHot(nn.Module):
+    """Ids (...) → (..., classes), 1 at the id and 0 elsewhere; nothing is learned."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("rows", torch.eye(classes), persistent=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return F.embedding(ids, self.rows)  # type: ignore[arg-type]
+
+
+# What `model.input` names, made from (width of the inputs, embedding size); and how wide it then is.
+INPUTS: dict[str, Callable[[int, int], nn.Module]] = {
+    "embedding": nn.Embedding,  # ids
+    "one_hot": lambda classes, _: OneHot(classes),  # ids
+    "reals": lambda width, _: nn.Identity(),  # vectors: the cell's own W is the linear layer
+}
+
+
+class LanguageModel(nn.Module):
+    """Input layer, stacked cells, output layer (H, outputs) with bias.
+
+    `cell(input_size, hidden_size)` makes one layer. `inputs` is the number of ids, or for `reals` the
+    width of the vectors; `outputs` the number of classes to predict. Dropout falls on the embeddings,
+    between the layers and before the output layer (Zaremba et al. 2014), never on the recurrent path.
     """
 
     def __init__(
         self,
         cell: Callable[[int, int], nn.Module],
-        vocabulary: int,
+        inputs: int,
+        outputs: int,
         embed_size: int,
         hidden_size: int,
         layers: int = 1,
         dropout: float = 0.0,
+        input: str = "embedding",
     ) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.embedding = nn.Embedding(vocabulary, embed_size)
-        sizes = [embed_size] + [hidden_size] * (layers - 1)
+        self.embedding: Any = INPUTS[input](inputs, embed_size)
+        first = embed_size if input == "embedding" else inputs
+        sizes = [first] + [hidden_size] * (layers - 1)
         self.cells: Any = nn.ModuleList(cell(size, hidden_size) for size in sizes)
-        self.output = nn.Linear(hidden_size, vocabulary)
+        self.output = nn.Linear(hidden_size, outputs)
         self.dropout = dropout
 
-    def forward(self, inputs: Tensor, carry: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
-        """Ids (B, T) → logits (B, T, V) and each layer's final state, to carry on from."""
-        x = self._drop(self.embedding(inputs.t()))  # (T, B, E)
+    def forward(
+        self, inputs: Tensor, times: Tensor | None = None, carry: Carry | None = None
+    ) -> tuple[Tensor, Carry]:
+        """Ids (B, T) or vectors (B, T, inputs) → logits (B, T, outputs), and what to carry on from.
+
+        `times` (B, T) are time stamps; None: the number of each time step, counted on from `carry`.
+        """
+        read = carry.steps if carry else 0
+        steps = inputs.shape[1]
+        stamps = (
+            torch.arange(read, read + steps, device=inputs.device)[:, None] if times is None else times.t()
+        )
+        x = self._drop(self.embedding(inputs.transpose(0, 1)))  # (T, B, E)
         states = []
         for layer, cell in enumerate(self.cells):
-            x, state = unroll(cell, x, carry[layer] if carry else None)
+            x, state = unroll(cell, x, carry.states[layer] if carry else None, stamps)
             x = self._drop(x)
             states.append(state)
-        return self.output(x).transpose(0, 1), states
+        return self.output(x).transpose(0, 1), Carry(states, read + steps)
 
-    def nats(self, inputs: Tensor, targets: Tensor, carry: Sequence[Any] | None = None) -> Tensor:
+    def nats(
+        self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
+    ) -> tuple[Tensor, Carry]:
         """(B, T) cross-entropy of every target in nats, zero where it is −1: what training minimizes."""
-        return nats(self(inputs, carry)[0], targets)
+        logits, left = self(inputs, times, carry)
+        return nats(logits, targets), left
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
@@ -66,7 +115,12 @@ def nats(logits: Tensor, targets: Tensor) -> Tensor:
     return flat.view(targets.shape[1], targets.shape[0]).t()
 
 
-def build(cell: Mapping[str, Any], model: Mapping[str, Any], vocabulary: int) -> LanguageModel:
-    """An untrained model from the values of the config groups `cell` and `model`."""
+def build(
+    cell: Mapping[str, Any], model: Mapping[str, Any], inputs: int, outputs: int | None = None
+) -> LanguageModel:
+    """An untrained model from the values of the config groups `cell` and `model`.
+
+    `outputs` None: it predicts what it reads.
+    """
     sizes = {key: value for key, value in model.items() if key != "pretrained_embeddings"}
-    return LanguageModel(named(cell), vocabulary, **sizes)
+    return LanguageModel(named(cell), inputs, inputs if outputs is None else outputs, **sizes)

@@ -2,7 +2,8 @@
 
 Changing the optimizer therefore changes nothing else, and a continued run equals an undisturbed one.
 Purposes in use: `init` (by parameter name), `split`, `order` (by epoch), `dropout` (by step),
-`poem` (by form and start).
+`windows`, `palindromes`, `frequency` (by step), `poem` (by form and start), `text` (by start), `sample`
+(by step); with seed 0, whatever the run's, `palindromes held out` (by length) and `frequency held out`.
 """
 
 import hashlib

@@ -44,7 +44,7 @@ def one_step_rows() -> Iterator[tuple[str, str, float]]:
     cell = torch_lstm(s.p)
 
     def c_of(h: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-        return cell.step(cell.project(torch.from_numpy(s.x)[None]), State(h[None], c[None])).c[0]
+        return cell.step(cell.project(torch.from_numpy(s.x)[None], None), State(h[None], c[None])).c[0]
 
     theirs = torch.autograd.functional.jacobian(c_of, tuple(map(torch.from_numpy, (s.h_prev, s.c_prev))))
     for name, jac in zip(("h_prev", "c_prev"), theirs, strict=True):

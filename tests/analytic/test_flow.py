@@ -19,7 +19,7 @@ def test_lstm_norms_against_autograd() -> None:
     cell = torch_lstm(p)
     states = [State(*torch.zeros(2, 1, H, dtype=torch.float64))]
     for row in torch.from_numpy(x):
-        states.append(cell.step(cell.project(row[None]), states[-1]))
+        states.append(cell.step(cell.project(row[None], None), states[-1]))
     for lag in range(T + 1):
         k = T - lag
         # Run again from state k with its h and c as independent variables.
@@ -28,7 +28,7 @@ def test_lstm_norms_against_autograd() -> None:
         def last(h_k, c_k, k=k):  # type: ignore[no-untyped-def]
             state = State(h_k, c_k)
             for row in torch.from_numpy(x[k:]):
-                state = cell.step(cell.project(row[None]), state)
+                state = cell.step(cell.project(row[None], None), state)
             return state.h
 
         dh, dc = torch.autograd.functional.jacobian(last, (h, c))

@@ -1,14 +1,24 @@
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
+from tangsweep import places
+from tangsweep.cells.named import CELLS
 from tangsweep.errors import UserError
-from tangsweep.runs.settings import RULES, check
+from tangsweep.runs import settings
+from tangsweep.tasks import books, frequency, palindromes, poems
+from tangsweep.training.prepare import check
 from tests.conftest import configured
 
 
-def test_the_defaults_make_sense() -> None:
-    check(configured())
+@pytest.mark.parametrize(
+    "path", sorted((places.REPOSITORY / "conf" / "corpus").glob("*.yaml")), ids=lambda p: p.stem
+)
+@pytest.mark.parametrize("cell", ["lstm", "rnn", "gru", "phased_lstm"])
+def test_the_defaults_make_sense(path: Path, cell: str) -> None:
+    check(configured(f"corpus={path.stem}", f"cell={cell}"))
 
 
 WRONG = {
@@ -52,18 +62,83 @@ WRONG = {
     "model.pretrained_embeddings": ["5"],
     "trainer.accelerator": ["tpu"],
     "trainer.precision": ["8"],
+    "trainer.val_every": ["10"],
+    "trainer.give_up": ["1"],
+    "corpus.primary.metric": ["beauty"],
+    "corpus.primary.mode": ["up"],
+    "cell.name": ["null"],
+    "model.input": ["reals", "x"],
 }
+WRONG_ELSEWHERE = {
+    "corpus=palindromes": {
+        "corpus.length": ["1", "0", "null", "2.5"],
+        "corpus.curriculum": ["-1", "null"],
+        "corpus.primary.solved": ["0", "1.1"],
+        "corpus.primary.hopeless": ["0", "1"],
+        "data.dev_size": ["0"],
+        "model.input": ["reals"],
+        "trainer.val_every": ["null", "0"],
+    },
+    "corpus=frequency": {
+        "corpus.sampling": ["often"],
+        "corpus.time_input": ["5"],
+        "data.dev_size": ["0"],
+        "model.input": ["embedding"],
+        "trainer.val_every": ["null"],
+    },
+    "corpus=book": {
+        "corpus.name": ["null", "5"],
+        "corpus.path": ["5"],
+        "corpus.root": ["5"],
+        "corpus.verify": ["5"],
+        "corpus.strip_license": ["maybe"],
+        "data.seq_len": ["0"],
+        "data.windows": ["all"],
+        "data.dev_fraction": ["0", "1"],
+        "data.min_freq": ["0"],
+        "model.input": ["reals"],
+        "trainer.val_every": ["null"],
+        "samples.every": ["0"],
+        "samples.length": ["0"],
+        "samples.temperatures": ["1", "[-1]"],
+        "samples.prompts": ["1", "[5]"],
+        "samples.prompt_temperature": ["-1"],
+    },
+    "cell=rnn": {"cell.nonlinearity": ["sine"]},
+    "cell=phased_lstm": {
+        "cell.r_on": ["0", "1.1", "-0.1"],
+        "cell.learn_r_on": ["5"],
+        "cell.alpha": ["-1"],
+        "cell.period": ["0", "-2"],
+        "cell.period_exponents": ["3", "[3.0,1.0]", "[1.0]"],
+        "cell.peepholes": ["5"],
+    },
+}
+TRIED = [("corpus=tang", k, v) for k, values in WRONG.items() for v in values]
+TRIED += [(b, k, v) for b, wrong in WRONG_ELSEWHERE.items() for k, values in wrong.items() for v in values]
 
 
 def test_every_rule_is_tried() -> None:
-    assert set(WRONG) == set(RULES)
+    cells = settings.CELLS.values()
+    everywhere = [settings.RULES, settings.OPTIONAL, poems.RULES, *cells]
+    assert {key for rules in everywhere for key in rules} <= {key for _, key, _ in TRIED}
+    for name, rules in (("palindromes", palindromes), ("frequency", frequency), ("book", books)):
+        assert set(rules.RULES) <= set(WRONG_ELSEWHERE[f"corpus={name}"])
 
 
-@pytest.mark.parametrize(("key", "value"), [(k, v) for k, values in WRONG.items() for v in values])
-def test_a_value_without_sense_is_named(key: str, value: str) -> None:
+@pytest.mark.parametrize(("base", "key", "value"), TRIED)
+def test_a_value_without_sense_is_named(base: str, key: str, value: str) -> None:
     shown = ".*" if value[0] == "[" else re.escape(value.capitalize() if value == "true" else value)
     with pytest.raises(UserError, match=f"^{key}={shown} .*must be"):
-        check(configured(f"{key}={value}"))
+        check(configured(base, f"{key}={value}"))
+
+
+def test_cells_are_known_by_name_and_options() -> None:
+    assert set(settings.CELLS) == set(CELLS)
+    assert set(settings.READS_TIMES) == {name for name, cell in CELLS.items() if cell.reads_times}
+    for path in (places.REPOSITORY / "conf" / "cell").glob("*.yaml"):
+        options = {f"cell.{key}" for key in yaml.safe_load(path.read_text()) if key != "name"}
+        assert options == set(settings.CELLS[path.stem])
 
 
 @pytest.mark.parametrize(
@@ -88,6 +163,13 @@ def test_a_group_or_key_that_is_gone(override: str, complaint: str) -> None:
         (["data.split=fixed"], "needs data.pool and data.dev_poems"),
         (["data.split=fixed", "data.pool=10", "data.dev_poems=5", "data.poems=11"], "more than data.pool=10"),
         (["scheduler=cosine", "trainer.max_epochs=null", "trainer.max_steps=5"], "scheduler=cosine needs"),
+        (["cell.name=transformer"], "cell.name=transformer does not exist; there are: .*phased_lstm"),
+        (["+cell.r_on=0.5"], "cell.r_on does not exist for cell=lstm"),
+        (["cell=phased_lstm", "cell.learn_r_on=true", "cell.r_on=1"], "cannot be learned"),
+        (["corpus.task=chess"], "corpus.task=chess does not exist"),
+        (["corpus=palindromes", "data=poems"], "data.dev_size is missing"),
+        (["cell=numpy_lstm", "model.input=one_hot"], "cell=numpy_lstm has no model.input=one_hot"),
+        (["model=one_hot", "model.pretrained_embeddings=x.txt"], "needs model.input=embedding"),
     ],
 )
 def test_values_that_do_not_fit_together(overrides: list[str], complaint: str) -> None:

@@ -15,6 +15,7 @@ from tangsweep.inits import initialize, uniform
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.training import assemble, numpy_bridge
 from tangsweep.training.checkpoints import Checkpoints
+from tangsweep.training.goal import Goal
 from tangsweep.training.history import History
 from tangsweep.training.numpy_bridge import NumpyLanguageModel, NumpyOptimizer
 from tangsweep.training.prepare import prepare
@@ -40,7 +41,7 @@ def test_nats_and_gradients_are_the_torch_models() -> None:
     inputs, targets = torch.randint(9, (3, 6)), torch.randint(9, (3, 6))
     targets[0, 2:] = -1
     incoming = torch.randn(3, 6, dtype=torch.float64)
-    a, b = ours.nats(inputs, targets), theirs.nats(inputs, targets)
+    a, b = ours.nats(inputs, targets)[0], theirs.nats(inputs, targets)[0]
     torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
     a.backward(incoming)
     b.backward(incoming)
@@ -55,19 +56,20 @@ def test_logits_and_state_carry_on() -> None:
     ids = torch.randint(9, (2, 7))
     whole, _ = theirs(ids)
     first, carry = ours(ids[:, :3])
-    rest, [state] = ours(ids[:, 3:], carry)
+    rest, (states, steps) = ours(ids[:, 3:], None, carry)
     torch.testing.assert_close(torch.cat([first, rest], 1), whole, rtol=1e-12, atol=1e-12)
-    assert isinstance(state, State)
+    assert isinstance(states[0], State)
+    assert steps == 7
 
 
 def test_misuse_is_an_error_and_never_a_wrong_gradient() -> None:
     ours, _ = pair()
     inputs = torch.randint(9, (2, 4))
-    total = ours.nats(inputs, inputs).sum()
+    total = ours.nats(inputs, inputs)[0].sum()
     total.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="second backward pass"):
         total.backward()
-    total = ours.nats(inputs, inputs).sum()
+    total = ours.nats(inputs, inputs)[0].sum()
     with torch.no_grad():
         ours.output.bias.add_(1)
     with pytest.raises(RuntimeError, match="changed between"):
@@ -140,8 +142,8 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     prepared = prepare(config, [])
     model = assemble.model(prepared)
     module = assemble.module(prepared, model, None)
-    trainer = assemble.trainer(config, half, [History(10, []), Checkpoints(half, "min", None)])
-    trainer.fit(module, datamodule=assemble.data(prepared), ckpt_path=half.last, weights_only=True)
+    trainer = assemble.trainer(config, half, [History(10, []), Goal({"mode": "min"}, False), Checkpoints(half, "min", None)])
+    trainer.fit(module, datamodule=prepared.task.data(prepared.encoded, config), ckpt_path=half.last, weights_only=True)
     ours, theirs = (torch.load(f.last, weights_only=True) for f in (half, whole))
     for name, tensor in theirs["state_dict"].items():
         assert torch.equal(ours["state_dict"][name], tensor), name

@@ -13,14 +13,14 @@ import torch
 import yaml
 
 from tangsweep import inits
-from tangsweep.batches.datamodule import PoemData, bucketed, in_order
+from tangsweep.batches.poems import PoemData, bucketed, in_order
 from tangsweep.errors import UserError
 from tangsweep.generation.checkpoint import load
 from tangsweep.language_model import build
 from tangsweep.runs import folder as folders
 from tangsweep.runs.folder import RunFolder
 from tangsweep.training import assemble
-from tangsweep.training.prepare import prepare
+from tangsweep.training.prepare import Prepared, prepare
 from tests.conftest import QUIET, SMALL, Ran, configured
 from tests.training import wandb_file
 
@@ -130,11 +130,15 @@ def test_every_epoch_has_its_order_from_seed_and_epoch(train: Train) -> None:
 @pytest.mark.parametrize(("pad", "width"), [("fixed", 31), ("batch", None)])
 def test_padding_has_the_width_that_was_asked_for(pad: str, width: int | None) -> None:
     prepared = prepare(configured(*SMALL, *QUIET, f"data.pad={pad}", "data.max_chars=30"), [])
-    data = assemble.data(prepared)
+    data = batches(prepared)
     shortest = int(data.train.lengths.argmin())
     expected = width or int(data.train.lengths.min())
     assert data.train.batch(np.array([shortest])).inputs.shape == (1, expected)
     assert data.train.inputs.shape[1] >= data.train.lengths.max()
+
+
+def batches(prepared: Prepared) -> PoemData:
+    return prepared.task.data(prepared.encoded, prepared.config)
 
 
 def test_another_seed_gives_another_run(train: Train) -> None:
@@ -163,7 +167,7 @@ def test_data_options_reach_the_batches(train: Train) -> None:
     half = train("data.train_fraction=0.5", "data.batch_size=4").result
     assert half["corpus"]["poems"]["train"] == half["corpus"]["poems"]["dev"] == 6
     assert half["steps"] == 2 * math.ceil(half["corpus"]["sequences"]["train"] / 4)
-    data = assemble.data(prepare(configured(*SMALL, *QUIET, "seed=9", "data.batch_size=3"), []))
+    data = batches(prepare(configured(*SMALL, *QUIET, "seed=9", "data.batch_size=3"), []))
     ours = np.concatenate(data.train_dataloader().order)
     assert ours.tolist() == np.concatenate(bucketed(data.train.lengths, 3, 9, 0)).tolist()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tangsweep import places
-from tangsweep.analytic import flow, lstm, rnn
+from tangsweep.analytic import flow, limits, lstm, rnn
 from tangsweep.corpora.resolve import Source, resolve
 from tangsweep.errors import UserError
 
@@ -76,6 +76,11 @@ def trained_norms(checkpoint: str, T: int) -> pd.DataFrame:
 
     typed = Path(checkpoint).expanduser()
     trained = load(typed if typed.exists() else places.anchored(checkpoint))
+    if (
+        trained.config["cell"]["name"] not in ("lstm", limits.CELL)
+        or trained.config["corpus"]["task"] != "poems"
+    ):
+        raise UserError(f"{checkpoint} is no LSTM of poems: the formulas drawn here are its")
     cell = trained.model.cells[0]
     p = lstm.Parameters(*(t.detach().double().numpy() for t in (cell.W, cell.U, cell.b)))
     text = "".join(poem.text for poem in resolve(Source("sample"), None).poems)

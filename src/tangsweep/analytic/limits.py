@@ -15,6 +15,7 @@ def complaint(config: Mapping[str, Any]) -> str | None:
     for key, have, only in (
         ("model.layers", model["layers"], 1),
         ("model.dropout", model["dropout"], 0),
+        ("model.input", model["input"], "embedding"),
         ("trainer.accelerator", trainer["accelerator"], "cpu"),
     ):
         if have != only:

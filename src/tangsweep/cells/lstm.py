@@ -29,6 +29,7 @@ class LSTM(nn.Module):
     """One layer's parameters, 4H(E + H + 1) numbers, and its step; `unroll` runs it over time."""
 
     gates = ("i", "f", "g", "o")
+    reads_times = False
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -42,7 +43,7 @@ class LSTM(nn.Module):
         zeros = self.U.new_zeros(batch, self.hidden_size)
         return State(h=zeros, c=zeros)
 
-    def project(self, x: Tensor) -> Tensor:
+    def project(self, x: Tensor, times: Tensor) -> Tensor:
         """(..., E) → (..., 4H): what does not depend on the state, for all time steps at once."""
         return x @ self.W + self.b
 

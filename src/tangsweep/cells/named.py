@@ -7,11 +7,20 @@ from typing import Any
 from torch import nn
 
 from tangsweep.analytic import limits
+from tangsweep.cells.gru import GRU
 from tangsweep.cells.lstm import LSTM
+from tangsweep.cells.phased_lstm import PhasedLSTM
+from tangsweep.cells.rnn import RNN
 from tangsweep.errors import UserError
 
 # The last has the LSTM's parameters; training/numpy_bridge.py trains them without torch's arithmetic.
-CELLS: dict[str, type[nn.Module]] = {"lstm": LSTM, limits.CELL: LSTM}
+CELLS: dict[str, type[nn.Module]] = {
+    "rnn": RNN,
+    "gru": GRU,
+    "lstm": LSTM,
+    "phased_lstm": PhasedLSTM,
+    limits.CELL: LSTM,
+}
 
 
 def named(settings: Mapping[str, Any]) -> Callable[[int, int], nn.Module]:

@@ -7,24 +7,41 @@ from torch import Tensor
 
 
 class Cell(Protocol):
-    """What every cell offers; a state is a NamedTuple of (B, H) tensors whose first is h."""
+    """What every cell offers; a state is a NamedTuple of (B, H) tensors whose first is h.
+
+    `gates` names the blocks of its weights, `reads_times` says whether time stamps change its output.
+    """
+
+    gates: tuple[str, ...]
+    reads_times: bool
 
     def initial_state(self, batch: int) -> Any: ...
-    def project(self, x: Tensor) -> Tensor: ...
+    def project(self, x: Tensor, times: Tensor) -> Tensor: ...
     def step(self, projected: Tensor, state: Any) -> Any: ...
 
 
-def unroll(cell: Cell, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+def unroll(cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None) -> tuple[Tensor, Any]:
     """Run `cell` over `x` (T, B, E): all hidden states (T, B, H) and the final state.
 
-    `state` None starts from `cell.initial_state`. `unbind` rather than `x[t]`: indexing inside
-    autograd makes the backward pass quadratic in T. Raises ValueError for an empty sequence or batch.
+    `state` None starts from `cell.initial_state`; `times` are time stamps (T, B) or (T, 1), None the
+    numbers 0 to T − 1. `unbind` rather than `x[t]`: indexing inside autograd makes the backward pass
+    quadratic in T. Raises ValueError for an empty sequence or batch, and for time stamps that decrease.
     """
     if x.ndim != 3 or 0 in x.shape[:2]:
         raise ValueError(f"expected inputs (T, B, E) with T and B of at least 1, got {tuple(x.shape)}")
+    times = torch.arange(len(x), device=x.device)[:, None] if times is None else _checked(times)
     state = cell.initial_state(x.shape[1]) if state is None else state
     outputs = []
-    for projected in cell.project(x).unbind(0):
+    for projected in cell.project(x, times).unbind(0):
         state = cell.step(projected, state)
         outputs.append(state.h)
     return torch.stack(outputs), state
+
+
+def _checked(times: Tensor) -> Tensor:
+    falls = (times[1:] < times[:-1]).nonzero()
+    if len(falls):
+        step, row = falls[0].tolist()
+        before, after = times[step, row].item(), times[step + 1, row].item()
+        raise ValueError(f"time stamps must not decrease: row {row} goes from {before:g} to {after:g}")
+    return times

@@ -1,4 +1,4 @@
-"""The vocabulary: four marks and the characters of the training text, counted by fastNLP.
+"""The vocabulary: some marks and the characters of the training text, counted by fastNLP.
 
 fastNLP's quirks stay here: it takes seconds to import (so it is imported only to build), talks,
 sets environment variables, and fails on an empty text (which callers have dropped by then).
@@ -12,15 +12,21 @@ import warnings
 from collections.abc import Sequence
 
 PAD, OOV, BOS, EOS = range(4)
-MARKS = ("<pad>", "<oov>", "<bos>", "<eos>")
+MARKS = ("<pad>", "<oov>", "<bos>", "<eos>")  # of poems
+UNKNOWN = MARKS[OOV]
 
 
 class Vocabulary:
-    """Token ↔ id; ids 0 to 3 are the marks `<pad>`, `<oov>`, `<bos>`, `<eos>`."""
+    """Token ↔ id; the marks come first: for poems MARKS with ids 0 to 3, for books UNKNOWN alone."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = tuple(tokens)
         self._ids = {token: position for position, token in enumerate(self.tokens)}
+
+    @property
+    def oov(self) -> int:
+        """The id that unknown characters have."""
+        return self._ids[UNKNOWN]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -29,8 +35,9 @@ class Vocabulary:
         return token in self._ids
 
     def encode(self, text: str) -> list[int]:
-        """One id a character, OOV where it is unknown."""
-        return [self._ids.get(character, OOV) for character in text]
+        """One id a character, `oov` where it is unknown."""
+        ids, oov = self._ids, self.oov
+        return [ids.get(character, oov) for character in text]
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(self.tokens[i] for i in ids)
@@ -41,8 +48,8 @@ class Vocabulary:
         return hashlib.sha256("\x1f".join(self.tokens).encode()).hexdigest()[:12]
 
 
-def build(texts: Sequence[str], min_freq: int) -> Vocabulary:
-    """Characters that occur at least `min_freq` times in `texts` (none empty), most frequent first."""
+def build(texts: Sequence[str], min_freq: int, marks: Sequence[str] = MARKS) -> Vocabulary:
+    """`marks`, then the characters that occur `min_freq` times in `texts` (none empty), by frequency."""
     with _quiet():
         from fastNLP import DataSet
         from fastNLP import Vocabulary as FastVocabulary
@@ -50,7 +57,7 @@ def build(texts: Sequence[str], min_freq: int) -> Vocabulary:
         counted = FastVocabulary(min_freq=min_freq, padding=None, unknown=None)
         counted.from_dataset(DataSet({"characters": [list(text) for text in texts]}), field_name="characters")
         ordered = [counted.to_word(i) for i in range(len(counted))]
-    return Vocabulary([*MARKS, *ordered])
+    return Vocabulary([*marks, *ordered])
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def load(path: Path) -> Trained:
         described = stored["tangsweep"]
         config, known = described["config"], Vocabulary(described["tokens"])
         weights = {name.removeprefix("model."): value for name, value in stored["state_dict"].items()}
-        model = build(config["cell"], config["model"], len(known))
+        model = build(config["cell"], config["model"], described["inputs"], len(known))
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is no checkpoint of this project (it lacks {error})") from error
     try:

@@ -96,7 +96,7 @@ class Poet:
     def _show(self, ids: list[int], carry: Any) -> tuple[Tensor, Any]:
         """The model reads one id a poem: logits (poems, V) of what follows, and its state."""
         column = torch.tensor(ids, device=self._barred.device)[:, None]
-        logits, carry = self.model(column, carry)
+        logits, carry = self.model(column, None, carry)
         return logits[:, -1], carry
 
     def _choose(self, logits: Tensor, noise: Tensor, temperature: float) -> list[int]:

@@ -66,6 +66,7 @@ class RunFolder:
         self.result = path / "result.json"
         self.log = path / "train.log"
         self.poems = path / "poems.txt"
+        self.samples = path / "samples.txt"
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"

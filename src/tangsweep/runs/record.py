@@ -3,9 +3,9 @@
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from tangsweep.runs.folder import RunFolder, atomic_write, cannot_write
 
@@ -22,6 +22,17 @@ COLUMNS = (
     "val/accuracy",
     "seconds",  # since training began
 )
+
+
+class Table(NamedTuple):
+    """Texts that a run leaves, as W&B shows them; the files hold the same."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+Show = Callable[[Table, int | None], None]  # takes a table and its optimizer step: W&B, or nobody
 
 
 class MetricsFile:

@@ -13,9 +13,10 @@ from tangsweep import places
 from tangsweep.console import console, readable, say
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import read_result
-from tangsweep.sweep import curves
+from tangsweep.sweep import accuracy, curves, solving
 
-SHOWN = {  # column → its heading on the console and in Markdown; comparison.csv has more
+# Column → its heading on the console and in Markdown, by the metric that ranks; comparison.csv has all.
+PERPLEXITY = {
     "run": "run",
     "status": "status",
     "dev_perplexity": "dev ppl",
@@ -24,8 +25,28 @@ SHOWN = {  # column → its heading on the console and in Markdown; comparison.c
     "last_train_perplexity": "at end",
     "seconds": "seconds",
 }
+ACCURACY = {
+    "run": "run",
+    "status": "status",
+    "dev_accuracy": "dev accuracy",
+    "dev_loss": "dev loss",
+    "steps": "steps",
+    "ended": "ended",
+    "solved_step": "solved at",
+    "seconds": "seconds",
+}
+FINE = ("dev_accuracy", "dev_loss")  # shown with four decimals
 MAY_DIFFER = ("corpus", "uniform", "unigram", "bigram")  # columns where they do, else in the caption
-ALSO = ("last_dev_perplexity", "scored_on", "seed", "error", "folder")
+ALSO = (
+    "metric",
+    "last_dev_perplexity",
+    "last_dev_accuracy",
+    "scored_on",
+    "seed",
+    "length",
+    "error",
+    "folder",
+)
 
 
 def close(folder: Path) -> None:
@@ -34,19 +55,25 @@ def close(folder: Path) -> None:
     if runs.empty:
         return
     caption = describe(runs)
-    shown = {**SHOWN, **{key: key for key in MAY_DIFFER if runs[key].nunique() > 1}}
+    columns = ACCURACY if ranked_by_accuracy(runs) else PERPLEXITY
+    shown = {**columns, **{key: key for key in MAY_DIFFER if runs[key].nunique() > 1}}
     console.print(_console_table(runs, shown))
     say(caption)
     atomic_write(folder / "comparison.csv", runs.to_csv(index=False))
     atomic_write(folder / "comparison.md", f"{_markdown(runs, shown)}\n\n{caption}\n")
     named = {row["run"]: RunFolder(folder / row["folder"]) for _, row in runs.iterrows()}
-    drawn = curves.write(folder, named, caption)
-    files = "comparison.csv, comparison.md" + (", curves.html, curves.png" if drawn else "")
+    files = "comparison.csv, comparison.md"
+    if ranked_by_accuracy(runs):
+        files += ", accuracy.html, accuracy.png" if accuracy.write(folder, named, caption) else ""
+    else:
+        files += ", curves.html, curves.png" if curves.write(folder, named, caption) else ""
+    if solving.write(folder, runs):
+        files += ", solved.csv, solved.html, solved.png"
     say(f"{places.shown(folder)}: {files}, and a folder a run")
 
 
 def table(folder: Path) -> pd.DataFrame:
-    """One row a run that has a config, best development perplexity first; nothing without a folder."""
+    """One row a run that has a config, best development score first; nothing without a folder."""
     paths = sorted(path.parent for path in folder.glob("*/config.yaml"))
     short = [path.name.rpartition("-")[0] for path in paths]
     clashing = {name for name, count in Counter(short).items() if count > 1}
@@ -54,18 +81,33 @@ def table(folder: Path) -> pd.DataFrame:
         {"run": path.name if name in clashing else name, "folder": path.name, **_row(path)}
         for path, name in zip(paths, short, strict=True)
     ]
-    runs = pd.DataFrame(rows, columns=[*SHOWN, *MAY_DIFFER, *ALSO])
-    return runs.sort_values("dev_perplexity", na_position="last", ignore_index=True)
+    runs = pd.DataFrame(rows, columns=list(dict.fromkeys([*PERPLEXITY, *ACCURACY, *MAY_DIFFER, *ALSO])))
+    by_accuracy = ranked_by_accuracy(runs)
+    key = "dev_accuracy" if by_accuracy else "dev_perplexity"
+    return runs.sort_values(key, ascending=not by_accuracy, na_position="last", ignore_index=True)
+
+
+def ranked_by_accuracy(runs: pd.DataFrame) -> bool:
+    """Whether accuracy is what the runs' corpus calls primary."""
+    return bool((runs["metric"] == "accuracy").any())
 
 
 def _row(path: Path) -> dict[str, Any]:
     result = read_result(RunFolder(path))
     if result is None:
         return {"status": "unfinished"}
-    last = result.get("last") or {}
+    last, dev = result.get("last") or {}, result.get("dev") or {}
     return {
         "status": result["status"],
+        "metric": result["primary"]["metric"],
         "dev_perplexity": _perplexity(result.get("dev")),
+        "dev_accuracy": dev.get("accuracy"),
+        "dev_loss": dev.get("loss"),
+        "last_dev_accuracy": (last.get("dev") or {}).get("accuracy"),
+        "steps": result.get("steps"),
+        "ended": result.get("ended"),
+        "solved_step": result.get("solved_step"),
+        "length": result["corpus"].get("length"),
         "best_epoch": result.get("best_epoch"),
         "train_perplexity": _perplexity(result.get("train")),
         "last_train_perplexity": _perplexity(last.get("train")),
@@ -97,18 +139,20 @@ def describe(runs: pd.DataFrame) -> str:
     if same:
         given = runs.dropna(subset=same).iloc[0]
         parts.append("baselines: " + ", ".join(f"{key} {readable(given[key])}" for key in same))
-    if runs["scored_on"].nunique() > 1:
+    if runs["scored_on"].nunique() > 1 and not ranked_by_accuracy(runs):
         parts.append("runs scored on different text or vocabularies: their perplexities do not compare")
     return "; ".join(parts)
 
 
 def _cells(runs: pd.DataFrame, shown: dict[str, str]) -> list[list[str]]:
-    return [[_cell(row[key]) for key in shown] for _, row in runs.iterrows()]
+    return [[_cell(row[key], key) for key in shown] for _, row in runs.iterrows()]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, key: str) -> str:
     if pd.isna(value):
         return "–"
+    if key in FINE:
+        return f"{value:.4f}"
     return readable(value) if isinstance(value, float) else str(value)
 
 
@@ -117,7 +161,7 @@ def _console_table(runs: pd.DataFrame, shown: dict[str, str]) -> Table:
     for key, heading in shown.items():
         drawn.add_column(
             heading,
-            justify="left" if key in ("run", "status") else "right",
+            justify="left" if key in ("run", "status", "ended") else "right",
             no_wrap=key != "run",  # a name may fold, a figure is never cut
             overflow="fold",
         )

@@ -10,14 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from tangsweep import places
 from tangsweep.console import say
-from tangsweep.corpora.resolve import Source, resolve
-from tangsweep.corpora.tang import Corpus
 from tangsweep.errors import UserError
 from tangsweep.runs import identity
 from tangsweep.runs.folder import refusal
-from tangsweep.runs.settings import check
 from tangsweep.sweep.grid import expand, swept_keys
-from tangsweep.training.prepare import Prepared, poem_settings, prepare, report_found
+from tangsweep.tasks.named import TASKS, named
+from tangsweep.tasks.task import Corpus
+from tangsweep.training.prepare import Prepared, check, prepare, report_found
 
 Compose = Callable[[list[str]], DictConfig]
 Launch = Callable[[list[list[str]]], Sequence[JobReturn]]
@@ -80,16 +79,12 @@ def _jobs(
 
 
 def _prepared(jobs: Sequence[Job]) -> list[Prepared]:
-    """Each job ready to start; a source is resolved once, for the job that needs most of it."""
-    wanted: dict[Source, list[int | None]] = {}
-    for job in jobs:
-        source = Source.of(job.config["corpus"])
-        wanted.setdefault(source, []).append(poem_settings(job.config).poems_to_read)
-    found: dict[Source, Corpus] = {
-        source: resolve(source, None if None in counts else max(c for c in counts if c is not None))
-        for source, counts in wanted.items()
-    }
-    return [prepare(j.config, j.overrides, found[Source.of(j.config["corpus"])]) for j in jobs]
+    """Each job ready to start; what several jobs read is opened once, by their task."""
+    corpora: dict[int, Corpus] = {}
+    for task in TASKS.values():
+        own = [number for number, job in enumerate(jobs) if named(job.config) is task]
+        corpora |= zip(own, task.resolve([jobs[n].config for n in own]), strict=True)
+    return [prepare(job.config, job.overrides, corpora[n]) for n, job in enumerate(jobs)]
 
 
 def _refuse(prepared: Sequence[Prepared]) -> None:

@@ -1,5 +1,6 @@
 """From a prepared run's config to the objects that train it; below here nothing sees a config."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as L
@@ -8,7 +9,6 @@ from hydra.utils import instantiate
 
 from tangsweep import places
 from tangsweep.analytic import limits
-from tangsweep.batches.datamodule import PoemData
 from tangsweep.console import say
 from tangsweep.corpora import word_vectors
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
@@ -32,27 +32,14 @@ def mirror(prepared: Prepared, folder: RunFolder) -> WandbMirror | None:
     return instantiate(settings)(folder, config, prepared.name, prepared.folder.parent.name)
 
 
-def data(prepared: Prepared) -> PoemData:
-    """The data module; `data.pad=fixed` pads to max_chars and the one mark that may follow."""
-    settings = prepared.config["data"]
-    width = settings["max_chars"] + 1 if settings["pad"] == "fixed" else None
-    return PoemData(
-        prepared.encoded,
-        settings["batch_size"],
-        prepared.config["seed"],
-        width,
-        settings["score_pads"],
-    )
-
-
 def model(prepared: Prepared) -> LanguageModel:
     """The initialized model, with pretrained embeddings where the config names a file."""
-    config, known = prepared.config, prepared.encoded.vocabulary
-    built = build(config["cell"], config["model"], len(known))
+    config, encoded = prepared.config, prepared.encoded
+    built = build(config["cell"], config["model"], encoded.inputs, len(encoded.tokens))
     scheme = instantiate(config["init"]["scheme"])
     initialize(built, scheme.func, config["init"]["forget_bias"], config["seed"])
     if config["model"]["pretrained_embeddings"] is not None:
-        _load_vectors(config["model"], known, built.embedding.weight)
+        _load_vectors(config["model"], Vocabulary(encoded.tokens), built.embedding)
     return numpy_bridge.NumpyLanguageModel(built) if _in_numpy(config) else built
 
 
@@ -65,13 +52,15 @@ def kernel(config: dict[str, Any]) -> str:
     return "numpy" if _in_numpy(config) else "torch"
 
 
-def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.Tensor) -> None:
+def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.nn.Module) -> None:
     path = places.anchored(settings["pretrained_embeddings"])
     vectors = word_vectors.read(path, known, settings["embed_size"])
+    table: Any = embedding.weight
     with torch.no_grad():
         for word, vector in vectors.items():
-            embedding[known.encode(word)[0]] = torch.tensor(vector, dtype=embedding.dtype)
-    say(f"pretrained embeddings: {len(vectors):,} of {len(known) - len(MARKS):,} characters")
+            table[known.encode(word)[0]] = torch.tensor(vector, dtype=table.dtype)
+    characters = sum(token not in MARKS for token in known.tokens)
+    say(f"pretrained embeddings: {len(vectors):,} of {characters:,} characters")
 
 
 def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Training:
@@ -87,7 +76,11 @@ def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Trainin
         config["seed"],
         pad,
         config["corpus"]["primary"]["metric"],
-        {"config": config, "tokens": list(prepared.encoded.vocabulary.tokens)},
+        {
+            "config": config,
+            "tokens": list(prepared.encoded.tokens),
+            "inputs": prepared.encoded.inputs,
+        },
     )
     try:
         training.configure_optimizers()
@@ -96,7 +89,7 @@ def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Trainin
     return training
 
 
-def trainer(config: dict[str, Any], folder: RunFolder, callbacks: list[L.Callback]) -> L.Trainer:
+def trainer(config: dict[str, Any], folder: RunFolder, callbacks: Sequence[L.Callback]) -> L.Trainer:
     """Lightning's trainer with `callbacks`."""
     settings = config["trainer"]
     return L.Trainer(
@@ -106,7 +99,7 @@ def trainer(config: dict[str, Any], folder: RunFolder, callbacks: list[L.Callbac
         max_epochs=-1 if settings["max_epochs"] is None else settings["max_epochs"],
         max_steps=-1 if settings["max_steps"] is None else settings["max_steps"],
         gradient_clip_val=settings["gradient_clip_val"],
-        callbacks=callbacks,
+        callbacks=list(callbacks),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder.path,
         reload_dataloaders_every_n_epochs=1,

@@ -31,6 +31,7 @@ class Checkpoints(L.Callback):
         self.patience = patience
         self.best = math.inf  # sign · primary metric
         self.best_epoch = 0
+        self.stopped = False  # by patience
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
         value, epoch = self.sign * module.primary_value, trainer.current_epoch + 1
@@ -38,7 +39,7 @@ class Checkpoints(L.Callback):
             self.best, self.best_epoch = value, epoch
             trainer.save_checkpoint(self.folder.best, weights_only=True)
         elif self.patience is not None and epoch - self.best_epoch >= self.patience:
-            trainer.should_stop = True
+            self.stopped = trainer.should_stop = True
         trainer.save_checkpoint(self.folder.last)
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tangsweep.batches.datamodule import PoemData, Resident, in_order
+from tangsweep.batches.batch import Data
 from tangsweep.generation.checkpoint import load
 from tangsweep.language_model import LanguageModel
 from tangsweep.metrics import scores
@@ -13,12 +13,13 @@ Oov = dict[str, dict[str, Any]]
 
 
 def closing_scores(
-    model: LanguageModel, data: PoemData, folder: RunFolder, best_epoch: int, finite: bool, oov: Oov
+    model: LanguageModel, data: Data, folder: RunFolder, best_epoch: int, finite: bool, oov: Oov
 ) -> dict[str, Any]:
     """`train` and `dev` at the best epoch, `last` both at the end; None where there is none.
 
     Leaves `model` with the best epoch's weights. With `finite` false the last weights, which gave a
-    loss that is NaN or infinite, are not scored. `oov` are the encoded corpus's facts of that name.
+    loss that is NaN or infinite, are not scored. `train` is None where the data have no such side: a
+    stream without end. `oov` are the encoded corpus's facts of that name, for each side that has any.
     """
     last = _both(model, data, oov) if finite else None
     if not best_epoch:
@@ -27,13 +28,10 @@ def closing_scores(
     return {"best_epoch": best_epoch, **_both(model, data, oov), "last": last}
 
 
-def _both(model: LanguageModel, data: PoemData, oov: Oov) -> dict[str, Any]:
-    sides: dict[str, Resident] = {"train": data.train, "dev": data.dev}
-    return {
-        side: scores(
-            evaluate(model, in_order(resident), data.pad),
-            oov[side]["positions"],
-            oov[side]["unseen_types"],
-        )
-        for side, resident in sides.items()
-    }
+def _both(model: LanguageModel, data: Data, oov: Oov) -> dict[str, Any]:
+    found: dict[str, Any] = {"train": None, "dev": None}
+    for side, batches in data.sides().items():
+        unknown = oov.get(side, {"positions": 0, "unseen_types": 0})
+        tally = evaluate(model, batches, data.pad)
+        found[side] = scores(tally, unknown["positions"], unknown["unseen_types"])
+    return found

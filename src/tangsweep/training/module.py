@@ -7,8 +7,8 @@ import pytorch_lightning as L
 import torch
 from torch import Tensor
 
-from tangsweep.batches.datamodule import Batch
-from tangsweep.language_model import LanguageModel
+from tangsweep.batches.batch import Batch
+from tangsweep.language_model import Carry, LanguageModel
 from tangsweep.metrics import Tally
 from tangsweep.randomness import derive
 
@@ -34,6 +34,7 @@ class Training(L.LightningModule):
         self.seed, self.pad, self.primary = seed, pad, primary
         self._optimizer, self._scheduler, self._described = optimizer, scheduler, dict(described)
         self.dev = Tally()
+        self._left: Carry | None = None  # what the batch before left
 
     def configure_optimizers(self) -> Any:
         optimizer = self._optimizer(self.model.parameters())
@@ -43,7 +44,9 @@ class Training(L.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
         torch.manual_seed(derive(self.seed, "dropout", self.global_step))
-        losses = self.model.nats(batch.inputs, batch.targets, batch.carry)
+        carry = self._left if batch.carry else None
+        losses, left = self.model.nats(batch.inputs, batch.targets, batch.times, carry)
+        self._left = left.detached()
         scored = batch.targets >= 0
         text = scored if self.pad is None else scored & (batch.targets != self.pad)
         return {

@@ -5,7 +5,7 @@ NumPy's, on the same memory. Torch divides the loss by the number of scored char
 takes the cross-entropy of evaluations; no torch cell, derivative of one, or torch.optim rule takes part.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -17,7 +17,7 @@ from tangsweep.analytic import language_model as analytic
 from tangsweep.analytic import lstm
 from tangsweep.analytic.optimizers import OPTIMIZERS, Optimizer
 from tangsweep.cells.lstm import State
-from tangsweep.language_model import LanguageModel
+from tangsweep.language_model import Carry, LanguageModel
 
 
 class NumpyLanguageModel(LanguageModel):
@@ -42,25 +42,36 @@ class NumpyLanguageModel(LanguageModel):
         cell = self.cells[0]
         return [self.embedding.weight, cell.W, cell.U, cell.b, self.output.weight, self.output.bias]
 
-    def forward(self, inputs: Tensor, carry: Sequence[Any] | None = None) -> tuple[Tensor, list[Any]]:
-        """Ids (B, T) → logits (B, T, V) and the final state; for evaluation and poems, no gradient."""
+    def forward(
+        self, inputs: Tensor, times: Tensor | None = None, carry: Carry | None = None
+    ) -> tuple[Tensor, Carry]:
+        """Ids (B, T) → logits (B, T, V) and what to carry on; for evaluation and text, no gradient."""
         weights, (h0, c0) = self.weights, self._initial(inputs, carry)
         trace = lstm.forward(weights.cell, weights.embedding[_array(inputs).T], h0, c0)
         logits = torch.from_numpy(trace.h[1:] @ weights.output.T + weights.bias)
-        return logits.transpose(0, 1), [State(*map(torch.from_numpy, (trace.h[-1], trace.c[-1])))]
+        final = State(*map(torch.from_numpy, (trace.h[-1], trace.c[-1])))
+        return logits.transpose(0, 1), _left(final, inputs, carry)
 
-    def nats(self, inputs: Tensor, targets: Tensor, carry: Sequence[Any] | None = None) -> Tensor:
+    def nats(
+        self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
+    ) -> tuple[Tensor, Carry]:
         """(B, T) cross-entropy in nats, 0 where the target is −1, with NumPy's gradient behind it.
 
-        A state carried in is a constant (truncated BPTT). Raises ValueError where nothing is scored.
+        A state carried in is a constant (truncated BPTT); an LSTM reads no time stamps.
+        Raises ValueError where nothing is scored.
         """
-        return _Nats.apply(self, inputs, targets, carry, *self.ordered)
+        nats, h, c = _Nats.apply(self, inputs, targets, carry, *self.ordered)
+        return nats, _left(State(h, c), inputs, carry)
 
-    def _initial(self, inputs: Tensor, carry: Sequence[Any] | None) -> tuple[np.ndarray, np.ndarray]:
+    def _initial(self, inputs: Tensor, carry: Carry | None) -> tuple[np.ndarray, np.ndarray]:
         if carry is not None:
-            return _array(carry[0].h), _array(carry[0].c)
+            return _array(carry.states[0].h), _array(carry.states[0].c)
         zeros = np.zeros((len(inputs), self.hidden_size), _array(self.output.weight).dtype)
         return zeros, zeros
+
+
+def _left(final: State, inputs: Tensor, carry: Carry | None) -> Carry:
+    return Carry([final], inputs.shape[1] + (carry.steps if carry else 0))
 
 
 class _Nats(torch.autograd.Function):
@@ -72,9 +83,9 @@ class _Nats(torch.autograd.Function):
         model: NumpyLanguageModel,
         inputs: Tensor,
         targets: Tensor,
-        carry: Sequence[Any] | None,
+        carry: Carry | None,
         *parameters: Tensor,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         if not (targets >= 0).any():
             raise ValueError("no position is scored: every target is −1")
         ctx.weights, ctx.parameters = model.weights, parameters
@@ -82,11 +93,13 @@ class _Nats(torch.autograd.Function):
         nats, ctx.memory = analytic.forward(
             ctx.weights, _array(inputs).T, _array(targets).T, *model._initial(inputs, carry)
         )
-        return torch.from_numpy(nats).t()
+        final = [torch.from_numpy(states[-1].copy()) for states in (ctx.memory.trace.h, ctx.memory.trace.c)]
+        ctx.mark_non_differentiable(*final)
+        return torch.from_numpy(nats).t(), final[0], final[1]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, dnats: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dnats: Tensor, *final: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.memory is None:
             raise RuntimeError("a second backward pass through the NumPy model: its memory is used up")
         if ctx.versions != [p._version for p in ctx.parameters]:

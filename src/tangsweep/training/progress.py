@@ -6,13 +6,15 @@ import pytorch_lightning as L
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from tangsweep.console import score
+
 REDRAWS_PER_SECOND = 4
 
 
 class ProgressBar(L.Callback):
-    """Steps done of all steps, with epoch, training loss and development perplexity so far."""
+    """Steps done of all steps, with the epoch and the development set's `metric` so far."""
 
-    def __init__(self, name: str, console: Console) -> None:
+    def __init__(self, name: str, metric: str, console: Console) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -24,7 +26,7 @@ class ProgressBar(L.Callback):
             transient=True,
             disable=not console.is_terminal,
         )
-        self._name = name
+        self._name, self._metric = name, metric
         self._task: TaskID | None = None
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -41,8 +43,9 @@ class ProgressBar(L.Callback):
 
     def evaluated(self, row: Any) -> None:
         """A sink of History: what the bar says beside itself."""
-        if self._task is not None and "val/perplexity" in row:
-            state = f"epoch {row['epoch']}  dev ppl {row['val/perplexity']:.1f}"
+        if self._task is not None and "val/loss" in row:
+            scores = {key.removeprefix("val/"): row[key] for key in row if key.startswith("val/")}
+            state = f"epoch {row['epoch']}  dev {score(self._metric, scores)}"
             self._bar.update(self._task, state=state)
 
     def close(self) -> None:

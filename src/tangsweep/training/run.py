@@ -1,27 +1,26 @@
-"""The map of a run: prepared data → model → init → trainer → scores → poems → record."""
+"""The map of a run: prepared data → model → init → trainer → scores → poems or samples → record."""
 
 import logging
 import signal
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytorch_lightning as L
 import threadpoolctl
 import torch
 from omegaconf import OmegaConf
 
-from tangsweep.batches.datamodule import PoemData
 from tangsweep.console import console, logging_to
 from tangsweep.errors import UserError
-from tangsweep.generation import collection
-from tangsweep.generation.poem import Poet
 from tangsweep.runs import provenance
 from tangsweep.runs.folder import RunFolder, atomic_write
-from tangsweep.runs.record import MetricsFile, write_result
+from tangsweep.runs.record import MetricsFile, Table, write_result
 from tangsweep.training import assemble
 from tangsweep.training.checkpoints import Checkpoints
 from tangsweep.training.closing import closing_scores
-from tangsweep.training.history import Diverged, History
+from tangsweep.training.goal import Goal
+from tangsweep.training.history import Diverged, History, Row
 from tangsweep.training.module import Training
 from tangsweep.training.prepare import Prepared
 from tangsweep.training.progress import ProgressBar
@@ -83,47 +82,70 @@ def _header(prepared: Prepared) -> dict[str, Any]:
     }
 
 
+class Callbacks(NamedTuple):
+    """What watches a run's training, and is asked about it afterwards."""
+
+    history: History
+    goal: Goal
+    checkpoints: Checkpoints
+    metrics: MetricsFile
+    bar: ProgressBar
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """For the record: why training ended, and how fast it went."""
+        return {
+            "ended": self.goal.ended or ("patience" if self.checkpoints.stopped else "budget"),
+            "solved_step": self.goal.solved_step,
+            "chars_per_second": self.history.characters_per_second,
+        }
+
+
+def _callbacks(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None) -> Callbacks:
+    """The goal is asked after the evaluation that History makes, and checkpoints are written last."""
+    settings, primary = prepared.config["trainer"], prepared.config["corpus"]["primary"]
+    metrics, bar = MetricsFile(folder.metrics), ProgressBar(prepared.name, primary["metric"], console)
+    sinks: list[Callable[[Row], None]] = [metrics.append, bar.evaluated, *([mirror.log] if mirror else [])]
+    return Callbacks(
+        History(settings["log_every"], sinks),
+        Goal(primary, settings["give_up"]),
+        Checkpoints(folder, primary["mode"], settings["patience"]),
+        metrics,
+        bar,
+    )
+
+
 def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, result: dict[str, Any]) -> None:
     """Fills `result` as it goes, so that a late failure loses none of what was found before."""
-    config = prepared.config
+    config, encoded, task = prepared.config, prepared.encoded, prepared.task
     torch.set_num_threads(config["trainer"]["threads"])
     threadpoolctl.threadpool_limits(config["trainer"]["threads"])  # NumPy's BLAS has threads of its own
-    data, model = assemble.data(prepared), assemble.model(prepared)
+    data, model = task.data(encoded, config), assemble.model(prepared)
     module = assemble.module(prepared, model, data.pad)
-    metrics, bar = MetricsFile(folder.metrics), ProgressBar(prepared.name, console)
-    history = History(
-        config["trainer"]["log_every"],
-        [metrics.append, bar.evaluated, *([mirror.log] if mirror else [])],
-    )
-    checkpoints = Checkpoints(folder, config["corpus"]["primary"]["mode"], config["trainer"]["patience"])
-    trainer = assemble.trainer(config, folder, [history, checkpoints, bar])
+    watching, show = _callbacks(prepared, folder, mirror), mirror.table if mirror else _unmirrored
+    history, goal, checkpoints, metrics, bar = watching
+    texts = task.callbacks(encoded, config, folder, show)
+    trainer = assemble.trainer(config, folder, (history, goal, checkpoints, *texts, bar))
     try:
         result |= _fit(trainer, module, data)
     finally:
         bar.close()
         metrics.close()
-    result |= {
+    result |= watching.found | {
         "parameters": sum(p.numel() for p in model.parameters()),
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        "chars_per_second": history.characters_per_second,
         "wandb": mirror.identity if mirror else None,
     }
-    result |= closing_scores(
-        model,
-        data,
-        folder,
-        checkpoints.best_epoch,
-        finite=result["status"] == "done",
-        oov=prepared.encoded.facts["oov"],
-    )
+    finite, unknown = result["status"] == "done", encoded.facts.get("oov", {})
+    result |= closing_scores(model, data, folder, checkpoints.best_epoch, finite, unknown)
     if checkpoints.best_epoch:
-        _write_poems(Poet(model, prepared.encoded.vocabulary), config, folder, mirror)
+        task.leave(model, encoded, config, folder, show)
     if mirror:
         mirror.summarize(result)
 
 
-def _fit(trainer: L.Trainer, module: Training, data: PoemData) -> dict[str, Any]:
+def _fit(trainer: L.Trainer, module: Training, data: Any) -> dict[str, Any]:
     """How training ended, and its seconds."""
     started = time.perf_counter()
     ended: dict[str, Any] = {"status": "done"}
@@ -141,8 +163,5 @@ def _fit(trainer: L.Trainer, module: Training, data: PoemData) -> dict[str, Any]
     return ended | {"seconds": round(time.perf_counter() - started, 3)}
 
 
-def _write_poems(poet: Poet, config: dict[str, Any], folder: RunFolder, mirror: WandbMirror | None) -> None:
-    poems = collection.compose(poet, config["poems"], config["seed"])
-    atomic_write(folder.poems, collection.as_text(poems))
-    if mirror:
-        mirror.poems(collection.COLUMNS, poems)
+def _unmirrored(table: Table, step: int | None) -> None:
+    """Where a table goes without W&B: the files hold it already."""

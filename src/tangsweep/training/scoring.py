@@ -1,11 +1,12 @@
 """Logits in, sums out: the bridge from tensors to `metrics.Tally`."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from tangsweep.batches.datamodule import Batch
+from tangsweep.batches.batch import Batch
 from tangsweep.language_model import LanguageModel, nats
 from tangsweep.metrics import Tally
 
@@ -34,13 +35,21 @@ def tally(logits: Tensor, targets: Tensor, pad: int | None) -> Tally:
 
 def evaluate(model: LanguageModel, batches: Iterable[Batch], pad: int | None) -> Tally:
     """The tally of all `batches`, dropout off, on the device where the model lies."""
-    device = next(model.parameters()).device
+    like = next(model.parameters())
     training = model.training
     model.eval()
-    total = Tally()
+    total, left = Tally(), None
     with torch.no_grad():
         for batch in batches:
-            logits, _ = model(batch.inputs.to(device), batch.carry)
-            total = total + tally(logits, batch.targets.to(device), pad)
+            inputs, times = _placed(batch.inputs, like), _placed(batch.times, like)
+            logits, left = model(inputs, times, left if batch.carry else None)
+            total = total + tally(logits, batch.targets.to(like.device), pad)
     model.train(training)
     return total
+
+
+def _placed(tensor: Tensor | None, like: Tensor) -> Any:
+    """On the model's device; reals in its precision."""
+    if tensor is None:
+        return None
+    return tensor.to(like.device, like.dtype if tensor.is_floating_point() else None)

@@ -3,13 +3,14 @@
 import os
 import secrets
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import wandb
 
 from tangsweep.errors import UserError
 from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.runs.record import Table
 
 MODES = ("online", "offline", "disabled")
 
@@ -59,8 +60,11 @@ class WandbMirror:
         step = row["step"]
         self.run.log({key: v for key, v in row.items() if v is not None}, step=step)
 
-    def poems(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        self.run.log({"poems": wandb.Table(columns=list(columns), data=[list(r) for r in rows])})
+    def table(self, table: Table, step: int | None = None) -> None:
+        """At the optimizer step `step`; None: after all that was logged."""
+        columns: list[Any] = list(table.columns)
+        rows: list[Any] = [list(row) for row in table.rows]
+        self.run.log({table.name: wandb.Table(columns=columns, data=rows)}, step=step)
 
     def summarize(self, result: Mapping[str, Any]) -> None:
         """Scores at the best epoch into the run's summary, where W&B's tables look for them."""

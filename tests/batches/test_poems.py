@@ -6,8 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.batches.datamodule import Batch, Batches, PoemData, Resident, bucketed, in_order
-from tangsweep.batches.encode import Sequences, encode
+from tangsweep.batches.batch import Batch
+from tangsweep.batches.encode import encode
+from tangsweep.batches.encoded import Sequences
+from tangsweep.batches.poems import Batches, PoemData, Resident, bucketed, in_order
 from tests.batches.poems import corpus, settings
 
 row_lists = st.lists(st.lists(st.integers(3, 20), min_size=1, max_size=15), min_size=1, max_size=70)

@@ -1,31 +1,18 @@
-"""Batches of tensors: the resident corpus, cut by index; nothing is built per step but the gather."""
+"""Batches of poems: the resident corpus, cut by index; nothing is built per step but the gather."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as L
 import torch
-from torch import Tensor
 
-from tangsweep.batches.encode import Encoded, Sequences
+from tangsweep.batches.batch import Batch
+from tangsweep.batches.encoded import Encoded, Sequences
 from tangsweep.corpora.vocabulary import PAD
 from tangsweep.randomness import derive
 
 BUCKET = 50  # batches of similar length are formed within stretches of this many batches
 EVALUATION_BATCH = 64
-
-
-class Batch(NamedTuple):
-    """`inputs` (B, T) ids; `targets` (B, T) ids, −1 where a position is not scored.
-
-    `times` (B, T) are time stamps or None; `carry` is the state kept from the batch before or None.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    times: Tensor | None = None
-    carry: Any = None
 
 
 class Resident:
@@ -109,6 +96,10 @@ class PoemData(L.LightningDataModule):
     def dev_batches(self) -> Batches:
         """The development set, for `evaluate`; Lightning's own validation loop is not used."""
         return in_order(self.dev)
+
+    def sides(self) -> dict[str, Batches]:
+        """What the closing scores are of."""
+        return {"train": in_order(self.train), "dev": in_order(self.dev)}
 
 
 def in_order(resident: Resident) -> Batches:

@@ -1,0 +1,33 @@
+"""What a training step and an evaluation see of the data, whatever it is."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """`inputs` (B, T) ids or (B, T, width) reals; `targets` (B, T) ids, −1 where not scored.
+
+    `times` (B, T) are time stamps or None. `carry` says whether every row goes on from the state that
+    the batch before left; else each starts from its initial state.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    times: Tensor | None = None
+    carry: bool = False
+
+
+class Data(Protocol):
+    """What every data module offers beside Lightning's `train_dataloader`."""
+
+    pad: int | None  # the target that is no text, where it is scored
+
+    def dev_batches(self) -> Iterable[Batch]:
+        """The development set, for `evaluate`; Lightning's own validation loop is not used."""
+        ...
+
+    def sides(self) -> dict[str, Iterable[Batch]]:
+        """What the closing scores are of: `dev`, and `train` where it can be scored whole."""
+        ...

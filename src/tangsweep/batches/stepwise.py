@@ -1,0 +1,44 @@
+"""Training batches that are a function of the step: streams without end, windows of a book."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import pytorch_lightning as L
+
+from tangsweep.batches.batch import Batch
+
+
+class Stretch:
+    """An epoch: `every` batches from step `first` on, steps counted from 0."""
+
+    def __init__(self, draw: Callable[[int], Batch], first: int, every: int) -> None:
+        self.draw, self.steps = draw, range(first, first + every)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self.draw, self.steps)
+
+
+class Stepwise(L.LightningDataModule):
+    """Step s trains on `draw(s)`; after every `every` steps an epoch ends. `sides` holds at least `dev`."""
+
+    pad = None
+
+    def __init__(
+        self, draw: Callable[[int], Batch], every: int, sides: Mapping[str, Iterable[Batch]]
+    ) -> None:
+        super().__init__()
+        self.draw, self.every, self._sides = draw, every, dict(sides)
+
+    def train_dataloader(self) -> Stretch:
+        """Of the trainer's current epoch."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        return Stretch(self.draw, epoch * self.every, self.every)
+
+    def dev_batches(self) -> Iterable[Batch]:
+        return self._sides["dev"]
+
+    def sides(self) -> dict[str, Iterable[Batch]]:
+        """What the closing scores are of."""
+        return self._sides

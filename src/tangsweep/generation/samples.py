@@ -1,0 +1,92 @@
+"""samples.txt: what a model writes while it learns, and how it ends given sentences."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as L
+
+from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.generation.text import Writer
+from tangsweep.randomness import derive
+from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.runs.record import Show, Table
+
+COLUMNS = ("step", "temperature", "text")
+
+
+class Sample(NamedTuple):
+    """One text; a line of samples.txt, line breaks written as ⏎."""
+
+    step: int | str
+    temperature: float
+    text: str
+
+    @property
+    def line(self) -> str:
+        how = "greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"
+        return f"{self.step:>6}  {how:<15}  {self.text.replace(chr(10), '⏎')}\n"
+
+
+class Samples(L.Callback):
+    """Every `every` steps a text for each temperature, from a random first character and zero state.
+
+    The first character is drawn from (seed, step) and the same for all temperatures.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        folder: RunFolder,
+        show: Show,
+        seed: int,
+        every: int,
+        length: int,
+        temperatures: Sequence[float],
+    ) -> None:
+        self.vocabulary, self.folder, self.show = vocabulary, folder, show
+        self.seed, self.every, self.length, self.temperatures = seed, every, length, list(temperatures)
+        self.letters = [token for token in vocabulary.tokens if token not in MARKS]
+        self.samples: list[Sample] = []
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int
+    ) -> None:
+        step = trainer.global_step
+        if step % self.every:
+            return
+        random = np.random.default_rng(derive(self.seed, "sample", step))
+        first = self.letters[random.integers(len(self.letters))]
+        writer = Writer(module.model, self.vocabulary)
+        starts = [first] * len(self.temperatures)
+        texts = writer.write(starts, self.length - 1, self.temperatures, derive(self.seed, "sample", step))
+        module.model.train()
+        new = [Sample(step, *pair) for pair in zip(self.temperatures, texts, strict=True)]
+        self.samples += new
+        append(self.folder, new)
+        self.show(Table("samples", COLUMNS, self.samples), step)
+
+
+def continuations(
+    model: Any,
+    vocabulary: Vocabulary,
+    folder: RunFolder,
+    show: Show,
+    prompts: Sequence[str],
+    length: int,
+    temperature: float,
+    seed: int,
+) -> None:
+    """`length` more characters of each prompt; characters that the model does not know are left out."""
+    writer = Writer(model, vocabulary)
+    known = [text for text in (writer.accepted(prompt, "") for prompt in prompts) if text]
+    texts = [writer.write([text], length, [temperature], seed)[0] for text in known]
+    ended = [Sample("end", temperature, text) for text in texts]
+    append(folder, ended)
+    show(Table("continuations", COLUMNS[1:], [sample[1:] for sample in ended]), None)
+
+
+def append(folder: RunFolder, samples: Sequence[Sample]) -> None:
+    """More lines to samples.txt, whole or not at all."""
+    before = folder.samples.read_text(encoding="utf-8") if folder.samples.exists() else ""
+    atomic_write(folder.samples, before + "".join(sample.line for sample in samples))

@@ -1,0 +1,80 @@
+"""Running text from a trained model, character by character."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.errors import UserError
+from tangsweep.language_model import Carry
+from tangsweep.randomness import derive
+
+BEGINNING = "<bos>"  # what a model of poems reads before the first character
+
+
+class Writer:
+    """Continues texts with a trained model; marks such as `<oov>` are never written.
+
+    Model: anything with the `forward` of LanguageModel; its dropout is off when this is made.
+    """
+
+    def __init__(self, model: Any, vocabulary: Vocabulary) -> None:
+        self.model, self.vocabulary = model.eval(), vocabulary
+        self._device = next(model.parameters()).device
+        self._barred = torch.tensor([token in MARKS for token in vocabulary.tokens], device=self._device)
+
+    def accepted(self, text: str, replacement: str | None = None) -> str:
+        """`text` with every unknown character replaced. Raises UserError, naming them, without one."""
+        unknown = sorted({c for c in text if c not in self.vocabulary})
+        if replacement is None and unknown:
+            raise UserError(
+                f"{' '.join(map(repr, unknown))} does not occur in the text that this model was trained on: "
+                "write it otherwise, or name a replacement with --replace-unknown"
+            )
+        known = "".join(c if c in self.vocabulary else (replacement or "") for c in text)
+        lacking = [c for c in known if c not in self.vocabulary]
+        if lacking:
+            raise UserError(
+                f"--replace-unknown {lacking[0]!r} is unknown to this model as well: name another"
+            )
+        return known
+
+    @torch.no_grad()
+    def write(
+        self, starts: Sequence[str], length: int, temperatures: Sequence[float], seed: int
+    ) -> list[str]:
+        """`length` characters after each start, from the initial state; temperature 0 is greedy.
+
+        Starts are known characters, at least one each, and of one length; each text has its own random
+        numbers, from (seed, start, temperature).
+        """
+        first = [BEGINNING] if BEGINNING in self.vocabulary else []
+        ids = [self.vocabulary.encode([*first, *start]) for start in starts]  # type: ignore[arg-type]
+        logits, carry = self.model(torch.tensor(ids, device=self._device))
+        generators = [
+            torch.Generator().manual_seed(derive(seed, "text", start, str(temperature)))
+            for start, temperature in zip(starts, temperatures, strict=True)
+        ]
+        written = list(starts)
+        for step in range(length):
+            chosen = self._choose(logits[:, -1], temperatures, generators)
+            written = [text + self.vocabulary.tokens[i] for text, i in zip(written, chosen, strict=True)]
+            if step + 1 < length:
+                logits, carry = self._read(chosen, carry)
+        return written
+
+    def _read(self, ids: Sequence[int], carry: Carry) -> tuple[Tensor, Carry]:
+        return self.model(torch.tensor(ids, device=self._device)[:, None], None, carry)
+
+    def _choose(
+        self, logits: Tensor, temperatures: Sequence[float], generators: Sequence[torch.Generator]
+    ) -> list[int]:
+        """argmax(logits/τ + Gumbel noise) samples from softmax(logits/τ)."""
+        scores = logits.masked_fill(self._barred, float("-inf")).cpu()
+        for row, (temperature, generator) in enumerate(zip(temperatures, generators, strict=True)):
+            if temperature > 0:
+                uniform = torch.rand(scores.shape[1], generator=generator).clamp(1e-20, 1 - 1e-7)
+                scores[row] = scores[row] / temperature - torch.log(-torch.log(uniform))
+        return scores.argmax(-1).tolist()

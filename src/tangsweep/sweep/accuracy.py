@@ -1,0 +1,62 @@
+"""The accuracy of a sweep's runs while they trained: every run faint, the mean over seeds on top."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.sweep.solving import SEED
+
+COLUMNS = ["run", "group", "step", "accuracy"]
+
+
+def write(folder: Path, runs: Mapping[str, RunFolder], caption: str) -> bool:
+    """accuracy.html (self-contained) and accuracy.png of the runs by name; False where none has a row."""
+    points = read(runs)
+    if points.empty:
+        return False
+    with alt.data_transformers.disable_max_rows():
+        drawn = chart(points, caption)
+        atomic_write(folder / "accuracy.html", drawn.to_html(inline=True))
+        atomic_write(folder / "accuracy.png", vl_convert.vegalite_to_png(drawn.to_json(), scale=2))
+    return True
+
+
+def read(runs: Mapping[str, RunFolder]) -> pd.DataFrame:
+    """One row a run and evaluation; `group` is the run's name without its seed."""
+    frames = [
+        _read(run).assign(run=name, group=SEED.sub("", name).strip("_") or "all")
+        for name, run in runs.items()
+    ]
+    return pd.concat([f for f in frames if len(f)] or [pd.DataFrame(columns=COLUMNS)])
+
+
+def _read(run: RunFolder) -> pd.DataFrame:
+    try:
+        metrics = pd.read_csv(run.metrics)
+    except (OSError, ValueError):  # no row yet, or a file cut off: the run is in the table all the same
+        return pd.DataFrame(columns=COLUMNS)
+    evaluated = metrics[metrics["val/accuracy"].notna()]
+    return evaluated[["step", "val/accuracy"]].rename(columns={"val/accuracy": "accuracy"})
+
+
+def chart(points: pd.DataFrame, caption: str) -> alt.LayerChart | alt.FacetChart:
+    """The mean ends where the first run of a group ends: later it would be a mean over survivors."""
+    last = points.groupby(["group", "run"])["step"].max().groupby("group").min().rename("until")
+    shared = points.join(last, on="group").query("step <= until")
+    mean = shared.groupby(["group", "step"], as_index=False)["accuracy"].mean()
+    scheme: Any = "tableau10" if points["group"].nunique() <= 10 else "tableau20"
+    common = {
+        "x": alt.X("step:Q", title="optimizer step"),
+        "y": alt.Y("accuracy:Q", title="accuracy on the evaluation set", scale=alt.Scale(zero=False)),
+        "color": alt.Color(
+            "group:N", title=None, scale=alt.Scale(scheme=scheme), legend=alt.Legend(symbolLimit=0)
+        ),
+    }
+    runs = alt.Chart(points).mark_line(opacity=0.25).encode(**common, detail="run:N", tooltip=["run:N"])
+    means = alt.Chart(mean).mark_line(size=3).encode(**common, tooltip=["group:N", "step:Q", "accuracy:Q"])
+    return alt.layer(runs, means).properties(width=640, height=360, title=caption)

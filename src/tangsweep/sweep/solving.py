@@ -1,0 +1,83 @@
+"""Which runs solved their task, how often and how fast: results that are bimodal, never means alone."""
+
+import re
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from tangsweep.runs.folder import atomic_write
+
+SEED = re.compile(r"(^|_)seed-\d+")
+LENGTH = re.compile(r"(^|_)length-\d+")
+
+
+def write(folder: Path, runs: pd.DataFrame) -> bool:
+    """solved.csv, solved.html (self-contained) and solved.png; False where no run has a length to solve."""
+    runs = runs[runs["length"].notna()]
+    if runs.empty:
+        return False
+    runs = runs.assign(group=[group(name) for name in runs["run"]])
+    atomic_write(folder / "solved.csv", rates(runs).to_csv(index=False))
+    drawn = chart(runs)
+    atomic_write(folder / "solved.html", drawn.to_html(inline=True))
+    atomic_write(folder / "solved.png", vl_convert.vegalite_to_png(drawn.to_json(), scale=2))
+    return True
+
+
+def group(run: str) -> str:
+    """A run's name without its seed and its length."""
+    return LENGTH.sub("", SEED.sub("", run)).strip("_") or "all"
+
+
+def rates(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a group and length: seeds, how many solved, steps to solve of those, accuracies of all."""
+    rows = []
+    for [name, length], same in runs.astype({"length": int}).groupby(["group", "length"]):
+        solved = same["solved_step"].dropna()
+        rows.append(
+            {
+                "group": name,
+                "length": length,
+                "seeds": len(same),
+                "solved": len(solved),
+                "solved_share": len(solved) / len(same),
+                "steps_to_solve_least": solved.min(),
+                "steps_to_solve_median": solved.median(),
+                "steps_to_solve_most": solved.max(),
+                "accuracies": " ".join(f"{a:.3f}" for a in sorted(same["dev_accuracy"].fillna(0))),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def chart(runs: pd.DataFrame) -> alt.HConcatChart:
+    """Accuracy of every run, and the share of seeds that solved, against the length."""
+    colour = alt.Color("group:N", title=None, scale=alt.Scale(scheme="tableau10"))
+    length = alt.X("length:O", title="length T", axis=alt.Axis(labelAngle=0))
+    size = {"width": 360, "height": 260}
+    points = (
+        alt.Chart(runs[["group", "length", "dev_accuracy", "run", "ended"]])
+        .mark_point(filled=True, size=60, opacity=0.7)
+        .encode(
+            x=length,
+            xOffset="group:N",
+            y=alt.Y("dev_accuracy:Q", title="accuracy, one point a run", scale=alt.Scale(domain=[0, 1])),
+            color=colour,
+            tooltip=["run:N", "dev_accuracy:Q", "ended:N"],
+        )
+        .properties(**size)
+    )
+    lines = (
+        alt.Chart(rates(runs)[["group", "length", "solved_share", "solved", "seeds"]])
+        .mark_line(point=True)
+        .encode(
+            x=length,
+            y=alt.Y("solved_share:Q", title="share of seeds that solved it", scale=alt.Scale(domain=[0, 1])),
+            color=colour,
+            tooltip=["group:N", "length:O", "solved:Q", "seeds:Q"],
+        )
+        .properties(**size)
+    )
+    return alt.hconcat(points, lines)

@@ -1,0 +1,122 @@
+"""Poems: a language model that scores every character, and composes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from tangsweep.batches.encode import encode
+from tangsweep.batches.encoded import Encoded
+from tangsweep.batches.split import PoemSettings
+from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.corpora.tang import Corpus
+from tangsweep.errors import UserError
+from tangsweep.runs import rules
+from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.runs.identity import flat
+from tangsweep.runs.record import Show, Table
+from tangsweep.runs.rules import Rule, one_of, or_null
+from tangsweep.tasks.task import Config
+
+RULES: dict[str, Rule] = {
+    "corpus.root": or_null(rules.TEXT),
+    "corpus.url": or_null(rules.TEXT),
+    "corpus.verify": rules.FLAG,
+    "data.poems": or_null(rules.COUNT),
+    "data.duplicates": one_of("drop", "keep"),
+    "data.min_chars": rules.COUNT,
+    "data.max_chars": rules.COUNT,
+    "data.long": one_of("chunk", "truncate"),
+    "data.punctuation": one_of("keep", "drop"),
+    "data.min_freq": rules.COUNT,
+    "data.split": one_of("fraction", "fixed"),
+    "data.train_fraction": rules.SHARE,
+    "data.train_poems": or_null(rules.COUNT),
+    "data.dev_poems": or_null(rules.COUNT),
+    "data.pool": or_null(rules.COUNT),
+    "data.split_seed": or_null(rules.WHOLE),
+    "data.pad": one_of("batch", "fixed"),
+    "data.score_pads": rules.FLAG,
+    "model.input": one_of("embedding", "one_hot"),
+    "trainer.val_every": rules.NOTHING,
+    "poems.starts": rules.TEXT,
+    "poems.lines": rules.COUNT,
+    "poems.forms": rules.FORMS,
+}
+
+
+class Poems:
+    """全唐诗, or the bundled sample of poems."""
+
+    def check(self, config: Config) -> None:
+        values = dict(flat(config))
+        rules.hold(RULES, values)
+        if values["data.max_chars"] < values["data.min_chars"]:
+            raise UserError(
+                f"data.max_chars={values['data.max_chars']} is below "
+                f"data.min_chars={values['data.min_chars']}: raise the one or lower the other"
+            )
+        if values["data.split"] == "fixed":
+            _check_fixed(values)
+
+    def resolve(self, configs: Sequence[Config]) -> list[Corpus]:
+        """A source is read once, for the config that needs most of it."""
+        wanted: dict[Source, list[int | None]] = {}
+        for config in configs:
+            source, count = Source.of(config["corpus"]), settings(config).poems_to_read
+            wanted.setdefault(source, []).append(count)
+        found = {
+            source: resolve(source, None if None in counts else max(c for c in counts if c is not None))
+            for source, counts in wanted.items()
+        }
+        return [found[Source.of(c["corpus"])].first(settings(c).poems_to_read) for c in configs]
+
+    def encode(self, corpus: Corpus, config: Config) -> Encoded:
+        return encode(corpus, settings(config))
+
+    def found(self, corpus: Corpus, encoded: Encoded, config: Config) -> str:
+        facts = encoded.facts
+        poems, characters = facts["poems"], facts["characters"]
+        checked = "" if corpus.verified else ", not the published files: checksums differ"
+        published = config["published"].get("vocabulary")
+        beside = f" (published: {published:,})" if published else ""
+        return (
+            f"corpus {corpus.name} ({corpus.source}{checked}): {poems['read']:,} poems read; "
+            f"{poems['empty']:,} empty, {poems['duplicate']:,} duplicate, {poems['short']:,} short "
+            f"dropped; {poems['train']:,} train, {poems['dev']:,} held out\n"
+            f"characters scored: {characters['train']:,} train, {characters['dev']:,} held out; "
+            f"vocabulary {facts['vocabulary']:,}{beside}; "
+            f"{facts['oov']['dev']['rate']:.1%} of the held-out ones unknown"
+        )
+
+    def data(self, encoded: Encoded, config: Config) -> Any:
+        """`data.pad=fixed` pads to max_chars and the one mark that may follow."""
+        from tangsweep.batches.poems import PoemData
+
+        values = config["data"]
+        width = values["max_chars"] + 1 if values["pad"] == "fixed" else None
+        return PoemData(encoded, values["batch_size"], config["seed"], width, values["score_pads"])
+
+    def callbacks(self, encoded: Encoded, config: Config, folder: RunFolder, show: Show) -> list[Any]:
+        return []
+
+    def leave(self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: Show) -> None:
+        """poems.txt and W&B's table of the same."""
+        from tangsweep.generation import collection
+        from tangsweep.generation.poem import Poet
+
+        poems = collection.compose(Poet(model, encoded.vocabulary), config["poems"], config["seed"])
+        atomic_write(folder.poems, collection.as_text(poems))
+        show(Table("poems", collection.COLUMNS, poems), None)
+
+
+def settings(config: Config) -> PoemSettings:
+    """The part of the config group `data` that decides what is read, kept and held out."""
+    return PoemSettings(**{field.name: config["data"][field.name] for field in fields(PoemSettings)})
+
+
+def _check_fixed(values: Mapping[str, Any]) -> None:
+    pool, poems = values["data.pool"], values["data.poems"]
+    if pool is None or values["data.dev_poems"] is None:
+        raise UserError("data.split=fixed needs data.pool and data.dev_poems: set both")
+    if poems is not None and poems > pool:
+        raise UserError(f"data.poems={poems} is more than data.pool={pool}: raise data.pool")
