@@ -38,7 +38,10 @@ MISTAKES = [
     ),
     (["optimiser=sgd"], "optimiser does not exist; there are: seed, published, sweep, poems, samples, data"),
     (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
-    (["sweeps=optimisers"], "sweeps=optimisers does not exist; there are: dataset_sizes, embeddings, frequency, inits"),
+    (
+        ["sweeps=optimisers"],
+        "sweeps=optimisers does not exist; there are: dataset_sizes, embeddings, frequency, inits",
+    ),
     (["-m", "optimizer=sgd,sdg"], "optimizer=sdg does not exist"),
     (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1 makes no sense: it must be a number above 0"),
     (["optimizer=sgd,adam"], "Ambiguous value for argument 'optimizer=sgd,adam'"),
@@ -76,7 +79,10 @@ def test_help_is_short_and_needs_no_torch(home: Path) -> None:
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) < 30
     assert "optimizer: adadelta, adagrad, adam, adamw, momentum, nesterov, rmsprop, sgd" in done.stdout
-    assert "sweeps: dataset_sizes, embeddings, frequency, inits, learning_rates, optimizers, palindromes" in done.stdout
+    assert (
+        "sweeps: dataset_sizes, embeddings, frequency, inits, learning_rates, optimizers, palindromes"
+        in done.stdout
+    )
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["optimizer=sdg"], ["data.poems=0"]])
@@ -214,6 +220,21 @@ def test_poems_on_the_console(home: Path) -> None:
     assert len(outputs) == 5
     missing = call(home, "generate.py", "nowhere", "--start", "山")
     assert "does not exist" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["corpus=book", "corpus.path=latin.txt"], "is not UTF-8"),
+        (["cell=phased_lstm", "cell.r_on=0"], "cell.r_on=0 makes no sense"),
+    ],
+)
+def test_bad_input_of_the_other_tasks(home: Path, overrides: list[str], complaint: str) -> None:
+    (home / "latin.txt").write_bytes("café".encode("latin-1") * 50)
+    done = call(home, "train.py", *overrides)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert complaint in done.stderr
+    assert not list((home / "outputs").iterdir())
 
 
 def test_a_folder_that_cannot_be_written(home: Path) -> None:

@@ -9,34 +9,63 @@ import yaml
 
 from tangsweep import places
 from tangsweep.sweep.grid import expand, merged
-from tests.conftest import QUIET, configured
+from tests.conftest import configured
 
 CONF, SWEEPS = places.REPOSITORY / "conf", places.REPOSITORY / "sweeps"
 OPTIONS = sorted(
     f"{path.parent.name}={path.stem}"
     for path in CONF.glob("*/*.yaml")
-    if path.parent.name not in ("hydra", "corpus", "logger")
+    if path.parent.name not in ("hydra", "logger") and path.stem != "tang"
 )
 FEW = (
-    "corpus=sample",
-    "data.poems=12",
-    "data.train_poems=null",
-    "data.dev_poems=null",
-    "data.batch_size=4",
-    "data.max_chars=30",
     "model.hidden_size=6",
     "model.embed_size=6",
-    "trainer.max_epochs=2",
     "trainer.max_steps=4",
+    "samples.every=2",
+    "samples.length=5",
 )
+SMALL_OF = {
+    "poems": (
+        "corpus=sample",
+        "data.poems=12",
+        "data.train_poems=null",
+        "data.dev_poems=null",
+        "data.batch_size=4",
+        "data.max_chars=30",
+        "trainer.max_epochs=2",
+    ),
+    "palindromes": ("corpus.length=6", "data.dev_size=20", "data.batch_size=4", "trainer.val_every=2"),
+    "frequency": ("data.dev_size=6", "data.batch_size=2", "trainer.val_every=2"),
+    "book": ("corpus.path=tale.txt", "data.seq_len=5", "data.batch_size=4", "trainer.val_every=2"),
+}
+NEEDS = {  # options that are for one corpus only
+    "data=stream": "corpus=palindromes",
+    "data=windows": "corpus=book",
+    "model=reals": "corpus=frequency",
+}
+WIDTH = {"embeddings": ("model.embed_size=6",)}  # of the vectors below
 GPU_ONLY = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+
+@pytest.fixture(autouse=True)
+def files(home: Path) -> None:
+    """What some options read."""
+    (home / "data").mkdir()
+    (home / "data" / "vectors.txt").write_text("山 1 2 3 4 5 6\n", encoding="utf-8")
+    (home / "tale.txt").write_text("Once upon a time. " * 20, encoding="utf-8")
+
+
+def small(*chosen: str) -> tuple[str, ...]:
+    """What makes a run of the chosen options small, by its task."""
+    return (*SMALL_OF[configured(*chosen)["corpus"]["task"]], *FEW, "logger=csv", "poems.starts='山'")
 
 
 @pytest.mark.parametrize(
     "option", [pytest.param(o, marks=GPU_ONLY) if o == "trainer=gpu" else o for o in OPTIONS]
 )
 def test_every_option_runs(option: str, train) -> None:  # type: ignore[no-untyped-def]
-    result, _ = train(base=(option, *FEW, *QUIET))
+    chosen = tuple(filter(None, (NEEDS.get(option), option)))
+    result, _ = train(base=(*chosen, *small(*chosen)))
     assert (result["status"], result["steps"]) == ("done", 4)
 
 
@@ -45,26 +74,24 @@ def sweep_file(name: str) -> dict:  # type: ignore[type-arg]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SWEEPS.glob("*.yaml")))
-def test_every_sweep_is_a_multirun_whose_corners_run(name: str, train, home: Path) -> None:  # type: ignore[no-untyped-def]
-    (home / "data").mkdir()
-    (home / "data" / "vectors.txt").write_text("山 1 2 3 4 5 6\n", encoding="utf-8")
+def test_every_sweep_is_a_multirun_whose_corners_run(name: str, train) -> None:  # type: ignore[no-untyped-def]
     file = sweep_file(name)
     assert file["hydra"]["mode"] == "MULTIRUN"
     jobs = expand(merged(file["hydra"]["sweeper"]["params"], []))
-    small = [option for option in FEW if not (name == "dataset_sizes" and "dev_poems" in option)]
+    options = [o for o in small(f"sweeps={name}") if not (name == "dataset_sizes" and "dev_poems" in o)]
     pool = ("data.pool=12", "data.dev_poems=4") if name == "dataset_sizes" else ()
     for job in (jobs[0], jobs[-1]):
         # What makes a job small goes last, and so has the last word over the grid's own sizes.
-        result, _ = train(*job, *small, *pool, base=(f"sweeps={name}", *QUIET))
+        result, _ = train(*job, *options, *pool, base=(f"sweeps={name}",))
         assert result["status"] == "done"
 
 
 def test_every_job_of_every_sweep_composes_and_makes_sense() -> None:
-    from tangsweep.runs.settings import check
+    from tangsweep.training.prepare import check
 
     for path in SWEEPS.glob("*.yaml"):
         for job in expand(merged(sweep_file(path.stem)["hydra"]["sweeper"]["params"], [])):
-            check(configured(f"sweeps={path.stem}", *job))
+            check(configured(f"sweeps={path.stem}", *job, *WIDTH.get(path.stem, ())))
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("optimizer/*.yaml")), ids=lambda p: p.stem)
@@ -95,3 +122,25 @@ def test_published_settings() -> None:
     assert (data["poems"], data["batch_size"], data["min_chars"], data["max_chars"]) == (100, 1, 20, 60)
     assert configured("experiment=tang_16k")["model"]["hidden_size"] == 512
     assert configured("experiment=tang_10k_momentum")["optimizer"]["momentum"] == 0.9
+
+
+def test_published_settings_of_the_other_tasks() -> None:
+    palindromes = configured("corpus=palindromes")
+    assert (palindromes["model"]["hidden_size"], palindromes["model"]["input"]) == (128, "one_hot")
+    assert (palindromes["data"]["batch_size"], palindromes["data"]["dev_size"]) == (128, 10_000)
+    assert palindromes["optimizer"]["_target_"] == "torch.optim.RMSprop"
+    assert (palindromes["optimizer"]["lr"], palindromes["trainer"]["gradient_clip_val"]) == (0.001, 10)
+    assert (palindromes["trainer"]["max_steps"], palindromes["trainer"]["val_every"]) == (10_000, 100)
+    frequency = configured("corpus=frequency")
+    assert (frequency["model"]["hidden_size"], frequency["data"]["batch_size"]) == (110, 32)
+    assert (frequency["optimizer"]["_target_"], frequency["optimizer"]["lr"]) == ("torch.optim.Adam", 0.001)
+    for name in ("grimms", "democracy", "don_quijote"):
+        book = configured(f"experiment=book_{name}")
+        assert (book["corpus"]["name"], book["data"]["seq_len"], book["trainer"]["max_steps"]) == (
+            name,
+            30,
+            7_000,
+        )
+        assert (book["model"]["layers"], book["model"]["hidden_size"]) == (2, 128)
+        assert (book["optimizer"]["_target_"], book["optimizer"]["lr"]) == ("torch.optim.RMSprop", 0.0025)
+        assert book["scheduler"]["gamma"] == 0.96

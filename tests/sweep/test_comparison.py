@@ -13,7 +13,7 @@ from rich.console import Console
 from tangsweep.console import readable
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import MetricsFile
-from tangsweep.sweep import comparison, curves
+from tangsweep.sweep import accuracy, comparison, curves
 
 
 def record(folder: Path, name: str, **changes: Any) -> RunFolder:
@@ -21,6 +21,7 @@ def record(folder: Path, name: str, **changes: Any) -> RunFolder:
     run.config.write_text("seed: 0\n")
     result = {
         "status": "done",
+        "primary": {"metric": "perplexity", "mode": "min"},
         "dev": {"perplexity": 120.5},
         "train": {"perplexity": 90.25},
         "last": {"train": {"perplexity": 3.0}, "dev": {"perplexity": 400.0}},
@@ -165,7 +166,7 @@ def test_figures_are_never_cut(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> 
     record(sweep, "a-very-long-name-" + "x" * 60, dev={"perplexity": 1234.5}, train={"perplexity": 1.7e23})
     runs = comparison.table(sweep)
     printer = Console(width=80, file=io.StringIO())
-    printer.print(comparison._console_table(runs, comparison.SHOWN))
+    printer.print(comparison._console_table(runs, comparison.PERPLEXITY))
     text = printer.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in text
     for figure in ("1,234.5", "1.7e+23", "12.5"):
@@ -201,3 +202,59 @@ def test_an_empty_folder_says_nothing(home: Path, capsys: pytest.CaptureFixture[
     comparison.close(home / "empty")
     assert capsys.readouterr().out == ""
     assert list((home / "empty").iterdir()) == []
+
+
+def solving(folder: Path, cell: str, length: int, seed: int, accuracy: float, solved: int | None) -> None:
+    run = record(
+        folder,
+        f"cell-{cell}_length-{length}_seed-{seed}",
+        primary={"metric": "accuracy", "mode": "max"},
+        dev={"accuracy": accuracy, "loss": 0.1, "perplexity": 1.1},
+        train=None,
+        last={"train": None, "dev": {"accuracy": accuracy, "loss": 0.1, "perplexity": 1.1}},
+        steps=400,
+        ended="budget" if solved is None else "solved",
+        solved_step=solved,
+        baselines={"uniform": 10.0},
+        corpus={"name": "palindromes", "length": length, "dev_fingerprint": str(length)},
+        seed=seed,
+    )
+    run.metrics.unlink()
+    metrics = MetricsFile(run.metrics)
+    for step in range(0, 200 if solved else 400, 100):
+        metrics.append({"step": step, "epoch": step // 100, "val/loss": 1.0, "val/accuracy": accuracy})
+    metrics.close()
+
+
+def test_tasks_with_accuracy_are_ranked_by_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "outputs" / "s"
+    solving(folder, "rnn", 5, 0, 0.25, None)
+    solving(folder, "lstm", 5, 0, 1.0, 300)
+    solving(folder, "lstm", 5, 1, 0.9995, 100)
+    solving(folder, "lstm", 10, 0, 0.5, None)
+    comparison.close(folder)
+    shown = capsys.readouterr().out
+    read = pd.read_csv(folder / "comparison.csv")
+    assert read["dev_accuracy"].tolist() == [1.0, 0.9995, 0.5, 0.25]
+    for text in ("0.9995", "solved", "budget", "baselines: uniform 10", "solved.html", "accuracy.html"):
+        assert text in shown
+    assert "do not compare" not in shown
+    rates = pd.read_csv(folder / "solved.csv").set_index(["group", "length"])
+    lstm = rates.loc[("cell-lstm", 5)]
+    assert (lstm["seeds"], lstm["solved"], lstm["solved_share"]) == (2, 2, 1.0)
+    assert (lstm["steps_to_solve_least"], lstm["steps_to_solve_median"]) == (100, 200)
+    assert str(lstm["accuracies"]) == "1.000 1.000"
+    assert rates.loc[("cell-rnn", 5), "solved"] == rates.loc[("cell-lstm", 10), "solved"] == 0
+    for name in ("solved.png", "accuracy.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_mean_over_seeds_ends_where_the_first_seed_ends(home: Path) -> None:
+    folder = home / "outputs" / "s"
+    solving(folder, "lstm", 5, 0, 1.0, 100)
+    solving(folder, "lstm", 5, 1, 0.5, None)
+    named = {p.name.rpartition("-")[0]: RunFolder(p) for p in folder.iterdir()}
+    drawn = accuracy.chart(accuracy.read(named), "").to_dict()
+    means = next(iter(drawn["datasets"][drawn["layer"][1]["data"]["name"]] for _ in [0]))
+    assert [(row["step"], row["accuracy"]) for row in means] == [(0, 0.75), (100, 0.75)]
+    assert {row["group"] for row in means} == {"cell-lstm_length-5"}

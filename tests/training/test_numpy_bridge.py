@@ -142,8 +142,15 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     prepared = prepare(config, [])
     model = assemble.model(prepared)
     module = assemble.module(prepared, model, None)
-    trainer = assemble.trainer(config, half, [History(10, []), Goal({"mode": "min"}, False), Checkpoints(half, "min", None)])
-    trainer.fit(module, datamodule=prepared.task.data(prepared.encoded, config), ckpt_path=half.last, weights_only=True)
+    trainer = assemble.trainer(
+        config, half, [History(10, []), Goal({"mode": "min"}, False), Checkpoints(half, "min", None)]
+    )
+    trainer.fit(
+        module,
+        datamodule=prepared.task.data(prepared.encoded, config),
+        ckpt_path=half.last,
+        weights_only=True,
+    )
     ours, theirs = (torch.load(f.last, weights_only=True) for f in (half, whole))
     for name, tensor in theirs["state_dict"].items():
         assert torch.equal(ours["state_dict"][name], tensor), name

@@ -88,7 +88,7 @@ def draw(gates: pd.DataFrame, path: Path) -> None:
     with alt.data_transformers.disable_max_rows():
         chart = (
             alt.Chart(gates)
-            .mark_area(line=True, opacity=0.4)
+            .mark_area(line={"strokeJoin": "round"}, opacity=0.4)
             .encode(
                 x=alt.X("time:Q", title="time"),
                 y=alt.Y("k:Q", title="k", scale=alt.Scale(domain=[0, 1])),
