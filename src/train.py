@@ -34,17 +34,20 @@ def main(composed: DictConfig) -> dict[str, Any]:
 def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
     """Prepare and train; `announced` says first what the corpus holds and last where files lie."""
     from tangsweep.console import say, summary
+    from tangsweep.runs import published
     from tangsweep.training.prepare import prepare, report_found
 
     config: Any = OmegaConf.to_container(composed, resolve=True)
     prepared = prepare(config, list(HydraConfig.get().overrides.task))
     if announced:
-        report_found(prepared)
+        report_found([prepared])
 
     from tangsweep.training.run import run
 
     result = run(prepared)
     say(summary(result, places.shown(prepared.folder)))
+    if result.get("published"):
+        say(published.line(result["published"]))
     if announced:
         say(f"files in {places.shown(prepared.folder)}")
     return result

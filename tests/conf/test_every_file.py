@@ -67,6 +67,7 @@ def test_every_option_runs(option: str, train) -> None:  # type: ignore[no-untyp
     chosen = tuple(filter(None, (NEEDS.get(option), option)))
     result, _ = train(base=(*chosen, *small(*chosen)))
     assert (result["status"], result["steps"]) == ("done", 4)
+    assert all(figure["ours"] is not None for figure in result["published"].values())
 
 
 def sweep_file(name: str) -> dict:  # type: ignore[type-arg]

@@ -10,6 +10,7 @@ from typing import Any
 # last bits of a result, not what was asked for; the record names them.
 VOLATILE = frozenset(
     {
+        "corpus.path",
         "corpus.root",
         "corpus.url",
         "corpus.verify",

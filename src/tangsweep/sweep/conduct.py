@@ -41,7 +41,7 @@ def conduct(
     jobs = _jobs(overrides, params, chosen, compose)
     prepared = _prepared(jobs)
     _refuse(prepared)
-    report_found(prepared[0])
+    report_found(prepared)
     folder = prepared[0].folder.parent
     say(f"{len(jobs)} runs into {places.shown(folder)}")
     # A job must not resolve the corpus again: where the sample stands in now, it does for all.

@@ -77,14 +77,12 @@ class Poems:
         facts = encoded.facts
         poems, characters = facts["poems"], facts["characters"]
         checked = "" if corpus.verified else ", not the published files: checksums differ"
-        published = config["published"].get("vocabulary")
-        beside = f" (published: {published:,})" if published else ""
         return (
             f"corpus {corpus.name} ({corpus.source}{checked}): {poems['read']:,} poems read; "
             f"{poems['empty']:,} empty, {poems['duplicate']:,} duplicate, {poems['short']:,} short "
             f"dropped; {poems['train']:,} train, {poems['dev']:,} held out\n"
             f"characters scored: {characters['train']:,} train, {characters['dev']:,} held out; "
-            f"vocabulary {facts['vocabulary']:,}{beside}; "
+            f"vocabulary {facts['vocabulary']:,}; "
             f"{facts['oov']['dev']['rate']:.1%} of the held-out ones unknown"
         )
 

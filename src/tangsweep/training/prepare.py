@@ -1,5 +1,6 @@
 """What must be right before a run starts, without torch: values, corpus, encoding, identity, folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from tangsweep.runs import identity, settings
 from tangsweep.tasks.named import named
 from tangsweep.tasks.task import Config, Corpus, Encoded, Task
 
+SHOWN = 7  # corpora of a sweep that are described
 PINNED = ("corpus.name=", "sweep.varied=")  # overrides that the sweeper adds; no user wrote them
 
 
@@ -75,8 +77,13 @@ def _check_vectors(model: Config) -> None:
         word_vectors.check(places.anchored(model["pretrained_embeddings"]), model["embed_size"])
 
 
-def report_found(prepared: Prepared) -> None:
-    """What the corpus holds, after a warning where the sample stands in."""
-    if prepared.corpus.fallback:
-        warn_of_sample(prepared.corpus.fallback)
-    say(prepared.task.found(prepared.corpus, prepared.encoded, prepared.config))
+def report_found(runs: Sequence[Prepared]) -> None:
+    """What the runs' corpora hold, each once, after a warning where the sample stands in."""
+    fallback = next((p.corpus.fallback for p in runs if p.corpus.fallback), None)
+    if fallback:
+        warn_of_sample(fallback)
+    found = list(dict.fromkeys(p.task.found(p.corpus, p.encoded, p.config) for p in runs))
+    for text in found[:SHOWN]:
+        say(text)
+    if len(found) > SHOWN:
+        say(f"… and {len(found) - SHOWN} more")

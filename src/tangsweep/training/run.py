@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from tangsweep.console import console, logging_to
 from tangsweep.errors import UserError
-from tangsweep.runs import provenance
+from tangsweep.runs import provenance, published
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import MetricsFile, Table, write_result
 from tangsweep.training import assemble
@@ -141,6 +141,7 @@ def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, re
     result |= closing_scores(model, data, folder, checkpoints.best_epoch, finite, unknown)
     if checkpoints.best_epoch:
         task.leave(model, encoded, config, folder, show)
+    result["published"] = published.beside(config["published"], result)
     if mirror:
         mirror.summarize(result)
 

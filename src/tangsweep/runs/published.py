@@ -1,0 +1,39 @@
+"""The figures published for an experiment, and ours of the same name beside them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Which figure of a record a key of `published` in conf/experiment/ is compared with. Training figures are
+# those at the end of training, over the whole training text; of the held-out text, those of the best epoch.
+WHERE = {
+    "vocabulary": ("corpus", "vocabulary"),
+    "train_loss": ("last", "train", "loss"),
+    "train_accuracy": ("last", "train", "accuracy"),
+    "train_perplexity": ("last", "train", "perplexity"),
+    "dev_perplexity": ("dev", "perplexity"),
+    "nats_per_sequence": ("dev", "nats_per_sequence"),
+}
+
+
+def beside(published: Mapping[str, float], result: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    """For each published figure `{"published": …, "ours": …}`; ours is None where a run has none."""
+    return {name: {"published": figure, "ours": _ours(name, result)} for name, figure in published.items()}
+
+
+def _ours(name: str, result: Mapping[str, Any]) -> float | None:
+    found: Any = result
+    for key in WHERE[name]:
+        found = found.get(key) if found else None
+    return found
+
+
+def line(figures: Mapping[str, Mapping[str, float | None]]) -> str:
+    """`published / ours: train_loss 1.2 / 0.998, vocabulary 2,558 / 2,558`."""
+    shown = (f"{n} {_shown(f['published'])} / {_shown(f['ours'])}" for n, f in figures.items())
+    return f"published / ours: {', '.join(shown)}"
+
+
+def _shown(figure: float | None) -> str:
+    if figure is None:
+        return "none"
+    return f"{figure:,.0f}" if figure == int(figure) else f"{figure:,.4g}"
