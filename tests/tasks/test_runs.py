@@ -166,6 +166,19 @@ class TestFrequency:
         )
         assert not torch.allclose(logits[scored], without[scored])
 
+    def test_training_sees_the_time_stamps(self) -> None:
+        from tangsweep.training import assemble
+
+        prepared = prepared_for(*FREQUENCY, "cell=phased_lstm", "corpus.sampling=random")
+        data, model = data_of(prepared), assemble.model(prepared)
+        module = assemble.module(prepared, model, None)
+        module._trainer = type("Trainer", (), {"global_step": 0})()  # type: ignore[assignment]
+        batch = data.draw(0)
+        logits, _ = model(batch.inputs, batch.times)
+        scored = batch.targets >= 0
+        expected = F.cross_entropy(logits[scored], batch.targets[scored])
+        assert module.training_step(batch, 0)["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+
     def test_in_double_precision(self, train: Train) -> None:
         assert (
             train("cell=phased_lstm", "trainer.precision=64-true", base=FREQUENCY).result["status"] == "done"
