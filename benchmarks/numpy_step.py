@@ -12,8 +12,8 @@ from typing import Any
 
 import threadpoolctl
 import torch
-
 from tangsweep.batches.datamodule import Batch, Resident, in_order
+
 from tangsweep.batches.encode import Encoded, encode
 from tangsweep.batches.split import PoemSettings
 from tangsweep.corpora.resolve import Source, resolve

@@ -67,9 +67,12 @@ def _texts(options: argparse.Namespace, starts: list[str]) -> list[str]:
         return [printed(p) for p in poet.compose(form, starts, options.temperature, options.seed)]
     if options.chars or options.lines:
         raise UserError("--chars and --lines are for poems, this is a model of a book: take --length")
+    from tangsweep.corpora.script import to_traditional
     from tangsweep.generation.text import Writer
 
     writer = Writer(trained.model, trained.vocabulary)
+    if task == "poems":
+        starts = [to_traditional(start, trained.vocabulary) for start in starts]
     known = [writer.accepted(start, options.replace_unknown) for start in starts]
     if not all(known):
         raise UserError("nothing of the start is known to this model: write it otherwise")

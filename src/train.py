@@ -44,7 +44,7 @@ def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
 
     from tangsweep.training.run import run
 
-    result = run(prepared)
+    result = run(prepared, config["rerun"], config["unlock"])
     say(summary(result, places.shown(prepared.folder)))
     if result.get("published"):
         say(published.line(result["published"]))

@@ -50,6 +50,13 @@ def configured(*overrides: str) -> dict[str, Any]:
     return config
 
 
+def made(path: Path) -> RunFolder:
+    """A run's folder that exists, still empty."""
+    folder = RunFolder(path)
+    folder.prepare()
+    return folder
+
+
 class Ran(NamedTuple):
     result: dict[str, Any]
     folder: RunFolder
@@ -67,7 +74,8 @@ def train() -> Iterator[Callable[..., Ran]]:
 
     def one(*overrides: str, base: tuple[str, ...] = (*SMALL, *QUIET)) -> Ran:
         prepared = prepare(configured(*base, *overrides), list(overrides))
-        return Ran(run(prepared), RunFolder(prepared.folder))
+        options = prepared.config
+        return Ran(run(prepared, options["rerun"], options["unlock"]), RunFolder(prepared.folder))
 
     yield one
     torch.set_num_threads(threads)

@@ -34,9 +34,12 @@ def call(home: Path, script: str, *arguments: str, **environment: str) -> subpro
 MISTAKES = [
     (
         ["optimizer=sdg"],
-        "optimizer=sdg does not exist; there are: adadelta, adagrad, adam, adamw, momentum, nesterov",
+        "optimizer=sdg does not exist; there are: adadelta, adagrad, adam, adam_1e-3, adamw, momentum, nesterov",
     ),
-    (["optimiser=sgd"], "optimiser does not exist; there are: seed, published, sweep, poems, samples, data"),
+    (
+        ["optimiser=sgd"],
+        "optimiser does not exist; there are: seed, rerun, unlock, published, sweep, poems, samples",
+    ),
     (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
     (
         ["sweeps=optimisers"],
@@ -78,7 +81,10 @@ def test_help_is_short_and_needs_no_torch(home: Path) -> None:
     done = call(home, "train.py", "--help")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) < 30
-    assert "optimizer: adadelta, adagrad, adam, adamw, momentum, nesterov, rmsprop, sgd" in done.stdout
+    assert (
+        "optimizer: adadelta, adagrad, adam, adam_1e-3, adamw, momentum, nesterov, rmsprop, rmsprop_1e-3, sgd"
+        in done.stdout
+    )
     assert (
         "sweeps: dataset_sizes, embeddings, frequency, inits, learning_rates, optimizers, palindromes"
         in done.stdout
@@ -142,11 +148,20 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path) -> None:
     inside = found["optimizer-adam_forget_bias-1"]
     for key in ("train", "dev", "last", "best_epoch", "config_hash", "corpus"):
         assert single[key] == inside[key]
-    # The same again is refused before anything is touched.
+    # The same again trains nothing, and one seed more only that one.
+    before = {name: (folder / name).stat().st_mtime_ns for name in ("comparison.csv",)}
     again = call(home, "train.py", *command)
-    assert again.returncode == 2
-    assert "4 of 4 runs exist already (4 ended, 0 did not end" in again.stderr
-    assert len(again.stderr.splitlines()) == 1
+    assert again.returncode == 0, again.stderr
+    assert "4 runs, 0 to train, 4 left as they are (4 done)" in again.stdout
+    assert records(home, "optimizer_init.forget_bias") == found
+    assert (folder / "comparison.csv").stat().st_mtime_ns >= before["comparison.csv"]
+    enlarged = call(
+        home, "train.py", *command, "sweep.name=optimizer_init.forget_bias", "optimizer=sgd,adam,rmsprop"
+    )
+    assert "6 runs, 2 to train (2 missing), 4 left as they are (4 done)" in enlarged.stdout
+    more = records(home, "optimizer_init.forget_bias")
+    assert len(more) == 6
+    assert {name: more[name] for name in found} == found
 
 
 def test_a_sweep_goes_on_after_failures_and_divergence(home: Path) -> None:
@@ -245,7 +260,8 @@ def test_a_folder_that_cannot_be_written(home: Path) -> None:
     assert "outputs" in done.stderr
 
 
-def test_ctrl_c_ends_the_command_with_130_and_is_said(home: Path) -> None:
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_command_says_how_to_continue(home: Path, sent: signal.Signals, status: int) -> None:
     command = [
         sys.executable,
         str(places.REPOSITORY / "src" / "train.py"),
@@ -265,10 +281,11 @@ def test_ctrl_c_ends_the_command_with_130_and_is_said(home: Path) -> None:
             p.stat().st_size > 500 for p in metrics.glob("*/metrics.csv")
         ):
             os.sched_yield()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert err.splitlines()[-1].startswith("interrupted: ")
-    assert "optimizer-sgd   unfinished" in re.sub(" +", "   ", out)
+    assert process.returncode == status, err
+    assert err.splitlines()[-1].startswith("interrupted; this continues: python ")
+    assert "optimizer=sgd,adam" in err.splitlines()[-1]
+    assert "optimizer-sgd   interrupted" in re.sub(" +", "   ", out)
     assert not list(metrics.glob("*/result.json"))
     assert len([p for p in metrics.iterdir() if p.is_dir()]) == 1

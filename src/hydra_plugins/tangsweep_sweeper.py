@@ -13,11 +13,17 @@ from omegaconf import DictConfig
 class TangsweepSweeper(Sweeper):
     """Hands the grid to `tangsweep.sweep.conduct` and the jobs to whichever launcher is configured.
 
-    `params` are the sweep file's grid: key → values as they would stand on the command line.
+    `params` are the sweep file's grid: key → values as they would stand on the command line; `grids`
+    several of them, whose union is trained.
     """
 
-    def __init__(self, params: Mapping[str, str] | None = None, max_batch_size: int | None = None) -> None:
-        self.params = params or {}
+    def __init__(
+        self,
+        params: Mapping[str, str] | None = None,
+        grids: Sequence[Mapping[str, str]] | None = None,
+        max_batch_size: int | None = None,
+    ) -> None:
+        self.grids = list(grids) if grids else [params or {}]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.choices, self.config_loader = config.hydra.runtime.choices, hydra_context.config_loader
@@ -32,6 +38,6 @@ class TangsweepSweeper(Sweeper):
         def launch(jobs: Sequence[Sequence[str]]) -> Any:
             return self.launcher.launch(jobs, initial_job_idx=0)
 
-        overrides = grid.merged(self.params, arguments, self.config_loader)
-        chosen = self.choices.get("sweeps")
-        return conduct.conduct(overrides, list(self.params), chosen, self.compose, launch)
+        grids = grid.union(self.grids, arguments, self.config_loader)
+        varied = list(dict.fromkeys(key for keys in self.grids for key in keys))
+        return conduct.conduct(grids, varied, self.choices.get("sweeps"), self.compose, launch)

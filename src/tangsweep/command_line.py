@@ -2,8 +2,10 @@
 
 import os
 import re
+import shlex
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -11,15 +13,22 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tangsweep.errors import UserError
 
-MISTAKE, INTERRUPTED = 2, 130
+MISTAKE, INTERRUPTED, TERMINATED = 2, 130, 143
 
 
 def reported(main: Callable[[], Any]) -> None:
-    """Run `main` and exit: 2 after a user's mistake, 130 after Ctrl-C, what it raised otherwise.
+    """Run `main` and exit: 2 after a user's mistake, 130 after Ctrl-C, 143 after SIGTERM.
 
     HYDRA_FULL_ERROR=1, set by the user, keeps Hydra's own long report.
     """
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    terminated = []
+
+    def terminate(number: int, frame: Any) -> None:
+        terminated.append(number)
+        raise KeyboardInterrupt  # from here on as Ctrl-C: the run is marked, the table printed
+
+    signal.signal(signal.SIGTERM, terminate)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
     try:
         main()
@@ -32,8 +41,13 @@ def reported(main: Callable[[], Any]) -> None:
             raise
         sys.exit(complain(f"{error.filename or 'a file'}: {error.strerror or error}"))
     except KeyboardInterrupt:
-        print("interrupted: a run under way has no result.json and is not continued", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        print(f"interrupted; this continues: {again(sys.argv)}", file=sys.stderr)
+        sys.exit(TERMINATED if terminated else INTERRUPTED)
+
+
+def again(arguments: Sequence[str]) -> str:
+    """The command that was given, as a shell takes it."""
+    return shlex.join(["python", *arguments])
 
 
 def complain(line: str) -> int:

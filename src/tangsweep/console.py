@@ -13,6 +13,7 @@ from rich.console import Console
 WIDTH = 110  # of tables where the output is no terminal
 
 console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
+FEW = 20  # a perplexity below this, as of prose, is shown with its bits
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -62,6 +63,10 @@ def readable(number: float) -> str:
 def summary(result: Mapping[str, Any], folder: str) -> str:
     """One line on how a run ended."""
     status = result["status"]
+    if status == "running":
+        return f"{result['run_id']}  left to {result['holder']}, which trains it now"
+    if result.get("skipped"):
+        return f"{result['run_id']}  {status} already; rerun=all trains it anew"
     if status == "failed":
         return f"{result['run_id']}  FAILED  {result['error']}  (traceback in {folder}/train.log)"
     if status == "diverged":
@@ -83,5 +88,7 @@ def score(metric: str, scores: Mapping[str, Any]) -> str:
     """A score by its short name: `ppl 380.4`, `accuracy 0.9990`."""
     value = scores[metric]
     if metric == "perplexity":
-        return f"ppl {readable(math.inf if value is None else value)}"
+        shown = f"ppl {readable(math.inf if value is None else value)}"
+        bits = scores["bits_per_character"]
+        return f"{shown} ({bits:.3f} bits)" if value is not None and value < FEW else shown
     return f"{metric} {value:.4f}"

@@ -6,3 +6,16 @@ class UserError(Exception):
 
     The entry points print it without a stack trace and exit with status 2.
     """
+
+
+def named(error: BaseException) -> str:
+    """What a record says of an error: a user's own in its words; out of memory with what to lower."""
+    if isinstance(error, UserError):
+        return str(error)
+    text = repr(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "DefaultCPUAllocator" in text:
+        return (
+            "out of memory: lower data.batch_size, data.max_chars or data.seq_len, model.hidden_size, "
+            f"or the number of runs at once ({text.splitlines()[0][:200]})"
+        )
+    return text

@@ -34,11 +34,24 @@ class OneHot(nn.Module):
         return F.embedding(ids, self.rows)  # type: ignore[arg-type]
 
 
-# What `model.input` names, made from (width of the inputs, embedding size); and how wide it then is.
-INPUTS: dict[str, Callable[[int, int], nn.Module]] = {
-    "embedding": nn.Embedding,  # ids
-    "one_hot": lambda classes, _: OneHot(classes),  # ids
-    "reals": lambda width, _: nn.Identity(),  # vectors: the cell's own W is the linear layer
+class Embedding(nn.Embedding):
+    """torch's, with dropout on what is looked up."""
+
+    def __init__(self, ids: int, size: int, dropout: float) -> None:
+        super().__init__(ids, size)
+        self.dropout = dropout
+
+    def forward(self, input: Tensor) -> Tensor:
+        found = super().forward(input)
+        return F.dropout(found, self.dropout, self.training) if self.dropout else found
+
+
+# What `model.input` names, made from (width of the inputs, embedding size, dropout). Inputs that are no
+# embeddings are never dropped: a digit or a time stamp would be lost.
+INPUTS: dict[str, Callable[[int, int, float], nn.Module]] = {
+    "embedding": Embedding,  # ids
+    "one_hot": lambda classes, size, dropout: OneHot(classes),  # ids
+    "reals": lambda width, size, dropout: nn.Identity(),  # vectors: the cell's own W is the linear layer
 }
 
 
@@ -63,7 +76,7 @@ class LanguageModel(nn.Module):
     ) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.embedding: Any = INPUTS[input](inputs, embed_size)
+        self.embedding: Any = INPUTS[input](inputs, embed_size, dropout)
         first = embed_size if input == "embedding" else inputs
         sizes = [first] + [hidden_size] * (layers - 1)
         self.cells: Any = nn.ModuleList(cell(size, hidden_size) for size in sizes)
@@ -82,13 +95,25 @@ class LanguageModel(nn.Module):
         stamps = (
             torch.arange(read, read + steps, device=inputs.device)[:, None] if times is None else times.t()
         )
-        x = self._drop(self.embedding(inputs.transpose(0, 1)))  # (T, B, E)
+        x = self.embedding(inputs.transpose(0, 1))  # (T, B, E)
         states = []
         for layer, cell in enumerate(self.cells):
             x, state = unroll(cell, x, carry.states[layer] if carry else None, stamps)
             x = self._drop(x)
             states.append(state)
         return self.output(x).transpose(0, 1), Carry(states, read + steps)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """For an optimizer: what a cell draws itself, periods and the like, is no weight and never decays."""
+        drawn = {
+            id(parameter)
+            for cell in self.cells
+            for name, parameter in cell.named_parameters()
+            if name in getattr(cell, "draws", {})
+        }
+        weights = [p for p in self.parameters() if id(p) not in drawn]
+        others = [p for p in self.parameters() if id(p) in drawn]
+        return [{"params": weights}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
 
     def nats(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None

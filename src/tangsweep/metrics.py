@@ -38,12 +38,15 @@ class Tally:
         return self.hits / self.characters if self.characters else math.nan
 
 
-def scores(tally: Tally, oov: int = 0, unseen_types: int = 0) -> dict[str, float | int | None]:
+def scores(
+    tally: Tally, oov: int = 0, unseen_types: int = 0, whole_sequences: bool = True
+) -> dict[str, float | int | None]:
     """All the scores that a record carries, named so that nobody mixes them up.
 
     `oov` scored characters are `<oov>`, standing for `unseen_types` characters that the vocabulary
     lacks: `perplexity_oov_charged` adds ln(unseen_types) nats for each, as if the model then had to
-    guess which. `perplexity_padded` counts padding as text and is None where none was scored.
+    guess which. `perplexity_padded` counts padding as text and is None where none was scored. Where the
+    tally's sequences are pieces of one long text, the scores of a mean over sequences are None.
     """
     padded = (tally.nats + tally.pad_nats) / max(tally.characters + tally.pads, 1)
     charge = oov * math.log(unseen_types) if unseen_types else 0.0
@@ -55,8 +58,8 @@ def scores(tally: Tally, oov: int = 0, unseen_types: int = 0) -> dict[str, float
         "perplexity": tally.perplexity,
         "bits_per_character": tally.loss / math.log(2),
         "accuracy": tally.accuracy,
-        "perplexity_mean_over_sentences": tally.sequence_perplexities / count,
-        "nats_per_sequence": tally.nats / count,
+        "perplexity_mean_over_sentences": tally.sequence_perplexities / count if whole_sequences else None,
+        "nats_per_sequence": tally.nats / count if whole_sequences else None,
         "perplexity_oov_charged": _exp((tally.nats + charge) / max(tally.characters, 1)),
         "perplexity_padded": _exp(padded) if tally.pads else None,
     }

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, OOV, PAD, Vocabulary, build
+from tangsweep.errors import UserError
 
 texts = st.lists(st.text("甲乙丙丁戊己，。", min_size=1, max_size=12), min_size=1, max_size=6)
 
@@ -13,8 +14,12 @@ texts = st.lists(st.text("甲乙丙丁戊己，。", min_size=1, max_size=12), m
 @given(texts, st.integers(1, 4))
 @settings(deadline=None)
 def test_marks_then_characters_by_frequency(samples: list[str], min_freq: int) -> None:
-    known = build(samples, min_freq)
     counts = Counter("".join(samples))
+    if max(counts.values()) < min_freq:
+        with pytest.raises(UserError, match=f"no character occurs data.min_freq={min_freq} times"):
+            build(samples, min_freq)
+        return
+    known = build(samples, min_freq)
     assert known.tokens[:4] == MARKS
     assert set(known.tokens[4:]) == {c for c, n in counts.items() if n >= min_freq}
     frequencies = [counts[c] for c in known.tokens[4:]]

@@ -17,7 +17,7 @@ LETTERS = "abcde \n"
 def model(known: Vocabulary, cell: str = "lstm") -> LanguageModel:
     made = build({"name": cell}, {"embed_size": 5, "hidden_size": 7, "layers": 2, "dropout": 0.5}, len(known))
     initialize(made, normal, 0.0, 4)
-    return made
+    return made.eval()
 
 
 def writer(marks: tuple[str, ...] = ("<oov>",), cell: str = "lstm") -> Writer:

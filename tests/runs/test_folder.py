@@ -36,15 +36,16 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot write"):
         atomic_write(tmp_path / "file" / "a", "x")
     with pytest.raises(UserError, match="cannot write"):
-        RunFolder.create(tmp_path / "file" / "sweep" / "run")
+        RunFolder(tmp_path / "file" / "sweep" / "run").prepare()
 
 
-def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "sweep" / "run")
+def test_set_aside_keeps_everything_but_the_lock(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "sweep" / "run")
+    folder.prepare()
     folder.config.write_text("mine")
-    with pytest.raises(UserError, match="already holds a run that did not end, and"):
-        RunFolder.create(tmp_path / "sweep" / "run")
-    folder.result.write_text("{}")
-    with pytest.raises(UserError, match="already holds a run, and"):
-        RunFolder.create(tmp_path / "sweep" / "run")
-    assert (tmp_path / "sweep" / "run" / "config.yaml").read_text() == "mine"
+    folder.lock.write_text("")
+    beside = folder.set_aside()
+    assert (beside / "config.yaml").read_text() == "mine"
+    assert (beside / "checkpoints").is_dir()
+    assert [p.name for p in folder.path.iterdir()] == [".lock"]
+    assert RunFolder(beside).replaced and not folder.replaced

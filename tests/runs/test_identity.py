@@ -1,8 +1,12 @@
+import json
 import re
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tangsweep import places
 from tangsweep.runs import identity
 from tests.conftest import configured
 
@@ -35,6 +39,39 @@ def test_every_volatile_key_exists() -> None:
     keys = {key for corpus in ("tang", "book") for key, _ in identity.flat(configured(f"corpus={corpus}"))}
     for volatile in identity.VOLATILE:
         assert any(key == volatile or key.startswith(f"{volatile}.") for key in keys), volatile
+
+
+OPTIONS = [
+    f"{path.parent.name}={path.stem}"
+    for path in sorted((places.REPOSITORY / "conf").glob("*/*.yaml"))
+    if path.parent.name not in ("hydra",)
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_key_is_classified(option: str) -> None:
+    for key, _ in identity.flat(configured(option)):
+        assert identity.classified(key), f"{key}: list it in runs/identity.py, as VOLATILE or under IDENTITY"
+
+
+def test_no_key_is_classified_twice() -> None:
+    assert not identity.VOLATILE & identity.IDENTITY
+
+
+FROZEN = json.loads((Path(__file__).parent / "frozen.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_an_update_orphans_no_finished_run(name: str) -> None:
+    """Configs and hashes as the first version of the project made them."""
+    old = FROZEN[name]
+    assert identity.config_hash(old["config"], "corpus") == old["hash"]
+    assert identity.config_hash(configured(*old["overrides"]), "corpus") == old["hash"]
+
+
+def test_an_added_key_enters_where_it_differs() -> None:
+    for override in ("trainer.val_every=7", "trainer.give_up=true", "model.input=one_hot", "samples.every=3"):
+        assert digest(override) != digest()
 
 
 def test_slug() -> None:

@@ -23,6 +23,8 @@ def test_the_defaults_make_sense(path: Path, cell: str) -> None:
 
 WRONG = {
     "seed": ["-1", "null", "1.5", "true"],
+    "rerun": ["some"],
+    "unlock": ["5"],
     "data.poems": ["0", "-3", "1.5", "many"],
     "data.duplicates": ["maybe"],
     "data.min_chars": ["0"],
@@ -73,8 +75,8 @@ WRONG_ELSEWHERE = {
     "corpus=palindromes": {
         "corpus.length": ["1", "0", "null", "2.5"],
         "corpus.curriculum": ["-1", "null"],
-        "corpus.primary.solved": ["0", "1.1"],
-        "corpus.primary.hopeless": ["0", "1"],
+        "corpus.primary.solved": ["0", "-1"],
+        "corpus.primary.hopeless": ["0", "-1"],
         "data.dev_size": ["0"],
         "model.input": ["reals"],
         "trainer.val_every": ["null", "0"],
@@ -135,7 +137,7 @@ def test_a_value_without_sense_is_named(base: str, key: str, value: str) -> None
 
 def test_cells_are_known_by_name_and_options() -> None:
     assert set(settings.CELLS) == set(CELLS)
-    assert set(settings.READS_TIMES) == {name for name, cell in CELLS.items() if cell.reads_times}
+    assert set(settings.FORGETS) == {name for name, cell in CELLS.items() if "f" in cell.gates}
     for path in (places.REPOSITORY / "conf" / "cell").glob("*.yaml"):
         options = {f"cell.{key}" for key in yaml.safe_load(path.read_text()) if key != "name"}
         assert options == set(settings.CELLS[path.stem])
@@ -167,6 +169,12 @@ def test_a_group_or_key_that_is_gone(override: str, complaint: str) -> None:
         (["+cell.r_on=0.5"], "cell.r_on does not exist for cell=lstm"),
         (["cell=phased_lstm", "cell.learn_r_on=true", "cell.r_on=1"], "cannot be learned"),
         (["corpus.task=chess"], "corpus.task=chess does not exist"),
+        (["cell=rnn", "init.forget_bias=1"], "init.forget_bias=1 needs a forget gate, and cell=rnn has none"),
+        (["cell=phased_lstm", "trainer.precision=bf16-true"], "too coarse for the time stamps"),
+        (["corpus.primary.mode=max"], "mode=max is the wrong way for perplexity: set min"),
+        (["trainer.give_up=true"], r"trainer\.give_up=true needs corpus\.primary\.hopeless"),
+        (["+published.beauty=1"], r"published\.beauty is no figure"),
+        (["corpus=book", "samples.temperatures=[]"], r"samples\.temperatures=\[\] makes no sense"),
         (["corpus=palindromes", "data=poems"], "data.dev_size is missing"),
         (["cell=numpy_lstm", "model.input=one_hot"], "cell=numpy_lstm has no model.input=one_hot"),
         (["model=one_hot", "model.pretrained_embeddings=x.txt"], "needs model.input=embedding"),

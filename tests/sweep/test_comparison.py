@@ -13,14 +13,16 @@ from rich.console import Console
 from tangsweep.console import readable
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import MetricsFile
-from tangsweep.sweep import accuracy, comparison, curves
+from tangsweep.sweep import accuracy, comparison, curves, grouping
+from tests.conftest import made
 
 
 def record(folder: Path, name: str, **changes: Any) -> RunFolder:
-    run = RunFolder.create(folder / f"{name}-00000000")
+    run = made(folder / f"{name}-00000000")
     run.config.write_text("seed: 0\n")
     result = {
         "status": "done",
+        "overrides": [],
         "primary": {"metric": "perplexity", "mode": "min"},
         "dev": {"perplexity": 120.5},
         "train": {"perplexity": 90.25},
@@ -59,7 +61,7 @@ def sweep(home: Path) -> Path:
         error="it broke",
         best_epoch=None,
     )
-    killed = RunFolder.create(folder / "killed-00000000")
+    killed = made(folder / "killed-00000000")
     killed.config.write_text("seed: 0\n")
     (folder / "notes").mkdir()
     return folder
@@ -75,7 +77,7 @@ def test_best_first_and_every_run_shown(sweep: Path) -> None:
         "worse": "done",
         "nan": "diverged",
         "broken": "failed",
-        "killed": "unfinished",
+        "killed": "crashed",
     }
 
 
@@ -89,7 +91,7 @@ def test_files_and_console(sweep: Path, capsys: pytest.CaptureFixture[str]) -> N
         "90.2",
         "diverged",
         "failed",
-        "unfinished",
+        "crashed",
         "corpus: tang",
         "curves.html",
     ):
@@ -135,7 +137,7 @@ def test_names_that_clash_are_told_apart_and_unlike_texts_are_named(
 ) -> None:
     folder = home / "outputs" / "s"
     record(folder, "adam")
-    other = RunFolder.create(folder / "adam-11111111")
+    other = made(folder / "adam-11111111")
     result = json.loads((folder / "adam-00000000" / "result.json").read_text())
     baselines = {"uniform": 90.0, "unigram": 80.0, "bigram": 70.0}
     corpus = {"name": "sample", "vocabulary_fingerprint": "a", "dev_fingerprint": "b"}
@@ -218,6 +220,7 @@ def solving(folder: Path, cell: str, length: int, seed: int, accuracy: float, so
         baselines={"uniform": 10.0},
         corpus={"name": "palindromes", "length": length, "dev_fingerprint": str(length)},
         seed=seed,
+        overrides=[f"cell={cell}", f"corpus.length={length}", f"seed={seed}"],
     )
     run.metrics.unlink()
     metrics = MetricsFile(run.metrics)
@@ -236,7 +239,7 @@ def test_tasks_with_accuracy_are_ranked_by_it(home: Path, capsys: pytest.Capture
     shown = capsys.readouterr().out
     read = pd.read_csv(folder / "comparison.csv")
     assert read["dev_accuracy"].tolist() == [1.0, 0.9995, 0.5, 0.25]
-    for text in ("0.9995", "solved", "budget", "baselines: uniform 10", "solved.html", "accuracy.html"):
+    for text in ("0.9995", "solved", "budget", "guessing: accuracy 0.1", "solved.html", "accuracy.html"):
         assert text in shown
     assert "do not compare" not in shown
     rates = pd.read_csv(folder / "solved.csv").set_index(["group", "length"])
@@ -249,12 +252,38 @@ def test_tasks_with_accuracy_are_ranked_by_it(home: Path, capsys: pytest.Capture
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_failed_run_is_no_unsolved_seed(home: Path) -> None:
+    folder = home / "outputs" / "s"
+    solving(folder, "lstm", 5, 0, 1.0, 300)
+    solving(folder, "lstm", 5, 1, 0.5, None)
+    [broken] = folder.glob("*seed-1*")
+    result = json.loads((broken / "result.json").read_text())
+    (broken / "result.json").write_text(json.dumps(result | {"status": "failed", "dev": None, "last": None}))
+    comparison.close(folder)
+    rates = pd.read_csv(folder / "solved.csv").iloc[0]
+    assert (rates["seeds"], rates["solved"], str(rates["accuracies"])) == (1, 1, "1.0")
+
+
+def test_groups_are_what_differs() -> None:
+    runs = {
+        "a": ["cell=lstm", "seed=0", "split_seed=3", "trainer.max_steps=9"],
+        "b": ["cell=lstm", "seed=1", "split_seed=4", "trainer.max_steps=9"],
+        "c": ["cell=rnn", "seed=0", "split_seed=3", "trainer.max_steps=9"],
+    }
+    assert grouping.groups(runs, without=("seed",)) == {
+        "a": "cell-lstm_split_seed-3",
+        "b": "cell-lstm_split_seed-4",
+        "c": "cell-rnn_split_seed-3",
+    }
+    assert grouping.groups({"only": ["cell=lstm"]}, without=()) == {"only": "run"}
+
+
 def test_a_mean_over_seeds_ends_where_the_first_seed_ends(home: Path) -> None:
     folder = home / "outputs" / "s"
     solving(folder, "lstm", 5, 0, 1.0, 100)
     solving(folder, "lstm", 5, 1, 0.5, None)
     named = {p.name.rpartition("-")[0]: RunFolder(p) for p in folder.iterdir()}
-    drawn = accuracy.chart(accuracy.read(named), "").to_dict()
+    drawn = accuracy.chart(accuracy.read(named, dict.fromkeys(named, "lstm")), "").to_dict()
     means = next(iter(drawn["datasets"][drawn["layer"][1]["data"]["name"]] for _ in [0]))
     assert [(row["step"], row["accuracy"]) for row in means] == [(0, 0.75), (100, 0.75)]
-    assert {row["group"] for row in means} == {"cell-lstm_length-5"}
+    assert {row["group"] for row in means} == {"lstm"}

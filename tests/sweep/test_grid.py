@@ -1,21 +1,64 @@
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.sweep.grid import expand, merged, swept_keys
+from tangsweep.sweep.grid import every_job, expand, swept_keys, union
 
 
 def test_every_combination_in_the_order_written() -> None:
-    overrides = merged({}, ["optimizer=a,b", "seed=range(2)", "x.y=[1,2]", "+new=1", "~gone"])
+    [overrides] = union([{}], ["optimizer=a,b", "seed=range(2)", "x.y=[1,2]", "+new=1", "~gone"])
     assert swept_keys(overrides) == ["optimizer", "seed"]
     fixed = ["x.y=[1,2]", "+new=1", "~gone"]
     assert expand(overrides) == [[f"optimizer={o}", f"seed={s}", *fixed] for o in ("a", "b") for s in (0, 1)]
 
 
 def test_the_command_line_narrows_the_file() -> None:
-    overrides = merged({"optimizer": "a,b,c", "lr": "1,2"}, ["optimizer=b", "lr=3,4"])
+    [overrides] = union([{"optimizer": "a,b,c", "lr": "1,2"}], ["optimizer=b", "lr=3,4"])
     assert expand(overrides) == [["optimizer=b", "lr=3"], ["optimizer=b", "lr=4"]]
 
 
 def test_a_continuous_range_is_refused() -> None:
     with pytest.raises(UserError, match=r"lr=interval\(0,1\) is a continuous range"):
-        expand(merged({}, ["lr=interval(0,1)"]))
+        every_job(union([{}], ["lr=interval(0,1)"]))
+
+
+GRIDS = [
+    {"optimizer": "sgd", "lr": "1,2", "seed": "0,1"},
+    {"optimizer": "adam,adamw", "lr": "3", "seed": "0,1"},
+]
+
+
+def jobs(*arguments: str) -> list[str]:
+    return [" ".join(part.partition("=")[2] for part in job) for job in every_job(union(GRIDS, arguments))]
+
+
+def test_the_union_of_grids() -> None:
+    assert jobs() == [
+        "sgd 1 0",
+        "sgd 1 1",
+        "sgd 2 0",
+        "sgd 2 1",
+        "adam 3 0",
+        "adam 3 1",
+        "adamw 3 0",
+        "adamw 3 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["optimizer=adam", "seed=5"], ["adam 3 5"]),
+        (["optimizer=sgd,adamw", "seed=0"], ["sgd 1 0", "sgd 2 0", "adamw 3 0"]),
+        (["lr=2,3", "seed=1"], ["sgd 2 1", "adam 3 1", "adamw 3 1"]),
+        (["lr=9", "seed=0"], ["sgd 9 0", "adam 9 0", "adamw 9 0"]),
+        (["optimizer=lion", "seed=0", "lr=1"], ["lion 1 0"]),
+        (["seed=0", "lr=1", "x=7"], ["sgd 1 0 7"]),
+    ],
+)
+def test_the_command_line_chooses_among_grids(arguments: list[str], expected: list[str]) -> None:
+    assert jobs(*arguments) == expected
+
+
+def test_a_job_of_two_grids_is_trained_once() -> None:
+    twice = union([{"lr": "1,2"}, {"lr": "2,3"}], [])
+    assert every_job(twice) == [["lr=1"], ["lr=2"], ["lr=3"]]

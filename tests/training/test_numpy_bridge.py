@@ -14,6 +14,7 @@ from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.training import assemble, numpy_bridge
+from tangsweep.training.budget import Budget
 from tangsweep.training.checkpoints import Checkpoints
 from tangsweep.training.goal import Goal
 from tangsweep.training.history import History
@@ -143,7 +144,9 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     model = assemble.model(prepared)
     module = assemble.module(prepared, model, None)
     trainer = assemble.trainer(
-        config, half, [History(10, []), Goal({"mode": "min"}, False), Checkpoints(half, "min", None)]
+        config,
+        half,
+        [History(10, []), Goal({"mode": "min"}, False, Budget(None)), Checkpoints(half, "min", None)],
     )
     trainer.fit(
         module,

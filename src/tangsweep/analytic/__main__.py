@@ -114,7 +114,10 @@ def draw(norms: pd.DataFrame, path: Path) -> None:
         )
         .properties(width=520, height=320)
     )
-    chart.save(str(path), **({"inline": True} if path.suffix == ".html" else {}))
+    try:
+        chart.save(str(path), **({"inline": True} if path.suffix == ".html" else {}))
+    except OSError as error:
+        raise UserError(f"--out {path} cannot be written ({error.strerror})") from error
 
 
 if __name__ == "__main__":

@@ -23,11 +23,12 @@ class Data(Protocol):
     """What every data module offers beside Lightning's `train_dataloader`."""
 
     pad: int | None  # the target that is no text, where it is scored
+    whole_sequences: bool  # a row of a batch is a sequence; else a piece of one long text
 
     def dev_batches(self) -> Iterable[Batch]:
         """The development set, for `evaluate`; Lightning's own validation loop is not used."""
         ...
 
     def sides(self) -> dict[str, Iterable[Batch]]:
-        """What the closing scores are of: `dev`, and `train` where it can be scored whole."""
+        """What the closing scores are of: `dev`, `train` where it can be scored whole, and more by name."""
         ...

@@ -6,7 +6,7 @@ import torch
 from tangsweep.batches.batch import Batch
 from tangsweep.corpora.frequency import Waves
 
-EVALUATION_BATCH = 500
+AT_ONCE = 50_000  # time steps of all rows of an evaluation batch together
 
 
 def of_palindromes(digits: np.ndarray) -> Batch:
@@ -33,7 +33,8 @@ def of_waves(waves: Waves, time_input: bool) -> Batch:
     )
 
 
-def cut(batch: Batch, size: int = EVALUATION_BATCH) -> list[Batch]:
-    """The rows of `batch` in batches of `size`, for evaluation."""
+def cut(batch: Batch, at_once: int = AT_ONCE) -> list[Batch]:
+    """The rows of `batch` in batches of at most `at_once` time steps, for evaluation."""
+    size = max(1, at_once // batch.inputs.shape[1])
     parts = [[None] * len(batch.inputs) if t is None else t.split(size) for t in batch[:3]]
     return [Batch(*part) for part in zip(*parts, strict=False)]

@@ -80,6 +80,8 @@ class PoemData(L.LightningDataModule):
     The trainer asks for a new training loader each epoch (reload_dataloaders_every_n_epochs=1).
     """
 
+    whole_sequences = True
+
     def __init__(
         self, encoded: Encoded, batch_size: int, seed: int, width: int | None, score_pads: bool
     ) -> None:

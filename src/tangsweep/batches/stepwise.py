@@ -26,10 +26,15 @@ class Stepwise(L.LightningDataModule):
     pad = None
 
     def __init__(
-        self, draw: Callable[[int], Batch], every: int, sides: Mapping[str, Iterable[Batch]]
+        self,
+        draw: Callable[[int], Batch],
+        every: int,
+        sides: Mapping[str, Iterable[Batch]],
+        whole_sequences: bool = True,
     ) -> None:
         super().__init__()
         self.draw, self.every, self._sides = draw, every, dict(sides)
+        self.whole_sequences = whole_sequences
 
     def train_dataloader(self) -> Stretch:
         """Of the trainer's current epoch."""

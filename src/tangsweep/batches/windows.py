@@ -8,6 +8,7 @@ import torch
 from tangsweep.batches.batch import Batch
 from tangsweep.randomness import derive
 
+EVALUATION_BATCH = 256
 ROWS, WINDOW = 16, 100  # of evaluation: the text in so many rows, each read through with its state carried
 
 
@@ -48,6 +49,20 @@ def _rows(ids: np.ndarray, rows: int, length: int, padding: int) -> torch.Tensor
     padded = np.full(rows * length, padding, dtype=np.int64)
     padded[: len(ids)] = ids
     return torch.from_numpy(padded.reshape(rows, length))
+
+
+class Apart:
+    """The text cut into windows of `seq_len`, each from the initial state: how random windows are trained.
+
+    Every character but the first of each window is a target exactly once.
+    """
+
+    def __init__(self, ids: np.ndarray, seq_len: int) -> None:
+        count = max(1, len(ids) // (seq_len + 1))
+        self.rows = torch.from_numpy(ids[: count * (seq_len + 1)].astype(np.int64)).view(count, -1)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (Batch(rows[:, :-1], rows[:, 1:]) for rows in self.rows.split(EVALUATION_BATCH))
 
 
 class Random:

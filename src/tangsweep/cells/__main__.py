@@ -72,7 +72,13 @@ def openness(cell: PhasedLSTM, units: int, until: float) -> pd.DataFrame:
     times = torch.linspace(0, until, POINTS)
     k = cell.openness(times)[:, chosen]
     frames = [
-        pd.DataFrame({"unit": f"period {period[unit]:.1f}", "time": times.numpy(), "k": k[:, column].numpy()})
+        pd.DataFrame(
+            {
+                "unit": f"unit {unit}, period {period[unit]:.1f}",
+                "time": times.numpy(),
+                "k": k[:, column].numpy(),
+            }
+        )
         for column, unit in enumerate(chosen.tolist())
     ]
     return pd.concat(frames, ignore_index=True)
@@ -100,7 +106,10 @@ def draw(gates: pd.DataFrame, path: Path) -> None:
             .properties(width=560, height=60, title="How open units of a Phased LSTM are over time (k)")
         )
         save: dict[str, Any] = {"inline": True} if path.suffix == ".html" else {"scale_factor": 2}
-        chart.save(str(path), **save)
+        try:
+            chart.save(str(path), **save)
+        except OSError as error:
+            raise UserError(f"--out {path} cannot be written ({error.strerror})") from error
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ class GRU(nn.Module):
     """One layer's parameters, 3H(E + H + 1) + H numbers, and its step; `unroll` runs it over time."""
 
     gates = ("r", "z", "n")
-    reads_times = False
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

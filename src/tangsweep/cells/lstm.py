@@ -29,7 +29,6 @@ class LSTM(nn.Module):
     """One layer's parameters, 4H(E + H + 1) numbers, and its step; `unroll` runs it over time."""
 
     gates = ("i", "f", "g", "o")
-    reads_times = False
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

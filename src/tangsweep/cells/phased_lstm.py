@@ -42,7 +42,6 @@ class PhasedLSTM(nn.Module):
     """
 
     gates = ("i", "f", "g", "o")
-    reads_times = True
 
     def __init__(
         self,

@@ -27,7 +27,6 @@ class RNN(nn.Module):
     """
 
     gates = ("h",)
-    reads_times = False
 
     def __init__(self, input_size: int, hidden_size: int, nonlinearity: str = "tanh") -> None:
         super().__init__()

@@ -9,11 +9,10 @@ from torch import Tensor
 class Cell(Protocol):
     """What every cell offers; a state is a NamedTuple of (B, H) tensors whose first is h.
 
-    `gates` names the blocks of its weights, `reads_times` says whether time stamps change its output.
+    `gates` names the blocks of its weights; most cells do not look at time stamps.
     """
 
     gates: tuple[str, ...]
-    reads_times: bool
 
     def initial_state(self, batch: int) -> Any: ...
     def project(self, x: Tensor, times: Tensor) -> Tensor: ...

@@ -11,6 +11,8 @@ import os
 import warnings
 from collections.abc import Sequence
 
+from tangsweep.errors import UserError
+
 PAD, OOV, BOS, EOS = range(4)
 MARKS = ("<pad>", "<oov>", "<bos>", "<eos>")  # of poems
 UNKNOWN = MARKS[OOV]
@@ -49,7 +51,10 @@ class Vocabulary:
 
 
 def build(texts: Sequence[str], min_freq: int, marks: Sequence[str] = MARKS) -> Vocabulary:
-    """`marks`, then the characters that occur `min_freq` times in `texts` (none empty), by frequency."""
+    """`marks`, then the characters that occur `min_freq` times in `texts` (none empty), by frequency.
+
+    Raises UserError where no character does.
+    """
     with _quiet():
         from fastNLP import DataSet
         from fastNLP import Vocabulary as FastVocabulary
@@ -57,6 +62,8 @@ def build(texts: Sequence[str], min_freq: int, marks: Sequence[str] = MARKS) -> 
         counted = FastVocabulary(min_freq=min_freq, padding=None, unknown=None)
         counted.from_dataset(DataSet({"characters": [list(text) for text in texts]}), field_name="characters")
         ordered = [counted.to_word(i) for i in range(len(counted))]
+    if not ordered:
+        raise UserError(f"no character occurs data.min_freq={min_freq} times: lower it")
     return Vocabulary([*marks, *ordered])
 
 

@@ -41,7 +41,9 @@ def load(path: Path) -> Trained:
         weights = {name.removeprefix("model."): value for name, value in stored["state_dict"].items()}
         model = build(config["cell"], config["model"], described["inputs"], len(known))
     except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{file} is no checkpoint of this project (it lacks {error})") from error
+        raise UserError(
+            f"{file} is no checkpoint of this version of the project (it lacks {error}): train again"
+        ) from error
     try:
         model.load_state_dict(weights)
     except RuntimeError:

@@ -13,19 +13,26 @@ from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import Show, Table
 
 COLUMNS = ("step", "temperature", "text")
+CONTINUED = ("prompt", "read", "temperature", "continuation")
 
 
 class Sample(NamedTuple):
-    """One text; a line of samples.txt, line breaks written as ⏎."""
+    """One text; a line of samples.txt, line breaks written as ⏎.
+
+    `prompt` is what the text was to continue, with characters that the model does not know left out of
+    what it read.
+    """
 
     step: int | str
     temperature: float
     text: str
+    prompt: str = ""
 
     @property
     def line(self) -> str:
         how = "greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"
-        return f"{self.step:>6}  {how:<15}  {self.text.replace(chr(10), '⏎')}\n"
+        marked = f"[{self.prompt}] " if self.prompt else ""
+        return f"{self.step:>6}  {how:<15}  {marked}{self.text.replace(chr(10), '⏎')}\n"
 
 
 class Samples(L.Callback):
@@ -49,6 +56,15 @@ class Samples(L.Callback):
         self.letters = [token for token in vocabulary.tokens if token not in MARKS]
         self.samples: list[Sample] = []
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"samples": [list(sample) for sample in self.samples]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """samples.txt and W&B's table as they were at the checkpoint."""
+        self.samples = [Sample(*sample) for sample in state_dict["samples"]]
+        atomic_write(self.folder.samples, "".join(sample.line for sample in self.samples))
+        self._show(None)
+
     def on_train_batch_end(
         self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int
     ) -> None:
@@ -60,11 +76,13 @@ class Samples(L.Callback):
         writer = Writer(module.model, self.vocabulary)
         starts = [first] * len(self.temperatures)
         texts = writer.write(starts, self.length - 1, self.temperatures, derive(self.seed, "sample", step))
-        module.model.train()
         new = [Sample(step, *pair) for pair in zip(self.temperatures, texts, strict=True)]
         self.samples += new
         append(self.folder, new)
-        self.show(Table("samples", COLUMNS, self.samples), step)
+        self._show(step)
+
+    def _show(self, step: int | None) -> None:
+        self.show(Table("samples", COLUMNS, [sample[:3] for sample in self.samples]), step)
 
 
 def continuations(
@@ -77,13 +95,19 @@ def continuations(
     temperature: float,
     seed: int,
 ) -> None:
-    """`length` more characters of each prompt; characters that the model does not know are left out."""
+    """`length` more characters of each prompt; a prompt of which nothing is known is not continued."""
     writer = Writer(model, vocabulary)
-    known = [text for text in (writer.accepted(prompt, "") for prompt in prompts) if text]
-    texts = [writer.write([text], length, [temperature], seed)[0] for text in known]
-    ended = [Sample("end", temperature, text) for text in texts]
+    ended, rows = [], []
+    for prompt in prompts:
+        read = writer.accepted(prompt, "")
+        text = (
+            writer.write([read], length, [temperature], seed)[0][len(read) :] if read else "(nothing known)"
+        )
+        lost = f", read as: {read}" if read not in ("", prompt) else ""
+        ended.append(Sample("end", temperature, text, prompt + lost))
+        rows.append((prompt, read, temperature, text))
     append(folder, ended)
-    show(Table("continuations", COLUMNS[1:], [sample[1:] for sample in ended]), None)
+    show(Table("continuations", CONTINUED, rows), None)
 
 
 def append(folder: RunFolder, samples: Sequence[Sample]) -> None:

@@ -17,11 +17,11 @@ BEGINNING = "<bos>"  # what a model of poems reads before the first character
 class Writer:
     """Continues texts with a trained model; marks such as `<oov>` are never written.
 
-    Model: anything with the `forward` of LanguageModel; its dropout is off when this is made.
+    Model: anything with the `forward` of LanguageModel; while it writes, its dropout is off.
     """
 
     def __init__(self, model: Any, vocabulary: Vocabulary) -> None:
-        self.model, self.vocabulary = model.eval(), vocabulary
+        self.model, self.vocabulary = model, vocabulary
         self._device = next(model.parameters()).device
         self._barred = torch.tensor([token in MARKS for token in vocabulary.tokens], device=self._device)
 
@@ -50,6 +50,15 @@ class Writer:
         Starts are known characters, at least one each, and of one length; each text has its own random
         numbers, from (seed, start, temperature).
         """
+        training = self.model.training
+        self.model.eval()
+        texts = self._write(starts, length, temperatures, seed)
+        self.model.train(training)
+        return texts
+
+    def _write(
+        self, starts: Sequence[str], length: int, temperatures: Sequence[float], seed: int
+    ) -> list[str]:
         first = [BEGINNING] if BEGINNING in self.vocabulary else []
         ids = [self.vocabulary.encode([*first, *start]) for start in starts]  # type: ignore[arg-type]
         logits, carry = self.model(torch.tensor(ids, device=self._device))

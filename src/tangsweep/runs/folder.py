@@ -2,10 +2,13 @@
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
-from tangsweep import places
 from tangsweep.errors import UserError
+from tangsweep.runs import faults
+
+REPLACED = ".replaced-"  # in the name of a folder whose run was trained anew
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -23,8 +26,10 @@ def atomic_write(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        faults.point(f"writing {path.name}")
         temporary.chmod(0o644)
         temporary.replace(path)
+        faults.point(f"wrote {path.name}")
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -39,23 +44,6 @@ def cannot_write(path: Path, error: OSError) -> UserError:
     )
 
 
-def refusal(existing: list[Path], wanted: int) -> str:
-    """The one line for runs that cannot start because their folders exist."""
-    if wanted == 1:
-        ended = "" if (existing[0] / "result.json").exists() else " that did not end"
-        return (
-            f"{places.shown(existing[0])} already holds a run{ended}, and runs are never overwritten: "
-            "remove or rename it, or choose another sweep.name"
-        )
-    finished = sum((path / "result.json").exists() for path in existing)
-    which = f"{finished} ended, {len(existing) - finished} did not end"
-    named = f"{places.shown(existing[0])}{', …' if len(existing) > 1 else ''}"
-    return (
-        f"{len(existing)} of {wanted} runs exist already ({which}: {named}) and are never overwritten: "
-        "remove or rename them, or choose another sweep.name"
-    )
-
-
 class RunFolder:
     """`outputs/<sweep>/<run>/` and the names of what lies in it."""
 
@@ -67,19 +55,32 @@ class RunFolder:
         self.log = path / "train.log"
         self.poems = path / "poems.txt"
         self.samples = path / "samples.txt"
+        self.interrupted = path / "interrupted"  # there while a run was stopped and not yet continued
+        self.lock = path / ".lock"
+        self.holder = path / ".lock.json"  # who holds the lock, for messages only
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
 
-    @classmethod
-    def create(cls, path: Path) -> "RunFolder":
-        """A new folder. Raises UserError where it exists already: no run is ever overwritten."""
+    def prepare(self) -> None:
+        """Make what is missing. Raises UserError where it cannot be written."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-            (path / "checkpoints").mkdir()
-        except FileExistsError:
-            raise UserError(refusal([path], 1)) from None
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise cannot_write(path, error) from error
-        return cls(path)
+            raise cannot_write(self.path, error) from error
+
+    def set_aside(self) -> Path:
+        """Move everything but the lock into a folder beside this one, which is returned."""
+        beside = self.path.with_name(
+            f"{self.path.name}{REPLACED}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        )
+        beside.mkdir()
+        for path in sorted(self.path.iterdir()):
+            if path not in (self.lock, self.holder):
+                path.rename(beside / path.name)
+        return beside
+
+    @property
+    def replaced(self) -> bool:
+        """Whether this is a folder that `set_aside` made: of a run that was trained anew."""
+        return REPLACED in self.path.name

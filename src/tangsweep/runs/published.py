@@ -1,18 +1,29 @@
 """The figures published for an experiment, and ours of the same name beside them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from tangsweep.errors import UserError
+
 # Which figure of a record a key of `published` in conf/experiment/ is compared with. Training figures are
-# those at the end of training, over the whole training text; of the held-out text, those of the best epoch.
+# those at the end of training, over the whole training text (`train_windows`: of a book in windows of
+# data.seq_len, each from zero state); of the held-out text, those of the best epoch.
 WHERE = {
     "vocabulary": ("corpus", "vocabulary"),
-    "train_loss": ("last", "train", "loss"),
-    "train_accuracy": ("last", "train", "accuracy"),
     "train_perplexity": ("last", "train", "perplexity"),
+    "train_windows_loss": ("last", "train_windows", "loss"),
+    "train_windows_accuracy": ("last", "train_windows", "accuracy"),
     "dev_perplexity": ("dev", "perplexity"),
     "nats_per_sequence": ("dev", "nats_per_sequence"),
 }
+
+
+def check(published: Mapping[str, Any]) -> None:
+    """Raises UserError for a figure that no record has."""
+    for name in published:
+        if name not in WHERE:
+            raise UserError(f"published.{name} is no figure of a record; there are: {', '.join(WHERE)}")
 
 
 def beside(published: Mapping[str, float], result: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
@@ -36,4 +47,5 @@ def line(figures: Mapping[str, Mapping[str, float | None]]) -> str:
 def _shown(figure: float | None) -> str:
     if figure is None:
         return "none"
-    return f"{figure:,.0f}" if figure == int(figure) else f"{figure:,.4g}"
+    whole = math.isfinite(figure) and figure == int(figure)
+    return f"{figure:,.0f}" if whole else f"{figure:,.4g}"

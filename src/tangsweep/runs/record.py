@@ -1,6 +1,7 @@
 """The files that a run leaves to be read by others: metrics.csv while it runs, result.json at its end."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ COLUMNS = (
     "lr",
     "characters_per_second",  # trained on, without the time for evaluation
     "val/loss",  # nats per character of the development set
+    "val/bits_per_character",
     "val/perplexity",
     "val/accuracy",
     "seconds",  # since training began
@@ -42,6 +44,24 @@ class MetricsFile:
         self.path = path
         self._file: TextIO | None = None
 
+    def rows(self) -> list[dict[str, Any]]:
+        """What was written so far, numbers as numbers, without empty values or a broken last line."""
+        if not self.path.exists():
+            return []
+        with self.path.open(encoding="utf-8", newline="") as file:
+            read = [row for row in csv.DictReader(file) if None not in row.values()]
+        return [{key: _number(value) for key, value in row.items() if value} for row in read]
+
+    def cut(self, step: int) -> list[dict[str, Any]]:
+        """Drop every row after `step`; what is left, as `rows` gives it."""
+        kept = [row for row in self.rows() if row["step"] <= step]
+        lines = io.StringIO(newline="")
+        writer = csv.DictWriter(lines, COLUMNS)
+        writer.writeheader()
+        writer.writerows(kept)
+        atomic_write(self.path, lines.getvalue())
+        return kept
+
     def append(self, row: Mapping[str, Any]) -> None:
         """Raises UserError where the disk is full; a key outside COLUMNS is a ValueError."""
         try:
@@ -58,6 +78,10 @@ class MetricsFile:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _number(text: str) -> float | int:
+    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
 def write_result(folder: RunFolder, result: Mapping[str, Any]) -> None:

@@ -39,7 +39,10 @@ def or_null(rule: Rule) -> Rule:
 
 
 def list_of(rule: Rule) -> Rule:
-    return Rule(f"a list, each {rule.words}", lambda v: isinstance(v, list) and all(map(rule.holds, v)))
+    return Rule(
+        f"a list of at least one, each {rule.words}",
+        lambda v: isinstance(v, list) and v != [] and all(map(rule.holds, v)),
+    )
 
 
 COUNT = Rule("a whole number of at least 1", lambda v: _whole(v) and v >= 1)

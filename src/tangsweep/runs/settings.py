@@ -7,16 +7,23 @@ from tangsweep.errors import UserError
 from tangsweep.runs import rules
 from tangsweep.runs.identity import flat
 from tangsweep.runs.rules import Rule, one_of, or_null
+from tangsweep.runs.state import RERUN
 
 GROUPS = (
     "corpus", "data", "cell", "model", "init", "optimizer", "scheduler", "trainer", "logger", "sweep",
     "poems", "samples",
 )  # fmt: skip
 
+READS_TIMES = ("phased_lstm",)  # cells whose output depends on time stamps
+FORGETS = ("lstm", "numpy_lstm", "phased_lstm")  # cells with a forget gate
+BETTER = {"perplexity": "min", "loss": "min", "accuracy": "max"}
+
 RULES: dict[str, Rule] = {
     "seed": rules.NATURAL,
+    "rerun": one_of(*RERUN),
+    "unlock": rules.FLAG,
     "sweep.name": or_null(rules.FOLDER),
-    "corpus.primary.metric": one_of("perplexity", "loss", "accuracy"),
+    "corpus.primary.metric": one_of(*BETTER),
     "corpus.primary.mode": one_of("min", "max"),
     "data.batch_size": rules.COUNT,
     "cell.name": rules.TEXT,
@@ -41,8 +48,8 @@ RULES: dict[str, Rule] = {
 }
 OPTIONAL: dict[str, Rule] = {  # keys of some files of a group only
     "logger.mode": or_null(one_of("online", "offline", "disabled")),
-    "corpus.primary.solved": or_null(rules.OPENING),
-    "corpus.primary.hopeless": or_null(rules.SHARE),
+    "corpus.primary.solved": or_null(rules.POSITIVE),
+    "corpus.primary.hopeless": or_null(rules.POSITIVE),
 }
 # The options of each cell; `cells/named.py` builds them (torch is not imported here).
 CELLS: dict[str, dict[str, Rule]] = {
@@ -59,7 +66,6 @@ CELLS: dict[str, dict[str, Rule]] = {
         "cell.peepholes": rules.FLAG,
     },
 }
-READS_TIMES = ("phased_lstm",)  # cells whose output depends on time stamps
 
 
 def check(config: Mapping[str, Any]) -> None:
@@ -73,6 +79,7 @@ def check(config: Mapping[str, Any]) -> None:
     rules.hold(RULES, values)
     rules.hold({key: rule for key, rule in OPTIONAL.items() if key in values}, values)
     _check_cell(values)
+    _check_primary(values)
     if values["trainer.max_epochs"] is None and values["trainer.max_steps"] is None:
         raise UserError("nothing ends the run: set trainer.max_epochs or trainer.max_steps")
     if values.get("scheduler.T_max", 0) is None:
@@ -87,5 +94,24 @@ def _check_cell(values: Mapping[str, Any]) -> None:
     for key in values:
         if key.startswith("cell.") and key != "cell.name" and key not in CELLS[name]:
             raise UserError(f"{key} does not exist for cell={name}")
+    if values["init.forget_bias"] and name not in FORGETS:
+        raise UserError(
+            f"init.forget_bias={values['init.forget_bias']} needs a forget gate, and cell={name} has none: "
+            "set it to 0"
+        )
+    precision = values["trainer.precision"]
+    if name in READS_TIMES and precision in ("bf16-true", "16-true"):
+        raise UserError(
+            f"trainer.precision={precision} is too coarse for the time stamps of cell={name}: "
+            "take 32-true or a mixed precision"
+        )
     if values.get("cell.learn_r_on") and values["cell.r_on"] == 1:
         raise UserError("cell.r_on=1 cannot be learned: start below 1, or set cell.learn_r_on=false")
+
+
+def _check_primary(values: Mapping[str, Any]) -> None:
+    metric, mode = values["corpus.primary.metric"], values["corpus.primary.mode"]
+    if BETTER[metric] != mode:
+        raise UserError(f"corpus.primary.mode={mode} is the wrong way for {metric}: set {BETTER[metric]}")
+    if values["trainer.give_up"] and values.get("corpus.primary.hopeless") is None:
+        raise UserError("trainer.give_up=true needs corpus.primary.hopeless: from which score on to go on")

@@ -9,14 +9,16 @@ import pandas as pd
 import vl_convert
 
 from tangsweep.runs.folder import RunFolder, atomic_write
-from tangsweep.sweep.solving import SEED
 
 COLUMNS = ["run", "group", "step", "accuracy"]
 
 
-def write(folder: Path, runs: Mapping[str, RunFolder], caption: str) -> bool:
-    """accuracy.html (self-contained) and accuracy.png of the runs by name; False where none has a row."""
-    points = read(runs)
+def write(folder: Path, runs: Mapping[str, RunFolder], groups: Mapping[str, str], caption: str) -> bool:
+    """accuracy.html (self-contained) and accuracy.png of the runs by name; False where none has a row.
+
+    `groups` names what a run's seeds have in common.
+    """
+    points = read(runs, groups)
     if points.empty:
         return False
     with alt.data_transformers.disable_max_rows():
@@ -26,12 +28,9 @@ def write(folder: Path, runs: Mapping[str, RunFolder], caption: str) -> bool:
     return True
 
 
-def read(runs: Mapping[str, RunFolder]) -> pd.DataFrame:
-    """One row a run and evaluation; `group` is the run's name without its seed."""
-    frames = [
-        _read(run).assign(run=name, group=SEED.sub("", name).strip("_") or "all")
-        for name, run in runs.items()
-    ]
+def read(runs: Mapping[str, RunFolder], groups: Mapping[str, str]) -> pd.DataFrame:
+    """One row a run and evaluation."""
+    frames = [_read(run).assign(run=name, group=groups[name]) for name, run in runs.items()]
     return pd.concat([f for f in frames if len(f)] or [pd.DataFrame(columns=COLUMNS)])
 
 

@@ -13,7 +13,9 @@ from tangsweep import places
 from tangsweep.console import console, readable, say
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import read_result
+from tangsweep.runs.state import of
 from tangsweep.sweep import accuracy, curves, solving
+from tangsweep.sweep.grouping import groups
 
 # Column → its heading on the console and in Markdown, by the metric that ranks; comparison.csv has all.
 PERPLEXITY = {
@@ -29,15 +31,17 @@ ACCURACY = {
     "run": "run",
     "status": "status",
     "dev_accuracy": "dev accuracy",
+    "last_dev_accuracy": "at end",
     "dev_loss": "dev loss",
     "steps": "steps",
     "ended": "ended",
     "solved_step": "solved at",
     "seconds": "seconds",
 }
-FINE = ("dev_accuracy", "dev_loss")  # shown with four decimals
+FINE = ("dev_accuracy", "last_dev_accuracy", "dev_loss")  # shown with four decimals
 MAY_DIFFER = ("corpus", "uniform", "unigram", "bigram")  # columns where they do, else in the caption
 ALSO = (
+    "overrides",
     "metric",
     "last_dev_perplexity",
     "last_dev_accuracy",
@@ -59,12 +63,13 @@ def close(folder: Path) -> None:
     shown = {**columns, **{key: key for key in MAY_DIFFER if runs[key].nunique() > 1}}
     console.print(_console_table(runs, shown))
     say(caption)
-    atomic_write(folder / "comparison.csv", runs.to_csv(index=False))
+    atomic_write(folder / "comparison.csv", runs.drop(columns="overrides").to_csv(index=False))
     atomic_write(folder / "comparison.md", f"{_markdown(runs, shown)}\n\n{caption}\n")
     named = {row["run"]: RunFolder(folder / row["folder"]) for _, row in runs.iterrows()}
     files = "comparison.csv, comparison.md"
     if ranked_by_accuracy(runs):
-        files += ", accuracy.html, accuracy.png" if accuracy.write(folder, named, caption) else ""
+        of_seeds = groups(dict(zip(runs["run"], runs["overrides"], strict=True)), without=("seed",))
+        files += ", accuracy.html, accuracy.png" if accuracy.write(folder, named, of_seeds, caption) else ""
     else:
         files += ", curves.html, curves.png" if curves.write(folder, named, caption) else ""
     if solving.write(folder, runs):
@@ -74,7 +79,8 @@ def close(folder: Path) -> None:
 
 def table(folder: Path) -> pd.DataFrame:
     """One row a run that has a config, best development score first; nothing without a folder."""
-    paths = sorted(path.parent for path in folder.glob("*/config.yaml"))
+    paths = [path.parent for path in sorted(folder.glob("*/config.yaml"))]
+    paths = [path for path in paths if not RunFolder(path).replaced]
     short = [path.name.rpartition("-")[0] for path in paths]
     clashing = {name for name, count in Counter(short).items() if count > 1}
     rows = [
@@ -95,11 +101,12 @@ def ranked_by_accuracy(runs: pd.DataFrame) -> bool:
 def _row(path: Path) -> dict[str, Any]:
     result = read_result(RunFolder(path))
     if result is None:
-        return {"status": "unfinished"}
+        return {"status": of(RunFolder(path)).value, "overrides": []}
     last, dev = result.get("last") or {}, result.get("dev") or {}
     return {
         "status": result["status"],
         "metric": result["primary"]["metric"],
+        "overrides": result["overrides"],
         "dev_perplexity": _perplexity(result.get("dev")),
         "dev_accuracy": dev.get("accuracy"),
         "dev_loss": dev.get("loss"),
@@ -138,7 +145,10 @@ def describe(runs: pd.DataFrame) -> str:
     same = [key for key in MAY_DIFFER[1:] if runs[key].nunique() == 1]
     if same:
         given = runs.dropna(subset=same).iloc[0]
-        parts.append("baselines: " + ", ".join(f"{key} {readable(given[key])}" for key in same))
+        if ranked_by_accuracy(runs):
+            parts.append(f"guessing: accuracy {1 / given['uniform']:.2g}")
+        else:
+            parts.append("baselines: " + ", ".join(f"{key} {readable(given[key])}" for key in same))
     if runs["scored_on"].nunique() > 1 and not ranked_by_accuracy(runs):
         parts.append("runs scored on different text or vocabularies: their perplexities do not compare")
     return "; ".join(parts)

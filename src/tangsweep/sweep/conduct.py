@@ -1,7 +1,8 @@
 """A sweep from its jobs' overrides to the closing table; the sweeper plugin calls it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.types import Override
@@ -12,8 +13,9 @@ from tangsweep import places
 from tangsweep.console import say
 from tangsweep.errors import UserError
 from tangsweep.runs import identity
-from tangsweep.runs.folder import refusal
-from tangsweep.sweep.grid import expand, swept_keys
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.state import RERUN, State, of
+from tangsweep.sweep.grid import every_job, swept_keys
 from tangsweep.tasks.named import TASKS, named
 from tangsweep.tasks.task import Corpus
 from tangsweep.training.prepare import Prepared, check, prepare, report_found
@@ -30,25 +32,35 @@ class Job(NamedTuple):
 
 
 def conduct(
-    overrides: Sequence[Override], params: Sequence[str], chosen: str | None, compose: Compose, launch: Launch
+    grids: Sequence[Sequence[Override]],
+    params: Sequence[str],
+    chosen: str | None,
+    compose: Compose,
+    launch: Launch,
 ) -> list[Any]:
-    """Check every job, refuse folders that exist, launch, and close with the comparison.
+    """Check every job, launch those that are not done, and close with the comparison.
 
-    `params` are the keys that the sweep file varies and `chosen` is its name, if there is one.
+    The jobs are those of all `grids`. `params` are the keys that the sweep file varies and `chosen` is its
+    name, if there is one.
     Raises UserError before the first run starts where any job is wrong, and SystemExit(1) after the
     closing table where a run failed.
     """
-    jobs = _jobs(overrides, params, chosen, compose)
+    jobs = _jobs(grids, params, chosen, compose)
     prepared = _prepared(jobs)
-    _refuse(prepared)
+    _refuse_twice(prepared)
     report_found(prepared)
     folder = prepared[0].folder.parent
-    say(f"{len(jobs)} runs into {places.shown(folder)}")
-    # A job must not resolve the corpus again: where the sample stands in now, it does for all.
-    pinned = [[*job.overrides, f"corpus.name={p.corpus.name}"] for job, p in zip(jobs, prepared, strict=True)]
+    wanted = _wanted(prepared, jobs[0].config["rerun"])
+    say(f"{describe(wanted)} into {places.shown(folder)}")
+    # A job must not resolve the corpus otherwise: where the sample stands in now, it does for all.
+    pinned = [
+        [*job.overrides, *(["sweep.stands_in=true"] if p.corpus.fallback else [])]
+        for job, p in zip(jobs, prepared, strict=True)
+        if wanted[p.folder].trained
+    ]
     returns: Sequence[JobReturn] = []
     try:
-        returns = launch(pinned)
+        returns = launch(pinned) if pinned else []
     finally:
         from tangsweep.sweep import comparison  # pandas and Altair, only now that they are needed
 
@@ -59,16 +71,17 @@ def conduct(
 
 
 def _jobs(
-    overrides: Sequence[Override], params: Sequence[str], chosen: str | None, compose: Compose
+    grids: Sequence[Sequence[Override]], params: Sequence[str], chosen: str | None, compose: Compose
 ) -> list[Job]:
     """Every combination, with the sweep's name and the readable part of each run's folder."""
+    overrides = [override for grid in grids for override in grid]
     swept = swept_keys(overrides)
     shown = list(dict.fromkeys([*params, *swept])) or [o.get_key_element() for o in overrides]
     named = any(o.get_key_element() == "sweep.name" for o in overrides)
     name = identity.clean(chosen or "_".join(shown)) or "single"
     jobs = []
-    for job in expand(overrides):
-        varied = identity.slug([o for o in job if o.partition("=")[0] in shown and "sweep.name" not in o])
+    for job in every_job(grids):
+        varied = identity.slug([o for o in job if o.partition("=")[0] in shown])
         job = [*job, f"sweep.varied='{varied}'", *([] if named else [f"sweep.name='{name}'"])]
         composed = compose(job)
         own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
@@ -87,14 +100,35 @@ def _prepared(jobs: Sequence[Job]) -> list[Prepared]:
     return [prepare(job.config, job.overrides, corpora[n]) for n, job in enumerate(jobs)]
 
 
-def _refuse(prepared: Sequence[Prepared]) -> None:
-    folders = [p.folder for p in prepared]
-    twice = [folder.name for folder, count in Counter(folders).items() if count > 1]
+def _refuse_twice(prepared: Sequence[Prepared]) -> None:
+    twice = [folder.name for folder, count in Counter(p.folder for p in prepared).items() if count > 1]
     if twice:
         raise UserError(f"the sweep holds the same run twice ({twice[0]}): name each value once")
-    existing = [folder for folder in folders if folder.exists()]
-    if existing:
-        raise UserError(refusal(existing, len(folders)))
+
+
+class Standing(NamedTuple):
+    """Where a run of the sweep stands before it starts, and whether this command trains it."""
+
+    state: State
+    trained: bool
+
+
+def _wanted(prepared: Sequence[Prepared], rerun: str) -> dict[Path, Standing]:
+    states = {p.folder: of(RunFolder(p.folder)) for p in prepared}
+    return {folder: Standing(state, state in RERUN[rerun]) for folder, state in states.items()}
+
+
+def describe(wanted: Mapping[Path, Standing]) -> str:
+    """`6 runs, 2 to train (1 missing, 1 interrupted), 4 left as they are (3 done, 1 diverged)`."""
+    trained = Counter(s.state.value for s in wanted.values() if s.trained)
+    left = Counter(s.state.value for s in wanted.values() if not s.trained)
+    if not left and set(trained) == {State.MISSING}:
+        return f"{len(wanted)} runs"
+    parts = [f"{len(wanted)} runs"]
+    for counts, what in ((trained, "to train"), (left, "left as they are")):
+        named = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        parts.append(f"{counts.total()} {what}" + (f" ({named})" if counts else ""))
+    return ", ".join(parts)
 
 
 def _failed(job: JobReturn) -> bool:

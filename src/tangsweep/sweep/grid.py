@@ -10,16 +10,43 @@ from hydra.core.override_parser.types import Override
 from tangsweep.errors import UserError
 
 
-def merged(
-    params: Mapping[str, str], arguments: Sequence[str], config_loader: ConfigLoader | None = None
-) -> list[Override]:
-    """The sweep file's parameters, each replaced by the command line's word on the same key.
+def union(
+    grids: Sequence[Mapping[str, str]], arguments: Sequence[str], config_loader: ConfigLoader | None = None
+) -> list[list[Override]]:
+    """The sweep file's grids, each narrowed by the command line, which adds what is new to all of them.
 
-    The loader lets `optimizer=glob(*)` look up what exists.
+    What the command line says of a key stands in the place of every grid's values, but where the grids
+    differ in that key and some hold a value that it names: then it chooses among them, and a grid that
+    holds none falls away. The loader lets `optimizer=glob(*)` look up what exists.
     """
-    written = [f"{key}={value}" for key, value in params.items()]
-    parsed = OverridesParser.create(config_loader).parse_overrides([*written, *arguments])
-    return list({override.get_key_element(): override for override in parsed}.values())
+    parser = OverridesParser.create(config_loader)
+    given = {o.get_key_element(): o for o in parser.parse_overrides(list(arguments))}
+    found = [
+        {o.get_key_element(): o for o in parser.parse_overrides([f"{k}={v}" for k, v in grid.items()])}
+        for grid in grids
+    ]
+    for key, override in given.items():
+        held = [_choices(grid[key]) if key in grid else None for grid in found]
+        wanted = _choices(override)
+        chosen = [wanted if h is None else [choice for choice in wanted if choice in h] for h in held]
+        if any(h != held[0] for h in held) and any(chosen):
+            pairs = [(grid, picked) for grid, picked in zip(found, chosen, strict=True) if picked]
+            found = [grid | {key: _rejoined(parser, picked)} for grid, picked in pairs]
+        else:
+            found = [grid | {key: override} for grid in found]
+    return [list(grid.values()) for grid in found]
+
+
+def _rejoined(parser: OverridesParser, choices: Sequence[str]) -> Override:
+    """One override with several values again."""
+    key = choices[0].partition("=")[0]
+    return parser.parse_override(f"{key}={','.join(choice.partition('=')[2] for choice in choices)}")
+
+
+def every_job(grids: Sequence[Sequence[Override]]) -> list[list[str]]:
+    """The jobs of all grids, a job that several hold once."""
+    jobs = [job for grid in grids for job in expand(grid)]
+    return list({tuple(sorted(job)): job for job in reversed(jobs)}.values())[::-1]
 
 
 def swept_keys(overrides: Sequence[Override]) -> list[str]:

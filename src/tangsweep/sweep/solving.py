@@ -1,6 +1,5 @@
 """Which runs solved their task, how often and how fast: results that are bimodal, never means alone."""
 
-import re
 from pathlib import Path
 
 import altair as alt
@@ -8,27 +7,24 @@ import pandas as pd
 import vl_convert
 
 from tangsweep.runs.folder import atomic_write
-
-SEED = re.compile(r"(^|_)seed-\d+")
-LENGTH = re.compile(r"(^|_)length-\d+")
+from tangsweep.sweep.grouping import groups
 
 
 def write(folder: Path, runs: pd.DataFrame) -> bool:
-    """solved.csv, solved.html (self-contained) and solved.png; False where no run has a length to solve."""
-    runs = runs[runs["length"].notna()]
+    """solved.csv, solved.html (self-contained) and solved.png; False where no run has a length to solve.
+
+    Of runs that ended: one that failed says nothing about its cell.
+    """
+    runs = runs[runs["length"].notna() & runs["status"].isin(["done", "diverged"])]
     if runs.empty:
         return False
-    runs = runs.assign(group=[group(name) for name in runs["run"]])
+    named = groups(dict(zip(runs["run"], runs["overrides"], strict=True)), without=("seed", "corpus.length"))
+    runs = runs.assign(group=runs["run"].map(named))
     atomic_write(folder / "solved.csv", rates(runs).to_csv(index=False))
     drawn = chart(runs)
     atomic_write(folder / "solved.html", drawn.to_html(inline=True))
     atomic_write(folder / "solved.png", vl_convert.vegalite_to_png(drawn.to_json(), scale=2))
     return True
-
-
-def group(run: str) -> str:
-    """A run's name without its seed and its length."""
-    return LENGTH.sub("", SEED.sub("", run)).strip("_") or "all"
 
 
 def rates(runs: pd.DataFrame) -> pd.DataFrame:
@@ -46,7 +42,7 @@ def rates(runs: pd.DataFrame) -> pd.DataFrame:
                 "steps_to_solve_least": solved.min(),
                 "steps_to_solve_median": solved.median(),
                 "steps_to_solve_most": solved.max(),
-                "accuracies": " ".join(f"{a:.3f}" for a in sorted(same["dev_accuracy"].fillna(0))),
+                "accuracies": " ".join(f"{a:.3f}" for a in sorted(same["dev_accuracy"].dropna())),
             }
         )
     return pd.DataFrame(rows)

@@ -25,7 +25,7 @@ RULES = {
     "data.min_freq": rules.COUNT,
     "model.input": one_of("embedding", "one_hot"),
     "trainer.val_every": rules.COUNT,
-    "samples.every": rules.COUNT,
+    "samples.every": or_null(rules.COUNT),
     "samples.length": rules.COUNT,
     "samples.temperatures": rules.list_of(rules.NOT_NEGATIVE),
     "samples.prompts": rules.list_of(rules.TEXT),
@@ -61,7 +61,7 @@ class Books:
 
     def data(self, encoded: Encoded, config: Config) -> Any:
         from tangsweep.batches.stepwise import Stepwise
-        from tangsweep.batches.windows import Contiguous, Random, for_evaluation
+        from tangsweep.batches.windows import Apart, Contiguous, Random, for_evaluation
 
         values, ids = config["data"], encoded.train.ids
         rows, seq_len = values["batch_size"], values["seq_len"]
@@ -70,13 +70,19 @@ class Books:
             if values["windows"] == "contiguous"
             else Random(ids, rows, seq_len, config["seed"])
         )
-        sides = {"train": for_evaluation(ids), "dev": for_evaluation(encoded.dev.ids)}
-        return Stepwise(windows.window, config["trainer"]["val_every"], sides)
+        sides: dict[str, Any] = {
+            "train": for_evaluation(ids),
+            "train_windows": Apart(ids, seq_len),  # as the course reports measured, most likely
+            "dev": for_evaluation(encoded.dev.ids),
+        }
+        return Stepwise(windows.window, config["trainer"]["val_every"], sides, whole_sequences=False)
 
     def callbacks(self, encoded: Encoded, config: Config, folder: RunFolder, show: Show) -> list[Any]:
         from tangsweep.generation.samples import Samples
 
         values = config["samples"]
+        if values["every"] is None:
+            return []
         return [
             Samples(
                 encoded.vocabulary,

@@ -62,13 +62,12 @@ class Poems:
         """A source is read once, for the config that needs most of it."""
         wanted: dict[Source, list[int | None]] = {}
         for config in configs:
-            source, count = Source.of(config["corpus"]), settings(config).poems_to_read
-            wanted.setdefault(source, []).append(count)
+            wanted.setdefault(_source(config), []).append(settings(config).poems_to_read)
         found = {
             source: resolve(source, None if None in counts else max(c for c in counts if c is not None))
             for source, counts in wanted.items()
         }
-        return [found[Source.of(c["corpus"])].first(settings(c).poems_to_read) for c in configs]
+        return [found[_source(c)].first(settings(c).poems_to_read) for c in configs]
 
     def encode(self, corpus: Corpus, config: Config) -> Encoded:
         return encode(corpus, settings(config))
@@ -105,6 +104,10 @@ class Poems:
         poems = collection.compose(Poet(model, encoded.vocabulary), config["poems"], config["seed"])
         atomic_write(folder.poems, collection.as_text(poems))
         show(Table("poems", collection.COLUMNS, poems), None)
+
+
+def _source(config: Config) -> Source:
+    return Source("sample") if config["sweep"]["stands_in"] else Source.of(config["corpus"])
 
 
 def settings(config: Config) -> PoemSettings:

@@ -97,7 +97,6 @@ def trainer(config: dict[str, Any], folder: RunFolder, callbacks: Sequence[L.Cal
         devices=1,
         precision=settings["precision"],
         max_epochs=-1 if settings["max_epochs"] is None else settings["max_epochs"],
-        max_steps=-1 if settings["max_steps"] is None else settings["max_steps"],
         gradient_clip_val=settings["gradient_clip_val"],
         callbacks=list(callbacks),
         plugins=[AtomicCheckpointIO()],

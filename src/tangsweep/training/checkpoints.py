@@ -42,8 +42,13 @@ class Checkpoints(L.Callback):
             self.stopped = trainer.should_stop = True
         trainer.save_checkpoint(self.folder.last)
 
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+        """A run that was continued after its last epoch has nothing left to train."""
+        trainer.should_stop = trainer.should_stop or self.stopped
+
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch}
+        return {"best": self.best, "best_epoch": self.best_epoch, "stopped": self.stopped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best, self.best_epoch = state_dict["best"], state_dict["best_epoch"]
+        for name, value in state_dict.items():
+            setattr(self, name, value)

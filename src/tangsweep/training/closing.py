@@ -33,5 +33,5 @@ def _both(model: LanguageModel, data: Data, oov: Oov) -> dict[str, Any]:
     for side, batches in data.sides().items():
         unknown = oov.get(side, {"positions": 0, "unseen_types": 0})
         tally = evaluate(model, batches, data.pad)
-        found[side] = scores(tally, unknown["positions"], unknown["unseen_types"])
+        found[side] = scores(tally, unknown["positions"], unknown["unseen_types"], data.whole_sequences)
     return found

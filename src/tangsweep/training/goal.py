@@ -5,6 +5,8 @@ from typing import Any
 
 import pytorch_lightning as L
 
+from tangsweep.training.budget import Budget
+
 AGAIN = 2  # so many evaluations in a row must reach the mark
 
 
@@ -15,7 +17,8 @@ class Goal(L.Callback):
     where at the first evaluation after half of all steps it is worse than `primary["hopeless"]`.
     """
 
-    def __init__(self, primary: Mapping[str, Any], give_up: bool) -> None:
+    def __init__(self, primary: Mapping[str, Any], give_up: bool, budget: Budget) -> None:
+        self.budget = budget
         self.sign = 1.0 if primary["mode"] == "max" else -1.0
         self.mark = primary.get("solved")
         self.hopeless = primary.get("hopeless") if give_up else None
@@ -33,10 +36,14 @@ class Goal(L.Callback):
         value, step = module.primary_value, trainer.global_step
         if self.mark is not None:
             self._count(self.sign * value >= self.sign * self.mark, step)
-        if not self.halfway and step >= trainer.estimated_stepping_batches / 2:
+        if not self.halfway and step >= self.budget.total(trainer) / 2:
             self.halfway = True
             if self.hopeless is not None and self.sign * value < self.sign * self.hopeless:
                 self.ended = "hopeless"
+        trainer.should_stop = trainer.should_stop or self.ended is not None
+
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+        """A run that was continued after it ended has nothing left to train."""
         trainer.should_stop = trainer.should_stop or self.ended is not None
 
     def _count(self, reached: bool, step: int) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tangsweep.metrics import Tally
+from tangsweep.runs import faults
 from tangsweep.training.scoring import evaluate
 
 Row = Mapping[str, Any]
@@ -33,8 +34,10 @@ class History(L.Callback):
 
     def __init__(self, every: int, sinks: list[Callable[[Row], None]]) -> None:
         self.every, self.sinks = every, sinks
+        self.elapsed = 0.0  # from the start of training to the last evaluation, over all attempts
         self.seconds = 0.0  # spent in training epochs, without evaluation
         self.characters = 0
+        self._started: float | None = None  # when this attempt would have started, had it been the only one
         self._epoch_started: float | None = None
         self._lr = math.nan
         self._pending: list[dict[str, Tensor]] = []
@@ -47,15 +50,30 @@ class History(L.Callback):
         """Trained on so far, without the time for evaluation; None before the first epoch's end."""
         return round(self.characters / self.seconds, 1) if self.seconds else None
 
+    @property
+    def so_far(self) -> float:
+        """Seconds of training until now, over all attempts."""
+        return self.elapsed if self._started is None else round(time.perf_counter() - self._started, 3)
+
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
-        self._started = time.perf_counter()
-        self._evaluate(trainer, module, {"step": 0, "epoch": 0})
+        self._started = time.perf_counter() - self.elapsed
+        if trainer.global_step == 0:
+            self._evaluate(trainer, module, {"step": 0, "epoch": 0})
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: Any) -> None:
         self._epoch_started = time.perf_counter()
 
     def on_exception(self, trainer: L.Trainer, module: Any, exception: BaseException) -> None:
         self._leave_epoch()
+
+    def state_dict(self) -> dict[str, Any]:
+        """At an epoch's end, where nothing is pending."""
+        kept = ("elapsed", "seconds", "characters", "_last_finite")
+        return {name: getattr(self, name) for name in kept}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)
 
     def _leave_epoch(self) -> None:
         if self._epoch_started is not None:
@@ -72,6 +90,7 @@ class History(L.Callback):
         self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int
     ) -> None:
         self._pending.append(outputs)
+        faults.point("step")
         if trainer.global_step % self.every == 0:
             self._write(self._steps_row(trainer))
 
@@ -104,8 +123,7 @@ class History(L.Callback):
         }
 
     def _row(self, trainer: L.Trainer) -> dict[str, Any]:
-        seconds = round(time.perf_counter() - self._started, 3)
-        return {"step": trainer.global_step, "epoch": trainer.current_epoch + 1, "seconds": seconds}
+        return {"step": trainer.global_step, "epoch": trainer.current_epoch + 1, "seconds": self.so_far}
 
     def _evaluate(self, trainer: L.Trainer, module: Any, row: dict[str, Any]) -> None:
         """The development set's scores into `module.dev` and, with `row`, to the sinks."""
@@ -113,10 +131,12 @@ class History(L.Callback):
         module.dev = dev = evaluate(module.model, batches, module.pad)
         row |= {
             "val/loss": dev.loss,
+            "val/bits_per_character": dev.loss / math.log(2),
             "val/perplexity": dev.perplexity,
             "val/accuracy": dev.accuracy,
-            "seconds": round(time.perf_counter() - self._started, 3),
+            "seconds": self.so_far,
         }
+        self.elapsed = self.so_far
         self._write(row)
         if not math.isfinite(dev.loss):
             raise Diverged(row["step"], self._last_finite)

@@ -37,13 +37,15 @@ class Training(L.LightningModule):
         self._left: Carry | None = None  # what the batch before left
 
     def configure_optimizers(self) -> Any:
-        optimizer = self._optimizer(self.model.parameters())
+        optimizer = self._optimizer(self.model.parameter_groups())
         if self._scheduler is None:
             return optimizer
         return [optimizer], [self._scheduler(optimizer)]
 
     def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
         torch.manual_seed(derive(self.seed, "dropout", self.global_step))
+        if batch.carry and self._left is None:
+            raise RuntimeError("the batch goes on from a state that no batch before left")
         carry = self._left if batch.carry else None
         losses, left = self.model.nats(batch.inputs, batch.targets, batch.times, carry)
         self._left = left.detached()
@@ -62,3 +64,11 @@ class Training(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["tangsweep"] = self._described
+        if self._left is not None:
+            checkpoint["tangsweep_carry"] = [[list(state) for state in self._left.states], self._left.steps]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if "tangsweep_carry" in checkpoint:
+            tensors, steps = checkpoint["tangsweep_carry"]
+            kinds = [type(cell.initial_state(1)) for cell in self.model.cells]
+            self._left = Carry([kind(*state) for kind, state in zip(kinds, tensors, strict=True)], steps)

@@ -9,12 +9,12 @@ from tangsweep.analytic import limits
 from tangsweep.console import say, warn_of_sample
 from tangsweep.corpora import word_vectors
 from tangsweep.errors import UserError
-from tangsweep.runs import identity, settings
+from tangsweep.runs import identity, published, settings
 from tangsweep.tasks.named import named
 from tangsweep.tasks.task import Config, Corpus, Encoded, Task
 
 SHOWN = 7  # corpora of a sweep that are described
-PINNED = ("corpus.name=", "sweep.varied=")  # overrides that the sweeper adds; no user wrote them
+PINNED = ("sweep.stands_in=", "sweep.varied=")  # overrides that the sweeper adds; no user wrote them
 
 
 class Prepared(NamedTuple):
@@ -36,6 +36,7 @@ class Prepared(NamedTuple):
 def check(config: Config) -> None:
     """Raises UserError for the first value that makes no sense, alone or with the others."""
     settings.check(config)
+    published.check(config["published"])
     named(config).check(config)
     if config["cell"]["name"] == limits.CELL and (lacking := limits.complaint(config)):
         raise UserError(lacking)
@@ -56,9 +57,15 @@ def prepare(config: dict[str, Any], overrides: list[str], corpus: Corpus | None 
     config = config | {"corpus": config["corpus"] | {"name": corpus.name}}
     digest = identity.config_hash(config, corpus.fingerprint)
     written = [o for o in overrides if not o.startswith(PINNED)]
-    varied = config["sweep"]["varied"] or identity.slug([o for o in written if "sweep.name=" not in o])
-    folder = places.outputs() / (config["sweep"]["name"] or "single") / f"{varied}-{digest}"
+    varied = config["sweep"]["varied"] or identity.slug(written)
+    folder = _folder(places.outputs() / (config["sweep"]["name"] or "single"), varied, digest)
     return Prepared(config, written, task, corpus, task.encode(corpus, config), digest, folder)
+
+
+def _folder(sweep: Path, varied: str, digest: str) -> Path:
+    """The folder that the run of this hash has already, whatever it was called; else a new name."""
+    known = [path for path in sorted(sweep.glob(f"*-{digest}")) if path.is_dir()]
+    return known[0] if known else sweep / f"{varied}-{digest}"
 
 
 def _check_gpu(accelerator: str) -> None:

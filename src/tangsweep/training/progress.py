@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tangsweep.console import score
+from tangsweep.training.budget import Budget
 
 REDRAWS_PER_SECOND = 4
 
@@ -14,7 +15,7 @@ REDRAWS_PER_SECOND = 4
 class ProgressBar(L.Callback):
     """Steps done of all steps, with the epoch and the development set's `metric` so far."""
 
-    def __init__(self, name: str, metric: str, console: Console) -> None:
+    def __init__(self, name: str, metric: str, budget: Budget, console: Console) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -26,11 +27,11 @@ class ProgressBar(L.Callback):
             transient=True,
             disable=not console.is_terminal,
         )
-        self._name, self._metric = name, metric
+        self._name, self._metric, self._budget = name, metric, budget
         self._task: TaskID | None = None
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        steps = trainer.estimated_stepping_batches
+        steps = self._budget.total(trainer)
         self._task = self._bar.add_task(self._name, total=steps, state="")
         if not self._bar.disable:
             self._bar.start()

@@ -2,8 +2,8 @@
 
 import logging
 import signal
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as L
@@ -12,13 +12,17 @@ import torch
 from omegaconf import OmegaConf
 
 from tangsweep.console import console, logging_to
-from tangsweep.errors import UserError
-from tangsweep.runs import provenance, published
+from tangsweep.errors import named
+from tangsweep.runs import lock, provenance, published
+from tangsweep.runs import state as states
 from tangsweep.runs.folder import RunFolder, atomic_write
-from tangsweep.runs.record import MetricsFile, Table, write_result
+from tangsweep.runs.record import MetricsFile, Table, read_result, write_result
+from tangsweep.runs.state import State
 from tangsweep.training import assemble
+from tangsweep.training.budget import Budget
 from tangsweep.training.checkpoints import Checkpoints
 from tangsweep.training.closing import closing_scores
+from tangsweep.training.continuing import Continued, take_up
 from tangsweep.training.goal import Goal
 from tangsweep.training.history import Diverged, History, Row
 from tangsweep.training.module import Training
@@ -29,30 +33,46 @@ from tangsweep.training.wandb_mirror import WandbMirror
 log = logging.getLogger(__name__)
 
 
-def run(prepared: Prepared) -> dict[str, Any]:
-    """Train one run and write its record, which is also returned; a run that raises is `failed`.
+def run(prepared: Prepared, rerun: str = "unfinished", unlock: bool = False) -> dict[str, Any]:
+    """Train one run, or go on with it, and write its record, which is also returned.
 
-    Raises UserError, before anything is written, where the folder exists; lets KeyboardInterrupt pass,
-    leaving no record.
+    What its folder already holds decides, once its lock is held: a state that `rerun` leaves alone gives
+    the record that is there, and a run that another process trains `{"status": "running"}`. A run that
+    raises is `failed`. Raises UserError where the folder cannot be written or locked; lets
+    KeyboardInterrupt pass, after the run is marked as interrupted.
     """
+    folder = RunFolder(prepared.folder)
+    try:
+        with lock.hold(folder, unlock):
+            state = states.at_rest(folder)
+            if state not in states.RERUN[rerun]:
+                return {**(read_result(folder) or {"status": state.value}), "skipped": True}
+            return _attempt(prepared, folder, take_up(folder, state))
+    except lock.Held as held:
+        return {"status": State.RUNNING.value, "run_id": prepared.name, "holder": str(held)}
+
+
+def _attempt(prepared: Prepared, folder: RunFolder, before: Continued) -> dict[str, Any]:
     result = _header(prepared)
-    folder = RunFolder.create(prepared.folder)
     atomic_write(folder.config, OmegaConf.to_yaml(prepared.config))
-    mirror, failed = None, True
+    mirror = None
     with logging_to(folder.log):
         try:
-            try:
-                mirror = assemble.mirror(prepared, folder)
-                _train(prepared, folder, mirror, result)
-            except Exception as error:
-                log.exception("the run failed")
-                named = str(error) if isinstance(error, UserError) else repr(error)
-                result |= {"status": "failed", "error": named}
-            write_result(folder, result)
-            failed = result["status"] == "failed"
+            mirror = assemble.mirror(prepared, folder)
+            if mirror is not None:
+                mirror.replay(before.rows)
+            _train(prepared, folder, mirror, before, result)
+        except Exception as error:
+            log.exception("the run failed")
+            result |= {"status": "failed", "error": named(error)}
+        except KeyboardInterrupt:
+            atomic_write(folder.interrupted, "")
+            raise
         finally:
             if mirror is not None:
-                mirror.finish(failed)
+                mirror.finish(result["status"] == "failed")
+        # Last of all: a kill before this repeats the closing from the last checkpoint, W&B's file included.
+        write_result(folder, result)
     return result
 
 
@@ -86,6 +106,7 @@ class Callbacks(NamedTuple):
     """What watches a run's training, and is asked about it afterwards."""
 
     history: History
+    budget: Budget
     goal: Goal
     checkpoints: Checkpoints
     metrics: MetricsFile
@@ -97,6 +118,7 @@ class Callbacks(NamedTuple):
         return {
             "ended": self.goal.ended or ("patience" if self.checkpoints.stopped else "budget"),
             "solved_step": self.goal.solved_step,
+            "seconds": self.history.so_far,
             "chars_per_second": self.history.characters_per_second,
         }
 
@@ -104,18 +126,27 @@ class Callbacks(NamedTuple):
 def _callbacks(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None) -> Callbacks:
     """The goal is asked after the evaluation that History makes, and checkpoints are written last."""
     settings, primary = prepared.config["trainer"], prepared.config["corpus"]["primary"]
-    metrics, bar = MetricsFile(folder.metrics), ProgressBar(prepared.name, primary["metric"], console)
+    budget = Budget(settings["max_steps"])
+    metrics = MetricsFile(folder.metrics)
+    bar = ProgressBar(prepared.name, primary["metric"], budget, console)
     sinks: list[Callable[[Row], None]] = [metrics.append, bar.evaluated, *([mirror.log] if mirror else [])]
     return Callbacks(
         History(settings["log_every"], sinks),
-        Goal(primary, settings["give_up"]),
+        budget,
+        Goal(primary, settings["give_up"], budget),
         Checkpoints(folder, primary["mode"], settings["patience"]),
         metrics,
         bar,
     )
 
 
-def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, result: dict[str, Any]) -> None:
+def _train(
+    prepared: Prepared,
+    folder: RunFolder,
+    mirror: WandbMirror | None,
+    before: Continued,
+    result: dict[str, Any],
+) -> None:
     """Fills `result` as it goes, so that a late failure loses none of what was found before."""
     config, encoded, task = prepared.config, prepared.encoded, prepared.task
     torch.set_num_threads(config["trainer"]["threads"])
@@ -123,20 +154,24 @@ def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, re
     data, model = task.data(encoded, config), assemble.model(prepared)
     module = assemble.module(prepared, model, data.pad)
     watching, show = _callbacks(prepared, folder, mirror), mirror.table if mirror else _unmirrored
-    history, goal, checkpoints, metrics, bar = watching
+    history, budget, goal, checkpoints, metrics, bar = watching
     texts = task.callbacks(encoded, config, folder, show)
-    trainer = assemble.trainer(config, folder, (history, goal, checkpoints, *texts, bar))
+    trainer = assemble.trainer(config, folder, (history, budget, goal, *texts, checkpoints, bar))
     try:
-        result |= _fit(trainer, module, data)
+        ended = _fit(trainer, module, data, before.checkpoint)
     finally:
         bar.close()
         metrics.close()
-    result |= watching.found | {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        "wandb": mirror.identity if mirror else None,
-    }
+    result |= (
+        watching.found
+        | ended
+        | {
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "epochs": trainer.current_epoch,
+            "steps": trainer.global_step,
+            "wandb": mirror.identity if mirror else None,
+        }
+    )
     finite, unknown = result["status"] == "done", encoded.facts.get("oov", {})
     result |= closing_scores(model, data, folder, checkpoints.best_epoch, finite, unknown)
     if checkpoints.best_epoch:
@@ -146,22 +181,22 @@ def _train(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, re
         mirror.summarize(result)
 
 
-def _fit(trainer: L.Trainer, module: Training, data: Any) -> dict[str, Any]:
-    """How training ended, and its seconds."""
-    started = time.perf_counter()
+def _fit(trainer: L.Trainer, module: Training, data: Any, checkpoint: Path | None) -> dict[str, Any]:
+    """How training ended. Raises KeyboardInterrupt for Ctrl-C and SIGTERM."""
     ended: dict[str, Any] = {"status": "done"}
     try:
-        trainer.fit(module, datamodule=data)
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     except Diverged as diverged:
         ended = {
             "status": "diverged",
+            "ended": "diverged",
             "diverged_step": diverged.step,
             "last_finite_loss": diverged.last_finite_loss,
         }
     except SystemExit as left:  # what Lightning makes of Ctrl-C, after it has switched Ctrl-C off
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt from left
-    return ended | {"seconds": round(time.perf_counter() - started, 3)}
+    return ended
 
 
 def _unmirrored(table: Table, step: int | None) -> None:

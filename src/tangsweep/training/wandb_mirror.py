@@ -1,17 +1,21 @@
 """Everything W&B: one W&B run a run, a mirror of the files in the run's folder."""
 
+import logging
 import os
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import wandb
 
 from tangsweep.errors import UserError
+from tangsweep.runs import faults
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import Table
 
+log = logging.getLogger(__name__)
+TAG = 64  # characters that W&B allows
 MODES = ("online", "offline", "disabled")
 
 
@@ -39,21 +43,31 @@ class WandbMirror:
         entity: str | None = None,
         mode: str | None = None,
     ) -> None:
+        chosen = _mode(mode)
+        if chosen == "offline":
+            supersede(folder)
         self.run = wandb.init(
             project=project,
             entity=entity,
-            mode=_mode(mode),  # type: ignore[arg-type]
+            mode=chosen,  # type: ignore[arg-type]
             id=wandb_id(folder),
             name=name,
             group=group,
             config=dict(config),
             dir=str(folder.path),
-            tags=[f"corpus:{config['corpus']['name']}"],
+            tags=[f"corpus:{config['corpus']['name']}"[:TAG]],
             reinit="create_new",
+            resume="allow" if chosen == "online" else None,
             settings=wandb.Settings(
                 console="off", silent=True, x_disable_stats=True, disable_git=True, save_code=False
             ),
         )
+
+    def replay(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The rows of earlier attempts: W&B cannot resume an offline run, online they are there already."""
+        if self.run.offline:
+            for row in rows:
+                self.log(row)
 
     def log(self, row: Mapping[str, Any]) -> None:
         """A row of metrics.csv, at its step."""
@@ -78,13 +92,27 @@ class WandbMirror:
         self.run.summary.update(ended | scores)
 
     def finish(self, failed: bool) -> None:
-        """Exactly once, however the run ended."""
-        self.run.finish(exit_code=1 if failed else 0)
+        """Exactly once, however the run ended; what W&B cannot do costs no record."""
+        faults.point("finishing W&B")
+        try:
+            self.run.finish(exit_code=1 if failed else 0)
+        except Exception:
+            log.exception("W&B could not be finished; the run's own files are complete")
+        faults.point("finished W&B")
 
     @property
     def identity(self) -> dict[str, str]:
         """What the record says: the id, and entity/project/id as W&B writes it."""
         return {"id": self.run.id, "path": self.run.path}
+
+
+def supersede(folder: RunFolder) -> None:
+    """Move the offline files of earlier attempts to wandb/superseded/: one history a run, never two."""
+    earlier = sorted((folder.path / "wandb").glob("offline-run-*"))
+    for path in earlier:
+        moved = folder.path / "wandb" / "superseded" / path.name
+        moved.parent.mkdir(exist_ok=True)
+        path.rename(moved)
 
 
 def wandb_id(folder: RunFolder) -> str:

@@ -1,0 +1,77 @@
+"""One process a run: a lock of the operating system, which the kernel releases when its holder dies."""
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+
+import filelock
+
+from tangsweep.errors import UserError
+from tangsweep.runs.folder import RunFolder, atomic_write, cannot_write
+
+
+class Held(Exception):
+    """Another live process trains this run; the text says which."""
+
+
+@contextlib.contextmanager
+def hold(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
+    """Be the only one to train the run in `folder`, which is made where it does not exist.
+
+    Raises Held where another process holds the lock, UserError where the folder cannot be written or
+    the file system knows no locks. With `unlock` no lock is taken.
+    """
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder.path, error) from error
+    if unlock:
+        yield
+        return
+    taken = _lock(folder)
+    try:
+        taken.acquire(timeout=0)
+    except filelock.Timeout:
+        raise Held(holder(folder)) from None
+    except (NotImplementedError, OSError) as error:
+        raise UserError(
+            f"{folder.lock} cannot be locked ({error}): make sure that no other process trains this run, "
+            "then give unlock=true"
+        ) from error
+    try:
+        said = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        atomic_write(folder.holder, json.dumps(said) + "\n")
+        yield
+    finally:
+        taken.release()
+
+
+def is_held(folder: RunFolder) -> bool:
+    """Whether a live process trains the run in `folder`; nothing is written."""
+    if not folder.lock.exists():
+        return False
+    probe = _lock(folder)
+    try:
+        probe.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    except (NotImplementedError, OSError):
+        return False
+    probe.release()
+    return False
+
+
+def holder(folder: RunFolder) -> str:
+    """Who held the lock last, for messages only."""
+    try:
+        said = json.loads(folder.holder.read_text(encoding="utf-8"))
+        return f"process {said['pid']} on {said['host']} since {said['since']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def _lock(folder: RunFolder) -> filelock.BaseFileLock:
+    return filelock.FileLock(folder.lock, fallback_to_soft=False)

@@ -1,0 +1,51 @@
+"""Where a run stands, as its folder tells."""
+
+from enum import StrEnum
+
+from tangsweep.runs import lock
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import read_result
+
+
+class State(StrEnum):
+    """Of one run; the first three are results."""
+
+    DONE = "done"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    RUNNING = "running"  # a live process holds its lock
+    INTERRUPTED = "interrupted"  # stopped by Ctrl-C or SIGTERM
+    CRASHED = "crashed"  # began, holds no record and no lock: killed, or the power went
+    MISSING = "missing"
+
+
+# What `rerun=` makes a command train; a run that is running is never touched.
+RERUN = {
+    "unfinished": {State.MISSING, State.INTERRUPTED, State.CRASHED, State.FAILED},
+    "failed": {State.FAILED},
+    "diverged": {State.DIVERGED},
+    "all": set(State) - {State.RUNNING},
+    "none": {State.MISSING},
+}
+
+
+def of(folder: RunFolder) -> State:
+    """The state of the run in `folder`, seen from outside: a lock that is held means running."""
+    if not folder.path.exists():
+        return State.MISSING
+    if lock.is_held(folder):
+        return State.RUNNING
+    return at_rest(folder)
+
+
+def at_rest(folder: RunFolder) -> State:
+    """The state of a run that nobody trains at this moment: what the holder of its lock sees.
+
+    A result.json that cannot be read counts for nothing: the run goes on from its checkpoint.
+    """
+    result = read_result(folder)
+    if result is not None:
+        return State(result["status"])
+    if folder.interrupted.exists():
+        return State.INTERRUPTED
+    return State.CRASHED if folder.config.exists() else State.MISSING

@@ -1,0 +1,33 @@
+"""How many optimizer steps a run may take."""
+
+from typing import Any
+
+import pytorch_lightning as L
+
+
+class Budget(L.Callback):
+    """Ends training after `max_steps`, in mid-epoch where that is so; None: the epochs decide.
+
+    Lightning's own `max_steps` is not used: with it a checkpoint of an epoch's end is taken up as one of
+    mid-epoch, and the epochs after it are shifted.
+    """
+
+    def __init__(self, max_steps: int | None) -> None:
+        self.max_steps = max_steps
+
+    def total(self, trainer: L.Trainer) -> float:
+        """Steps of the whole run if nothing stops it early."""
+        by_epochs = trainer.estimated_stepping_batches
+        return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
+
+    def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
+        self._look(trainer)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int
+    ) -> None:
+        self._look(trainer)
+
+    def _look(self, trainer: L.Trainer) -> None:
+        if self.max_steps is not None and trainer.global_step >= self.max_steps:
+            trainer.should_stop = True
