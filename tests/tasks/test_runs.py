@@ -264,6 +264,13 @@ class TestBooks:
         assert result["status"] == "done"
         assert folder.samples.read_text().count("] (nothing known)") == 5
 
+    def test_windows_follow_from_the_seed(self, book: tuple[str, ...]) -> None:
+        one, same, other = (data_of(prepared_for(*book, f"seed={s}")) for s in (1, 1, 2))
+        assert torch.equal(one.draw(3).inputs, same.draw(3).inputs)
+        assert not torch.equal(one.draw(3).inputs, other.draw(3).inputs)
+        for a, b in zip(one.dev_batches(), other.dev_batches(), strict=True):
+            assert torch.equal(a.inputs, b.inputs)
+
     def test_too_short_for_a_window(self, home: Path, book: tuple[str, ...]) -> None:
         (home / "tale.txt").write_text("too short", encoding="utf-8")
         with pytest.raises(UserError, match=r"tale\.txt is too short"):
