@@ -34,13 +34,14 @@ def main(composed: DictConfig) -> dict[str, Any]:
 def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
     """Prepare and train; `announced` says first what the corpus holds and last where files lie."""
     from tangsweep.console import say, summary
-    from tangsweep.runs import published
+    from tangsweep.runs import commands, published
     from tangsweep.training.prepare import prepare, report_found
 
     config: Any = OmegaConf.to_container(composed, resolve=True)
     prepared = prepare(config, list(HydraConfig.get().overrides.task))
     if announced:
         report_found([prepared])
+        commands.note(prepared.folder.parent, 1, 1)
 
     from tangsweep.training.run import run
 
@@ -48,6 +49,8 @@ def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
     say(summary(result, places.shown(prepared.folder)))
     if result.get("published"):
         say(published.line(result["published"]))
+    if result["status"] == "failed" and config["fail_fast"]:
+        raise SystemExit(1)  # Hydra's launchers would go on after any other exception
     if announced:
         say(f"files in {places.shown(prepared.folder)}")
     return result

@@ -38,7 +38,7 @@ MISTAKES = [
     ),
     (
         ["optimiser=sgd"],
-        "optimiser does not exist; there are: seed, rerun, unlock, published, sweep, poems, samples",
+        "optimiser does not exist; there are: seed, rerun, fail_fast, unlock, published, sweep, poems, samples",
     ),
     (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
     (
@@ -131,7 +131,10 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path) -> None:
     assert len({run.id for run in offline}) == 4
     assert [run.exit_codes for run in offline] == [[0]] * 4
     assert {run.group for run in offline} == {"optimizer_init.forget_bias"}
+    noted = json.loads((folder / "commands.jsonl").read_text())
+    assert (noted["arguments"], noted["runs"], noted["trained"]) == (command, 4, 4)
     assert {p.name for p in folder.iterdir() if p.is_file()} == {
+        "commands.jsonl",
         "comparison.csv",
         "comparison.md",
         "curves.html",
@@ -159,6 +162,7 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path) -> None:
         home, "train.py", *command, "sweep.name=optimizer_init.forget_bias", "optimizer=sgd,adam,rmsprop"
     )
     assert "6 runs, 2 to train (2 missing), 4 left as they are (4 done)" in enlarged.stdout
+    assert len((folder / "commands.jsonl").read_text().splitlines()) == 3
     more = records(home, "optimizer_init.forget_bias")
     assert len(more) == 6
     assert {name: more[name] for name in found} == found
@@ -184,6 +188,14 @@ def test_a_sweep_goes_on_after_failures_and_divergence(home: Path) -> None:
     [log] = (home / "outputs" / "mixed").glob("lr-1e300-*/train.log")
     assert "Traceback" in log.read_text()
     assert (home / "outputs" / "mixed" / "comparison.csv").exists()
+
+
+def test_fail_fast_ends_the_sweep_with_its_table(home: Path) -> None:
+    broken = ("-m", "optimizer.lr=1e300,0.1", "logger=csv", "fail_fast=true", "optimizer=sgd")
+    done = call(home, "train.py", *broken, "sweep.name=fast", *TINY)
+    assert done.returncode == 1
+    assert {name: r["status"] for name, r in records(home, "fast").items()} == {"lr-1e300": "failed"}
+    assert "comparison.csv" in done.stdout
 
 
 def test_a_sweep_file_narrowed_and_without_a_network(home: Path) -> None:

@@ -25,6 +25,7 @@ WRONG = {
     "seed": ["-1", "null", "1.5", "true"],
     "rerun": ["some"],
     "unlock": ["5"],
+    "fail_fast": ["5"],
     "data.poems": ["0", "-3", "1.5", "many"],
     "data.duplicates": ["maybe"],
     "data.min_chars": ["0"],

@@ -14,6 +14,7 @@ VOLATILE = frozenset(
         "corpus.root",
         "corpus.url",
         "corpus.verify",
+        "fail_fast",
         "logger",
         "published",
         "rerun",

@@ -21,6 +21,7 @@ BETTER = {"perplexity": "min", "loss": "min", "accuracy": "max"}
 RULES: dict[str, Rule] = {
     "seed": rules.NATURAL,
     "rerun": one_of(*RERUN),
+    "fail_fast": rules.FLAG,
     "unlock": rules.FLAG,
     "sweep.name": or_null(rules.FOLDER),
     "corpus.primary.metric": one_of(*BETTER),

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from tangsweep import places
 from tangsweep.console import say
 from tangsweep.errors import UserError
-from tangsweep.runs import identity
+from tangsweep.runs import commands, identity
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.state import RERUN, State, of
 from tangsweep.sweep.grid import every_job, swept_keys
@@ -52,6 +52,7 @@ def conduct(
     folder = prepared[0].folder.parent
     wanted = _wanted(prepared, jobs[0].config["rerun"])
     say(f"{describe(wanted)} into {places.shown(folder)}")
+    commands.note(folder, len(wanted), sum(standing.trained for standing in wanted.values()))
     # A job must not resolve the corpus otherwise: where the sample stands in now, it does for all.
     pinned = [
         [*job.overrides, *(["sweep.stands_in=true"] if p.corpus.fallback else [])]

@@ -44,9 +44,12 @@ def _rejoined(parser: OverridesParser, choices: Sequence[str]) -> Override:
 
 
 def every_job(grids: Sequence[Sequence[Override]]) -> list[list[str]]:
-    """The jobs of all grids, a job that several hold once."""
-    jobs = [job for grid in grids for job in expand(grid)]
-    return list({tuple(sorted(job)): job for job in reversed(jobs)}.values())[::-1]
+    """The jobs of all grids, a job that an earlier grid held left out."""
+    jobs: list[list[str]] = []
+    for grid in grids:
+        before = {tuple(sorted(job)) for job in jobs}
+        jobs += [job for job in expand(grid) if tuple(sorted(job)) not in before]
+    return jobs
 
 
 def swept_keys(overrides: Sequence[Override]) -> list[str]:
