@@ -6,9 +6,9 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
-from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.runs.folder import RunFolder
+from tangsweep.sweep.drawing import evaluated, save
 
 COLUMNS = ["run", "group", "step", "accuracy"]
 
@@ -21,10 +21,7 @@ def write(folder: Path, runs: Mapping[str, RunFolder], groups: Mapping[str, str]
     points = read(runs, groups)
     if points.empty:
         return False
-    with alt.data_transformers.disable_max_rows():
-        drawn = chart(points, caption)
-        atomic_write(folder / "accuracy.html", drawn.to_html(inline=True))
-        atomic_write(folder / "accuracy.png", vl_convert.vegalite_to_png(drawn.to_json(), scale=2))
+    save(chart(points, caption), folder, "accuracy")
     return True
 
 
@@ -35,12 +32,7 @@ def read(runs: Mapping[str, RunFolder], groups: Mapping[str, str]) -> pd.DataFra
 
 
 def _read(run: RunFolder) -> pd.DataFrame:
-    try:
-        metrics = pd.read_csv(run.metrics)
-    except (OSError, ValueError):  # no row yet, or a file cut off: the run is in the table all the same
-        return pd.DataFrame(columns=COLUMNS)
-    evaluated = metrics[metrics["val/accuracy"].notna()]
-    return evaluated[["step", "val/accuracy"]].rename(columns={"val/accuracy": "accuracy"})
+    return evaluated(run)[["step", "val/accuracy"]].rename(columns={"val/accuracy": "accuracy"})
 
 
 def chart(points: pd.DataFrame, caption: str) -> alt.LayerChart | alt.FacetChart:

@@ -7,9 +7,9 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
-from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.runs.folder import RunFolder
+from tangsweep.sweep.drawing import evaluated, save
 
 CUT = 2.5  # a loss of more than so many times the untrained model's is not drawn: the others would be flat
 COLUMNS = ["run", "epoch", "side", "loss"]
@@ -21,10 +21,7 @@ def write(folder: Path, runs: Mapping[str, RunFolder], caption: str) -> bool:
     points = read(runs)
     if points.empty:
         return False
-    with alt.data_transformers.disable_max_rows():
-        drawn = chart(points, caption)
-        atomic_write(folder / "curves.html", drawn.to_html(inline=True))
-        atomic_write(folder / "curves.png", vl_convert.vegalite_to_png(drawn.to_json(), scale=2))
+    save(chart(points, caption), folder, "curves")
     return True
 
 
@@ -35,12 +32,8 @@ def read(runs: Mapping[str, RunFolder]) -> pd.DataFrame:
 
 
 def _read(run: RunFolder) -> pd.DataFrame:
-    try:
-        metrics = pd.read_csv(run.metrics)
-    except (OSError, ValueError):  # no row yet, or a file cut off: the run is in the table all the same
-        return pd.DataFrame(columns=COLUMNS)
-    evaluated = metrics[metrics["val/loss"].notna()].rename(columns=SIDES)
-    return evaluated.melt("epoch", list(SIDES.values()), var_name="side", value_name="loss").dropna()
+    sides = evaluated(run).rename(columns=SIDES)
+    return sides.melt("epoch", list(SIDES.values()), var_name="side", value_name="loss").dropna()
 
 
 def chart(points: pd.DataFrame, caption: str) -> alt.FacetChart:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
 from tangsweep.runs.folder import atomic_write
+from tangsweep.sweep.drawing import save
 from tangsweep.sweep.grouping import groups
 
 
@@ -21,9 +21,7 @@ def write(folder: Path, runs: pd.DataFrame) -> bool:
     named = groups(dict(zip(runs["run"], runs["overrides"], strict=True)), without=("seed", "corpus.length"))
     runs = runs.assign(group=runs["run"].map(named))
     atomic_write(folder / "solved.csv", rates(runs).to_csv(index=False))
-    drawn = chart(runs)
-    atomic_write(folder / "solved.html", drawn.to_html(inline=True))
-    atomic_write(folder / "solved.png", vl_convert.vegalite_to_png(drawn.to_json(), scale=2))
+    save(chart(runs), folder, "solved")
     return True
 
 
