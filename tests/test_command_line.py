@@ -46,6 +46,8 @@ MISTAKES = [
         "sweeps=optimisers does not exist; there are: dataset_sizes, embeddings, frequency, inits",
     ),
     (["-m", "optimizer=sgd,sdg"], "optimizer=sdg does not exist"),
+    (["optimizer=null"], "a group takes the name of a file"),
+    (["published=3"], "published=3 makes no sense: it is a group of keys"),
     (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1 makes no sense: it must be a number above 0"),
     (["optimizer=sgd,adam"], "Ambiguous value for argument 'optimizer=sgd,adam'"),
     (["data.poems=0"], "data.poems=0 makes no sense: it must be a whole number of at least 1, or null"),
@@ -287,6 +289,7 @@ def test_a_stopped_command_says_how_to_continue(home: Path, sent: signal.Signals
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored by jobs in the background
     ) as process:
         metrics = home / "outputs" / "optimizer"
         while process.poll() is None and not any(

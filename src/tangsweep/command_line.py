@@ -36,6 +36,10 @@ def reported(main: Callable[[], Any]) -> None:
         if full:
             raise
         sys.exit(complain(one_line(error)))
+    except ValueError as error:
+        if full or "Config group override" not in str(error):
+            raise
+        sys.exit(complain("a group takes the name of a file: optimizer=adam takes conf/optimizer/adam.yaml"))
     except OSError as error:  # a folder that cannot be made, a full disk
         if full:
             raise
@@ -46,8 +50,8 @@ def reported(main: Callable[[], Any]) -> None:
 
 
 def again(arguments: Sequence[str]) -> str:
-    """The command that was given, as a shell takes it."""
-    return shlex.join(["python", *arguments])
+    """The command that continues, as a shell takes it: what was to be trained anew has been set aside."""
+    return shlex.join(["python", *(a for a in arguments if a not in ("rerun=all", "rerun=diverged"))])
 
 
 def complain(line: str) -> int:

@@ -13,7 +13,6 @@ from rich.console import Console
 WIDTH = 110  # of tables where the output is no terminal
 
 console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
-FEW = 20  # a perplexity below this, as of prose, is shown with its bits
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -79,7 +78,7 @@ def summary(result: Mapping[str, Any], folder: str) -> str:
     if result["solved_step"] is not None:
         ended = f", solved at step {result['solved_step']:,}"
     return (
-        f"{result['run_id']}  {status}  dev {score(result['primary']['metric'], result['dev'])} "
+        f"{result['run_id']}  {status}  best dev {score(result['primary']['metric'], result['dev'])} "
         f"at epoch {result['best_epoch']} of {result['epochs']}{ended}, {result['seconds']:.0f} s"
     )
 
@@ -90,5 +89,5 @@ def score(metric: str, scores: Mapping[str, Any]) -> str:
     if metric == "perplexity":
         shown = f"ppl {readable(math.inf if value is None else value)}"
         bits = scores["bits_per_character"]
-        return f"{shown} ({bits:.3f} bits)" if value is not None and value < FEW else shown
+        return shown if bits is None else f"{shown} ({bits:.2f} bits)"
     return f"{metric} {value:.4f}"

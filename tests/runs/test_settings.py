@@ -108,6 +108,11 @@ WRONG_ELSEWHERE = {
         "samples.prompt_temperature": ["-1"],
     },
     "cell=rnn": {"cell.nonlinearity": ["sine"]},
+    "optimizer=adam": {"optimizer.weight_decay": ["-1"], "optimizer.betas": ["[2,3]", "0.9"]},
+    "optimizer=rmsprop": {"optimizer.momentum": ["-1"], "optimizer.alpha": ["2"]},
+    "optimizer=adadelta": {"optimizer.rho": ["-0.1"]},
+    "scheduler=exponential": {"scheduler.gamma": ["0"]},
+    "scheduler=cosine": {"scheduler.eta_min": ["-1"]},
     "cell=phased_lstm": {
         "cell.r_on": ["0", "1.1", "-0.1"],
         "cell.learn_r_on": ["5"],
@@ -146,7 +151,10 @@ def test_cells_are_known_by_name_and_options() -> None:
 
 @pytest.mark.parametrize(
     ("override", "complaint"),
-    [("optimizer=null", "optimizer=null makes no sense"), ("+data.poems.a=1", "data.poems is missing")],
+    [
+        ("optimizer=null", "optimizer=null makes no sense: choose one of"),
+        ("+data.poems.a=1", "data.poems is missing"),
+    ],
 )
 def test_a_group_or_key_that_is_gone(override: str, complaint: str) -> None:
     config = configured()
@@ -176,7 +184,14 @@ def test_a_group_or_key_that_is_gone(override: str, complaint: str) -> None:
         (["trainer.give_up=true"], r"trainer\.give_up=true needs corpus\.primary\.hopeless"),
         (["+published.beauty=1"], r"published\.beauty is no figure"),
         (["corpus=book", "samples.temperatures=[]"], r"samples\.temperatures=\[\] makes no sense"),
-        (["corpus=palindromes", "data=poems"], "data.dev_size is missing"),
+        (
+            ["corpus=palindromes", "data=poems"],
+            r"data\.dev_size is missing: this corpus goes with data=stream",
+        ),
+        (["+foo=bar"], "foo does not exist; there are: seed"),
+        (["optimizer.betas=[2,3]"], r"optimizer\.betas=\[2, 3\] makes no sense: it must be two numbers"),
+        (["optimizer.weight_decay=-1"], r"optimizer\.weight_decay=-1 makes no sense"),
+        (["scheduler=exponential", "scheduler.gamma=-3"], r"scheduler\.gamma=-3 makes no sense"),
         (["cell=numpy_lstm", "model.input=one_hot"], "cell=numpy_lstm has no model.input=one_hot"),
         (["model=one_hot", "model.pretrained_embeddings=x.txt"], "needs model.input=embedding"),
     ],

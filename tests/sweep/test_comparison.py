@@ -264,6 +264,14 @@ def test_a_failed_run_is_no_unsolved_seed(home: Path) -> None:
     assert (rates["seeds"], rates["solved"], str(rates["accuracies"])) == (1, 1, "1.0")
 
 
+def test_runs_of_one_name_are_told_apart_by_what_else_differs(home: Path) -> None:
+    folder = home / "outputs" / "s"
+    record(folder, "seed-0", overrides=["seed=0", "data.poems=5"])
+    (folder / "seed-0-00000000").rename(folder / "seed-0-11111111")
+    record(folder, "seed-0", overrides=["seed=0", "data.poems=10"])
+    assert set(comparison.table(folder)["run"]) == {"seed-0 (poems-5)", "seed-0 (poems-10)"}
+
+
 def test_groups_are_what_differs() -> None:
     runs = {
         "a": ["cell=lstm", "seed=0", "split_seed=3", "trainer.max_steps=9"],
@@ -284,6 +292,6 @@ def test_a_mean_over_seeds_ends_where_the_first_seed_ends(home: Path) -> None:
     solving(folder, "lstm", 5, 1, 0.5, None)
     named = {p.name.rpartition("-")[0]: RunFolder(p) for p in folder.iterdir()}
     drawn = accuracy.chart(accuracy.read(named, dict.fromkeys(named, "lstm")), "").to_dict()
-    means = next(iter(drawn["datasets"][drawn["layer"][1]["data"]["name"]] for _ in [0]))
+    means = next(iter(drawn["datasets"][drawn["layer"][0]["data"]["name"]] for _ in [0]))
     assert [(row["step"], row["accuracy"]) for row in means] == [(0, 0.75), (100, 0.75)]
     assert {row["group"] for row in means} == {"lstm"}

@@ -69,7 +69,7 @@ def openness(cell: PhasedLSTM, units: int, until: float) -> pd.DataFrame:
     cell.eval()
     period = cell.log_period.exp()
     chosen = period.argsort()[torch.linspace(0, len(period) - 1, min(units, len(period))).round().long()]
-    times = torch.linspace(0, until, POINTS)
+    times = _times(cell, chosen, until)
     k = cell.openness(times)[:, chosen]
     frames = [
         pd.DataFrame(
@@ -82,6 +82,17 @@ def openness(cell: PhasedLSTM, units: int, until: float) -> pd.DataFrame:
         for column, unit in enumerate(chosen.tolist())
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def _times(cell: PhasedLSTM, units: torch.Tensor, until: float) -> torch.Tensor:
+    """An even grid, and the instants at which a gate begins to open, is widest and is closed again."""
+    period, shift = cell.log_period.exp()[units], cell.shift[units]
+    r_on = torch.as_tensor(cell.r_on if cell.r_on_logit is None else cell.r_on_logit.sigmoid()[units])
+    cycles = torch.arange(-1, int(until / period.min()) + 2)[:, None]
+    starts = shift + cycles * period
+    corners = [starts + share * r_on * period for share in (0.0, 0.5, 1.0)]
+    times = torch.cat([torch.linspace(0, until, POINTS), *(c.flatten() for c in corners)]).unique()
+    return times[(times >= 0) & (times <= until)]
 
 
 def draw(gates: pd.DataFrame, path: Path) -> None:

@@ -113,7 +113,10 @@ def _read(path: Path, name: str, strip_license: bool, verified: bool) -> Book:
     try:
         whole = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError):
-        raise UserError(f"{path} is missing, or no file: name a text file in corpus.path") from None
+        raise UserError(
+            f"{path} is missing, or no file: name a text in corpus.path, or in corpus.root a folder that "
+            f"holds {FOLDER}/ (a relative path counts from TANGSWEEP_HOME, else from the repository)"
+        ) from None
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 (at byte {error.start}): convert it, with iconv for example"

@@ -61,7 +61,12 @@ RANGE = Rule(
 )
 TEXT = Rule("text", lambda v: isinstance(v, str) and v != "")
 FLAG = Rule("true or false", lambda v: isinstance(v, bool))
-NOTHING = Rule("null", lambda v: v is None)
+ONE_PASS = Rule("null, because an epoch of poems is one pass", lambda v: v is None)
+OPEN_SHARE = Rule("a number from 0 to 1", lambda v: _number(v) and 0 <= v <= 1)
+BETAS = Rule(
+    "two numbers from 0 to below 1",
+    lambda v: isinstance(v, list) and len(v) == 2 and all(_number(b) and 0 <= b < 1 for b in v),
+)
 FOLDER = Rule(
     "a folder's name of letters, digits, '.', '_' and '-'",
     lambda v: isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", v) is not None,
@@ -72,9 +77,14 @@ FORMS = Rule(
 )
 
 
-def hold(rules: Mapping[str, Rule], values: Mapping[str, Any]) -> None:
-    """Raises UserError, naming key, value and what it must be, for the first of `values` that breaks one."""
+def hold(rules: Mapping[str, Rule], values: Mapping[str, Any], data: str = "") -> None:
+    """Raises UserError, naming key, value and what it must be, for the first of `values` that breaks one.
+
+    `data` is the file of conf/data/ that holds the keys of that group.
+    """
     for key, rule in rules.items():
+        if key not in values and data and key.startswith("data."):
+            raise UserError(f"{key} is missing: this corpus goes with data={data}")
         if key not in values:
             raise UserError(f"{key} is missing, or no single value: it must be {rule.words}")
         if not rule.holds(values[key]):

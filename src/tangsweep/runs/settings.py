@@ -11,12 +11,15 @@ from tangsweep.runs.state import RERUN
 
 GROUPS = (
     "corpus", "data", "cell", "model", "init", "optimizer", "scheduler", "trainer", "logger", "sweep",
-    "poems", "samples",
+    "poems", "samples", "published",
 )  # fmt: skip
 
 READS_TIMES = ("phased_lstm",)  # cells whose output depends on time stamps
 FORGETS = ("lstm", "numpy_lstm", "phased_lstm")  # cells with a forget gate
 BETTER = {"perplexity": "min", "loss": "min", "accuracy": "max"}
+
+CHOSEN = GROUPS[:9]  # the name of a file chooses
+ALONE = ("seed", "rerun", "fail_fast", "unlock")
 
 RULES: dict[str, Rule] = {
     "seed": rules.NATURAL,
@@ -49,6 +52,13 @@ RULES: dict[str, Rule] = {
 }
 OPTIONAL: dict[str, Rule] = {  # keys of some files of a group only
     "logger.mode": or_null(one_of("online", "offline", "disabled")),
+    "optimizer.weight_decay": rules.NOT_NEGATIVE,
+    "optimizer.momentum": rules.NOT_NEGATIVE,
+    "optimizer.alpha": rules.OPEN_SHARE,
+    "optimizer.rho": rules.OPEN_SHARE,
+    "optimizer.betas": rules.BETAS,
+    "scheduler.gamma": rules.POSITIVE,
+    "scheduler.eta_min": rules.NOT_NEGATIVE,
     "corpus.primary.solved": or_null(rules.POSITIVE),
     "corpus.primary.hopeless": or_null(rules.POSITIVE),
 }
@@ -73,9 +83,11 @@ def check(config: Mapping[str, Any]) -> None:
     """Raises UserError, naming key, value and what it must be, for the first value without sense."""
     for group in GROUPS:
         if not isinstance(config.get(group), Mapping):
-            raise UserError(
-                f"{group}={rules.shown(config.get(group))} makes no sense: choose one of conf/{group}/"
-            )
+            which = f"choose one of conf/{group}/" if group in CHOSEN else "it is a group of keys"
+            raise UserError(f"{group}={rules.shown(config.get(group))} makes no sense: {which}")
+    for key in config:
+        if key not in (*GROUPS, *ALONE):
+            raise UserError(f"{key} does not exist; there are: {', '.join((*ALONE, *GROUPS))}")
     values = dict(flat(config))
     rules.hold(RULES, values)
     rules.hold({key: rule for key, rule in OPTIONAL.items() if key in values}, values)

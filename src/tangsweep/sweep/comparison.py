@@ -1,7 +1,7 @@
 """The closing comparison of a sweep: a table on the console, comparison.csv and .md, the curves."""
 
 import math
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +81,29 @@ def table(folder: Path) -> pd.DataFrame:
     """One row a run that has a config, best development score first; nothing without a folder."""
     paths = [path.parent for path in sorted(folder.glob("*/config.yaml"))]
     paths = [path for path in paths if not RunFolder(path).replaced]
-    short = [path.name.rpartition("-")[0] for path in paths]
-    clashing = {name for name, count in Counter(short).items() if count > 1}
-    rows = [
-        {"run": path.name if name in clashing else name, "folder": path.name, **_row(path)}
-        for path, name in zip(paths, short, strict=True)
-    ]
+    rows = [{"folder": path.name, **_row(path)} for path in paths]
+    named = _named({row["folder"]: row["overrides"] for row in rows})
+    rows = [{"run": named[row["folder"]], **row} for row in rows]
     runs = pd.DataFrame(rows, columns=list(dict.fromkeys([*PERPLEXITY, *ACCURACY, *MAY_DIFFER, *ALSO])))
     by_accuracy = ranked_by_accuracy(runs)
     key = "dev_accuracy" if by_accuracy else "dev_perplexity"
     return runs.sort_values(key, ascending=not by_accuracy, na_position="last", ignore_index=True)
+
+
+def _named(overrides: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Folder → name: without its hash, where several are alike with what else differs, else with the hash."""
+    names: dict[str, str] = {}
+    short = {folder: folder.rpartition("-")[0] for folder in overrides}
+    for name in set(short.values()):
+        alike = [folder for folder, own in short.items() if own == name]
+        differing = groups({folder: overrides[folder] for folder in alike}, without=())
+        told_apart = len(set(differing.values())) == len(alike)
+        for folder in alike:
+            if len(alike) == 1:
+                names[folder] = name
+            else:
+                names[folder] = f"{name} ({differing[folder]})" if told_apart else folder
+    return names
 
 
 def ranked_by_accuracy(runs: pd.DataFrame) -> bool:

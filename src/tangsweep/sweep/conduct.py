@@ -24,6 +24,9 @@ Compose = Callable[[list[str]], DictConfig]
 Launch = Callable[[list[list[str]]], Sequence[JobReturn]]
 
 
+MANY = 20  # more jobs take seconds to compose
+
+
 class Job(NamedTuple):
     """One run of a sweep: its overrides, complete, and the config that they compose to."""
 
@@ -53,9 +56,10 @@ def conduct(
     wanted = _wanted(prepared, jobs[0].config["rerun"])
     say(f"{describe(wanted)} into {places.shown(folder)}")
     commands.note(folder, len(wanted), sum(standing.trained for standing in wanted.values()))
+    _set_aside(wanted)
     # A job must not resolve the corpus otherwise: where the sample stands in now, it does for all.
     pinned = [
-        [*job.overrides, *(["sweep.stands_in=true"] if p.corpus.fallback else [])]
+        [*job.overrides, "rerun=unfinished", *(["sweep.stands_in=true"] if p.corpus.fallback else [])]
         for job, p in zip(jobs, prepared, strict=True)
         if wanted[p.folder].trained
     ]
@@ -80,8 +84,10 @@ def _jobs(
     shown = list(dict.fromkeys([*params, *swept])) or [o.get_key_element() for o in overrides]
     named = any(o.get_key_element() == "sweep.name" for o in overrides)
     name = identity.clean(chosen or "_".join(shown)) or "single"
-    jobs = []
-    for job in every_job(grids):
+    jobs, found = [], every_job(grids)
+    if len(found) > MANY:
+        say(f"composing and checking {len(found)} runs …")
+    for job in found:
         varied = identity.slug([o for o in job if o.partition("=")[0] in shown])
         job = [*job, f"sweep.varied='{varied}'", *([] if named else [f"sweep.name='{name}'"])]
         composed = compose(job)
@@ -117,6 +123,13 @@ class Standing(NamedTuple):
 def _wanted(prepared: Sequence[Prepared], rerun: str) -> dict[Path, Standing]:
     states = {p.folder: of(RunFolder(p.folder)) for p in prepared}
     return {folder: Standing(state, state in RERUN[rerun]) for folder, state in states.items()}
+
+
+def _set_aside(wanted: Mapping[Path, Standing]) -> None:
+    """What is to be trained anew, all at once before the first run: a repeated command then continues."""
+    for path, standing in wanted.items():
+        if standing.trained and standing.state in (State.DONE, State.DIVERGED):
+            RunFolder(path).set_aside()
 
 
 def describe(wanted: Mapping[Path, Standing]) -> str:

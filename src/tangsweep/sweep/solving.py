@@ -1,6 +1,7 @@
 """Which runs solved their task, how often and how fast: results that are bimodal, never means alone."""
 
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -48,30 +49,33 @@ def rates(runs: pd.DataFrame) -> pd.DataFrame:
 
 def chart(runs: pd.DataFrame) -> alt.HConcatChart:
     """Accuracy of every run, and the share of seeds that solved, against the length."""
-    colour = alt.Color("group:N", title=None, scale=alt.Scale(scheme="tableau10"))
-    length = alt.X("length:O", title="length T", axis=alt.Axis(labelAngle=0))
-    size = {"width": 360, "height": 260}
+    shares = rates(runs)[["group", "length", "solved_share", "solved", "seeds"]]
+    size: Any = {"width": {"step": 70}, "height": 260}
+    length = alt.X("length:O", title="length T", axis=alt.Axis(labelAngle=0), scale=alt.Scale(type="band"))
+    common: Any = {
+        "x": length,
+        "xOffset": alt.XOffset("group:N"),  # side by side: what is equal would hide what lies under it
+        "color": alt.Color("group:N", title=None, scale=alt.Scale(scheme="tableau10")),
+    }
+    unit = alt.Scale(domain=[0, 1])
     points = (
-        alt.Chart(runs[["group", "length", "dev_accuracy", "run", "ended"]])
+        alt.Chart(runs[["group", "length", "dev_accuracy", "run", "ended"]].astype({"length": int}))
         .mark_point(filled=True, size=60, opacity=0.7)
         .encode(
-            x=length,
-            xOffset="group:N",
-            y=alt.Y("dev_accuracy:Q", title="accuracy, one point a run", scale=alt.Scale(domain=[0, 1])),
-            color=colour,
+            **common,
+            y=alt.Y("dev_accuracy:Q", title="accuracy, one point a run", scale=unit),
             tooltip=["run:N", "dev_accuracy:Q", "ended:N"],
         )
         .properties(**size)
     )
-    lines = (
-        alt.Chart(rates(runs)[["group", "length", "solved_share", "solved", "seeds"]])
-        .mark_line(point=True)
+    bars = (
+        alt.Chart(shares)
+        .mark_bar()
         .encode(
-            x=length,
-            y=alt.Y("solved_share:Q", title="share of seeds that solved it", scale=alt.Scale(domain=[0, 1])),
-            color=colour,
+            **common,
+            y=alt.Y("solved_share:Q", title="share of seeds that solved it", scale=unit),
             tooltip=["group:N", "length:O", "solved:Q", "seeds:Q"],
         )
         .properties(**size)
     )
-    return alt.hconcat(points, lines)
+    return alt.hconcat(points, bars)

@@ -37,7 +37,7 @@ class Books:
     """Any UTF-8 text; its last part is held out."""
 
     def check(self, config: Config) -> None:
-        rules.hold(RULES, dict(flat(config)))
+        rules.hold(RULES, dict(flat(config)), data="windows")
 
     def resolve(self, configs: Sequence[Config]) -> list[Book]:
         """Each text is read once."""

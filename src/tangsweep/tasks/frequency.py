@@ -28,7 +28,7 @@ class FrequencyTask(WithoutText):
     """What the time gate of a Phased LSTM is for."""
 
     def check(self, config: Config) -> None:
-        rules.hold(RULES, dict(flat(config)))
+        rules.hold(RULES, dict(flat(config)), data="stream")
 
     def resolve(self, configs: Sequence[Config]) -> list[Rule]:
         return [Rule(NAME, f"{NAME}-{VERSION}-{config['corpus']['sampling']}") for config in configs]

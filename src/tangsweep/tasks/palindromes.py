@@ -27,7 +27,7 @@ class PalindromeTask(WithoutText):
     """How long can a cell remember one digit?"""
 
     def check(self, config: Config) -> None:
-        rules.hold(RULES, dict(flat(config)))
+        rules.hold(RULES, dict(flat(config)), data="stream")
 
     def resolve(self, configs: Sequence[Config]) -> list[Rule]:
         return [Rule(NAME, _set(config).fingerprint) for config in configs]

@@ -37,7 +37,7 @@ RULES: dict[str, Rule] = {
     "data.pad": one_of("batch", "fixed"),
     "data.score_pads": rules.FLAG,
     "model.input": one_of("embedding", "one_hot"),
-    "trainer.val_every": rules.NOTHING,
+    "trainer.val_every": rules.ONE_PASS,
     "poems.starts": rules.TEXT,
     "poems.lines": rules.COUNT,
     "poems.forms": rules.FORMS,
@@ -49,7 +49,7 @@ class Poems:
 
     def check(self, config: Config) -> None:
         values = dict(flat(config))
-        rules.hold(RULES, values)
+        rules.hold(RULES, values, data="poems")
         if values["data.max_chars"] < values["data.min_chars"]:
             raise UserError(
                 f"data.max_chars={values['data.max_chars']} is below "

@@ -37,6 +37,7 @@ def take_up(folder: RunFolder, state: State) -> Continued:
         for path in (folder.metrics, folder.samples):
             path.unlink(missing_ok=True)
         return Continued()
+    say(f"{folder.path.name} goes on from step {step:,}")
     return Continued(folder.last, MetricsFile(folder.metrics).cut(step))
 
 

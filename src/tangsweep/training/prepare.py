@@ -14,7 +14,11 @@ from tangsweep.tasks.named import named
 from tangsweep.tasks.task import Config, Corpus, Encoded, Task
 
 SHOWN = 7  # corpora of a sweep that are described
-PINNED = ("sweep.stands_in=", "sweep.varied=")  # overrides that the sweeper adds; no user wrote them
+PINNED = (
+    "rerun=",
+    "sweep.stands_in=",
+    "sweep.varied=",
+)  # overrides that the sweeper adds; no user wrote them
 
 
 class Prepared(NamedTuple):
