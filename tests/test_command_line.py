@@ -88,7 +88,7 @@ def test_help_is_short_and_needs_no_torch(home: Path) -> None:
         in done.stdout
     )
     assert (
-        "sweeps: dataset_sizes, embeddings, frequency, inits, learning_rates, optimizers, palindromes"
+        "sweeps: dataset_sizes, embeddings, frequency, inits, learning_rates, optimizers, optimizers_tuned"
         in done.stdout
     )
 
@@ -220,7 +220,7 @@ def test_a_sweep_file_narrowed_and_without_a_network(home: Path) -> None:
 
 def test_poems_on_the_console(home: Path) -> None:
     assert call(home, "train.py", "logger=csv", *TINY).returncode == 0
-    [run] = (home / "outputs" / "single").iterdir()
+    [run] = (path for path in (home / "outputs" / "single").iterdir() if path.is_dir())
     arguments = ["--chars", "7", "--lines", "4", "--temperature", "0.8", "--seed", "1"]
     one = call(home, "generate.py", str(run / "checkpoints" / "best.ckpt"), "--start", "山", *arguments)
     assert one.returncode == 0, one.stderr

@@ -92,6 +92,16 @@ def test_every_sweep_is_a_multirun_whose_corners_run(name: str, train) -> None: 
         assert result["status"] == "done"
 
 
+def test_every_sweep_has_a_row_that_counts_its_runs() -> None:
+    rows = {
+        cells[1].strip().strip("`"): cells[3].strip()
+        for line in (SWEEPS / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `") and len(cells := line.split("|")) > 4
+    }
+    counts = {path.stem: str(len(jobs_of(sweep_file(path.stem)))) for path in SWEEPS.glob("*.yaml")}
+    assert rows == counts
+
+
 def test_every_job_of_every_sweep_composes_and_makes_sense() -> None:
     from tangsweep.training.prepare import check
 

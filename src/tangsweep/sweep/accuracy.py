@@ -69,7 +69,7 @@ def chart(points: pd.DataFrame, caption: str) -> alt.LayerChart | alt.FacetChart
         .mark_line(strokeWidth=3)
         .encode(
             **common,
-            strokeDash=alt.StrokeDash("group:N", title=None, sort=order),
+            strokeDash=alt.StrokeDash("group:N", legend=None, sort=order),
             tooltip=["group:N", "step:Q", "accuracy:Q"],
         )
     )

@@ -60,6 +60,8 @@ def close(folder: Path) -> None:
         return
     caption = describe(runs)
     columns = ACCURACY if ranked_by_accuracy(runs) else PERPLEXITY
+    if runs["solved_step"].isna().all():
+        columns = {key: heading for key, heading in columns.items() if key != "solved_step"}
     shown = {**columns, **{key: key for key in MAY_DIFFER if runs[key].nunique() > 1}}
     console.print(_console_table(runs, shown))
     say(caption)
