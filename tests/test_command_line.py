@@ -302,5 +302,6 @@ def test_a_stopped_command_says_how_to_continue(home: Path, sent: signal.Signals
     assert err.splitlines()[-1].startswith("interrupted; this continues: python ")
     assert "optimizer=sgd,adam" in err.splitlines()[-1]
     assert "optimizer-sgd   interrupted" in re.sub(" +", "   ", out)
+    assert "0 of 2 runs of this command ended, 1 interrupted, 1 missing: the same command continues" in out
     assert not list(metrics.glob("*/result.json"))
     assert len([p for p in metrics.iterdir() if p.is_dir()]) == 1

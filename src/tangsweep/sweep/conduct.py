@@ -70,6 +70,7 @@ def conduct(
         from tangsweep.sweep import comparison  # pandas and Altair, only now that they are needed
 
         comparison.close(folder)
+        _say_what_is_left(prepared)
     if any(_failed(job) for job in returns):
         raise SystemExit(1)
     return [job.return_value for job in returns]
@@ -123,6 +124,16 @@ class Standing(NamedTuple):
 def _wanted(prepared: Sequence[Prepared], rerun: str) -> dict[Path, Standing]:
     states = {p.folder: of(RunFolder(p.folder)) for p in prepared}
     return {folder: Standing(state, state in RERUN[rerun]) for folder, state in states.items()}
+
+
+def _say_what_is_left(prepared: Sequence[Prepared]) -> None:
+    """Where not every run of this command has ended: what the others are."""
+    states = Counter(of(RunFolder(p.folder)) for p in prepared)
+    ended = states[State.DONE] + states[State.DIVERGED]
+    if ended < len(prepared):
+        others = [s for s in states if s not in (State.DONE, State.DIVERGED)]
+        left = ", ".join(f"{states[state]} {state.value}" for state in sorted(others))
+        say(f"{ended} of {len(prepared)} runs of this command ended, {left}: the same command continues")
 
 
 def _set_aside(wanted: Mapping[Path, Standing]) -> None:
