@@ -228,30 +228,9 @@ def test_poems_on_the_console(home: Path) -> None:
     one = call(home, "generate.py", str(run / "checkpoints" / "best.ckpt"), "--start", "山", *arguments)
     assert one.returncode == 0, one.stderr
     assert re.fullmatch(r"山\w{6}，\w{7}。\n\w{7}，\w{7}。\n", one.stdout)
-    relative = str(run.relative_to(home))
-    many = call(home, "generate.py", relative, "--starts", "山红月", *arguments)
-    poems = many.stdout.split("\n\n")
-    assert [poem[0] for poem in poems] == ["山", "紅", "月"]
-    assert poems[0].strip() == one.stdout.strip()
-    for wrong, complaint in [
-        (["--start", "龘"], "龘 does not occur"),
-        (["--start", "山", "--chars", "0"], "--chars 0 makes no sense"),
-        (["--start", ""], "the start is empty"),
-        (["--starts", ""], "the start is empty"),
-        (["--start", "山，"], "， is no character of a line"),
-    ]:
-        done = call(home, "generate.py", relative, *wrong)
-        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-        assert complaint in done.stderr
-    other = [["--chars", "5"], ["--lines", "3"], ["--temperature", "0"], ["--seed", "2"]]
-    outputs = {one.stdout}
-    for change in other:
-        changed = call(home, "generate.py", relative, "--start", "山", *arguments, *change)
-        assert changed.returncode == 0, changed.stderr
-        outputs.add(changed.stdout)
-    assert len(outputs) == 5
-    missing = call(home, "generate.py", "nowhere", "--start", "山")
-    assert "does not exist" in missing.stderr
+    done = call(home, "generate.py", str(run.relative_to(home)), "--start", "龘")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "龘 does not occur" in done.stderr
 
 
 @pytest.mark.parametrize(

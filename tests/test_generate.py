@@ -44,6 +44,43 @@ def test_a_book_is_continued(run: str, generate: Generate) -> None:
     assert [text[0] for text in generate(run, "--starts", "Hw", "--length", "1").split("\n\n")] == ["H", "w"]
 
 
+POEMS = ("corpus=sample", "data.poems=12", "model.hidden_size=8", "trainer.max_epochs=1", *QUIET)
+FORM = ("--chars", "7", "--lines", "4", "--temperature", "0.8", "--seed", "1")
+
+
+def test_poems_by_start_form_temperature_and_seed(
+    train: Callable[..., Ran], generate: Generate, home: Path
+) -> None:
+    run = train(base=POEMS).folder.path.relative_to(home)  # counts from TANGSWEEP_HOME
+    one = generate(str(run), "--start", "山", *FORM)
+    poems = generate(str(run), "--starts", "山红月", *FORM).split("\n\n")
+    assert [poem[0] for poem in poems] == ["山", "紅", "月"]
+    assert poems[0].strip() == one.strip()
+    changes = (["--chars", "5"], ["--lines", "3"], ["--temperature", "0"], ["--seed", "2"])
+    assert len({one, *(generate(str(run), "--start", "山", *FORM, *change) for change in changes)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--start", "山", "--chars", "0"], "--chars 0 makes no sense"),
+        (["--start", ""], "the start is empty"),
+        (["--starts", ""], "the start is empty"),
+        (["--start", "山，"], "， is no character of a line"),
+    ],
+)
+def test_what_no_poem_starts_with(
+    train: Callable[..., Ran], generate: Generate, arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(UserError, match=complaint):
+        generate(str(train(base=POEMS).folder.path), *arguments)
+
+
+def test_a_run_that_is_not_there(generate: Generate) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        generate("nowhere", "--start", "山")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
