@@ -6,7 +6,6 @@ python src/generate.py outputs/single/RUN --start "Hansel and Gr" --length 200 -
 
 import argparse
 import sys
-from pathlib import Path
 
 from tangsweep import places
 from tangsweep.command_line import reported
@@ -55,7 +54,7 @@ def main() -> None:
 def _texts(options: argparse.Namespace, starts: list[str]) -> list[str]:
     from tangsweep.generation.checkpoint import load  # torch, only once the arguments are right
 
-    trained = load(_existing(options.checkpoint))
+    trained = load(places.typed(options.checkpoint))
     task = trained.config["corpus"]["task"]
     if task not in ("poems", "book"):
         raise UserError(f"{options.checkpoint} was trained on {task}, which is no text: name another run")
@@ -78,12 +77,6 @@ def _texts(options: argparse.Namespace, starts: list[str]) -> list[str]:
         raise UserError("nothing of the start is known to this model: write it otherwise")
     length, temperature = options.length or 200, options.temperature
     return [writer.write([start], length, [temperature], options.seed)[0] for start in known]
-
-
-def _existing(path: str) -> Path:
-    """As typed from the working directory, else as every other relative path of the project."""
-    typed = Path(path).expanduser()
-    return typed if typed.exists() else places.anchored(path)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,12 @@ def anchored(path: str | Path) -> Path:
     return home() / Path(path).expanduser()
 
 
+def typed(path: str) -> Path:
+    """What a user named: as typed from the working directory where that exists, else `anchored`."""
+    literal = Path(path).expanduser()
+    return literal if literal.exists() else anchored(path)
+
+
 def data() -> Path:
     """Downloaded corpora and the cache of encoded ones."""
     return anchored("data")

@@ -74,8 +74,7 @@ def trained_norms(checkpoint: str, T: int) -> pd.DataFrame:
     """∂h_T/∂h_k and ∂h_T/∂c_k of a trained first layer, on text of the bundled sample."""
     from tangsweep.generation.checkpoint import load  # torch, and only here
 
-    typed = Path(checkpoint).expanduser()
-    trained = load(typed if typed.exists() else places.anchored(checkpoint))
+    trained = load(places.typed(checkpoint))
     if (
         trained.config["cell"]["name"] not in ("lstm", limits.CELL)
         or trained.config["corpus"]["task"] != "poems"

@@ -27,7 +27,7 @@ class SGD:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self, lr=self.lr >= 0, weight_decay=self.weight_decay >= 0, momentum=self.momentum >= 0)
+        _not_negative(self, "lr", "weight_decay", "momentum")
         _require(self, nesterov=not self.nesterov or self.momentum > 0)
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
@@ -51,7 +51,7 @@ class Adagrad:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self, lr=self.lr >= 0, weight_decay=self.weight_decay >= 0, eps=self.eps >= 0)
+        _not_negative(self, "lr", "weight_decay", "eps")
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
@@ -70,13 +70,8 @@ class Adadelta:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(
-            self,
-            lr=self.lr >= 0,
-            weight_decay=self.weight_decay >= 0,
-            eps=self.eps >= 0,
-            rho=0 <= self.rho <= 1,
-        )
+        _not_negative(self, "lr", "weight_decay", "eps")
+        _require(self, rho=0 <= self.rho <= 1)
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
@@ -99,14 +94,7 @@ class RMSprop:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(
-            self,
-            lr=self.lr >= 0,
-            weight_decay=self.weight_decay >= 0,
-            eps=self.eps >= 0,
-            alpha=self.alpha >= 0,
-        )
-        _require(self, momentum=self.momentum >= 0)
+        _not_negative(self, "lr", "weight_decay", "eps", "alpha", "momentum")
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
         g = _decayed(p, g, self.weight_decay)
@@ -134,7 +122,7 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self, lr=self.lr >= 0, weight_decay=self.weight_decay >= 0, eps=self.eps >= 0)
+        _not_negative(self, "lr", "weight_decay", "eps")
         _require(self, betas=len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas))
 
     def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
@@ -152,6 +140,10 @@ class Adam:
 
 Optimizer = SGD | Adagrad | Adadelta | RMSprop | Adam
 OPTIMIZERS = {kind.__name__: kind for kind in (SGD, Adagrad, Adadelta, RMSprop, Adam)}
+
+
+def _not_negative(rule: object, *names: str) -> None:
+    _require(rule, **{name: getattr(rule, name) >= 0 for name in names})
 
 
 def _require(rule: object, **holds: bool) -> None:

@@ -56,8 +56,7 @@ def trained(checkpoint: str) -> PhasedLSTM:
     """The first layer of a run. Raises UserError where it is no Phased LSTM."""
     from tangsweep.generation.checkpoint import load
 
-    typed = Path(checkpoint).expanduser()
-    cell = load(typed if typed.exists() else places.anchored(checkpoint)).model.cells[0]
+    cell = load(places.typed(checkpoint)).model.cells[0]
     if not isinstance(cell, PhasedLSTM):
         raise UserError(f"{checkpoint} has no time gate: name a run of cell=phased_lstm")
     return cell

@@ -10,6 +10,7 @@ from torch import Tensor
 from tangsweep.corpora.script import to_traditional
 from tangsweep.corpora.vocabulary import BOS, Vocabulary
 from tangsweep.errors import UserError
+from tangsweep.generation.noise import gumbel
 from tangsweep.language_model import LanguageModel
 from tangsweep.randomness import derive
 
@@ -65,10 +66,9 @@ class Poet:
         return text
 
     def _noise(self, form: Form, start: str, seed: int) -> Tensor:
-        """(chars · lines, V) Gumbel noise: argmax(logits/τ + noise) samples from softmax(logits/τ)."""
+        """(chars · lines, V) for every position of a poem."""
         generator = torch.Generator().manual_seed(derive(seed, "poem", *form, start))
-        uniform = torch.rand(form.chars * form.lines, len(self.vocabulary), generator=generator)
-        return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+        return gumbel(generator, form.chars * form.lines, len(self.vocabulary))
 
     @torch.no_grad()
     def _compose(

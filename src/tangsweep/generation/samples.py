@@ -71,11 +71,12 @@ class Samples(L.Callback):
         step = trainer.global_step
         if step % self.every:
             return
-        random = np.random.default_rng(derive(self.seed, "sample", step))
+        seed = derive(self.seed, "sample", step)
+        random = np.random.default_rng(seed)
         first = self.letters[random.integers(len(self.letters))]
         writer = Writer(module.model, self.vocabulary)
         starts = [first] * len(self.temperatures)
-        texts = writer.write(starts, self.length - 1, self.temperatures, derive(self.seed, "sample", step))
+        texts = writer.write(starts, self.length - 1, self.temperatures, seed)
         new = [Sample(step, *pair) for pair in zip(self.temperatures, texts, strict=True)]
         self.samples += new
         append(self.folder, new)

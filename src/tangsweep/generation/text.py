@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
 from tangsweep.errors import UserError
+from tangsweep.generation.noise import gumbel
 from tangsweep.language_model import Carry
 from tangsweep.randomness import derive
 
@@ -80,10 +81,8 @@ class Writer:
     def _choose(
         self, logits: Tensor, temperatures: Sequence[float], generators: Sequence[torch.Generator]
     ) -> list[int]:
-        """argmax(logits/τ + Gumbel noise) samples from softmax(logits/τ)."""
         scores = logits.masked_fill(self._barred, float("-inf")).cpu()
         for row, (temperature, generator) in enumerate(zip(temperatures, generators, strict=True)):
             if temperature > 0:
-                uniform = torch.rand(scores.shape[1], generator=generator).clamp(1e-20, 1 - 1e-7)
-                scores[row] = scores[row] / temperature - torch.log(-torch.log(uniform))
+                scores[row] = scores[row] / temperature + gumbel(generator, scores.shape[1])
         return scores.argmax(-1).tolist()

@@ -9,16 +9,15 @@ from tangsweep.runs.identity import flat
 from tangsweep.runs.rules import Rule, one_of, or_null
 from tangsweep.runs.state import RERUN
 
-GROUPS = (
-    "corpus", "data", "cell", "model", "init", "optimizer", "scheduler", "trainer", "logger", "sweep",
-    "poems", "samples", "published",
+CHOSEN = (  # the name of a file in conf/ chooses
+    "corpus", "data", "cell", "model", "init", "optimizer", "scheduler", "trainer", "logger",
 )  # fmt: skip
+GROUPS = (*CHOSEN, "sweep", "poems", "samples", "published")
 
 READS_TIMES = ("phased_lstm",)  # cells whose output depends on time stamps
 FORGETS = ("lstm", "numpy_lstm", "phased_lstm")  # cells with a forget gate
 BETTER = {"perplexity": "min", "loss": "min", "accuracy": "max"}
 
-CHOSEN = GROUPS[:9]  # the name of a file chooses
 ALONE = ("seed", "rerun", "fail_fast", "unlock")
 
 RULES: dict[str, Rule] = {

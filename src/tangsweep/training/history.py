@@ -129,14 +129,14 @@ class History(L.Callback):
         """The development set's scores into `module.dev` and, with `row`, to the sinks."""
         batches = trainer.datamodule.dev_batches()  # type: ignore[attr-defined]
         module.dev = dev = evaluate(module.model, batches, module.pad)
+        self.elapsed = self.so_far
         row |= {
             "val/loss": dev.loss,
             "val/bits_per_character": dev.loss / math.log(2),
             "val/perplexity": dev.perplexity,
             "val/accuracy": dev.accuracy,
-            "seconds": self.so_far,
+            "seconds": self.elapsed,
         }
-        self.elapsed = self.so_far
         self._write(row)
         if not math.isfinite(dev.loss):
             raise Diverged(row["step"], self._last_finite)
