@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+SCALES := $(VENV)/.scales
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep test test-slow check format gradients clean
@@ -17,13 +18,17 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(SCALES): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray,slurm]'
+	@touch $@
+
 sweep: $(READY)  ## the main job: six optimizers compared
 	$(BIN)/python src/train.py -m optimizer=sgd,momentum,adam,adagrad,adadelta,rmsprop
 
 test: $(READY)  ## the tests
 	$(BIN)/python -m pytest
 
-test-slow: $(READY)  ## the slow tests: real sweeps from end to end
+test-slow: $(SCALES)  ## the slow tests: real sweeps, killed, on Ray and submitit
 	$(BIN)/python -m pytest -m slow
 
 check: $(READY)  ## lint, format, types

@@ -14,8 +14,6 @@ from tangsweep import places
 from tangsweep.command_line import complain, reported
 from tangsweep.errors import UserError
 
-OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(places.outputs()), replace=True)
-
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
 def main(composed: DictConfig) -> dict[str, Any]:
@@ -41,11 +39,16 @@ def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
     prepared = prepare(config, list(HydraConfig.get().overrides.task))
     if announced:
         report_found([prepared])
+    if config["plan"]:
+        return planned(prepared)
+    if announced:
         commands.note(prepared.folder.parent, 1, 1)
 
     from tangsweep.training.run import run
 
-    result = run(prepared, config["rerun"], config["unlock"])
+    # Of a sweep, what is to be trained anew has been set aside: whatever has not ended goes on.
+    rerun = config["rerun"] if announced else "unfinished"
+    result = run(prepared, rerun, config["unlock"], config["extend"])
     say(summary(result, places.shown(prepared.folder)))
     if result.get("published"):
         say(published.line(result["published"]))
@@ -54,6 +57,14 @@ def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
     if announced:
         say(f"files in {places.shown(prepared.folder)}")
     return result
+
+
+def planned(prepared: Any) -> dict[str, Any]:
+    """What `plan=true` shows of a single run."""
+    from tangsweep.sweep import plan, standing
+
+    plan.show([prepared], standing.look([prepared.folder], prepared.config["rerun"]), at_once=1)
+    return {"status": "planned"}
 
 
 if __name__ == "__main__":

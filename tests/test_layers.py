@@ -13,7 +13,7 @@ FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "wandb"}
 RANK = {
     "errors": 0, "places": 0, "randomness": 0, "metrics": 0, "baselines": 0,
     "corpora": 1, "cells": 1, "analytic": 1, "runs": 1,
-    "language_model": 2, "console": 2, "batches": 2,
+    "language_model": 2, "console": 2, "bar": 2, "batches": 2,
     "inits": 3, "command_line": 3,
     "generation": 4, "report": 4,
     "tasks": 5, "training": 6, "sweep": 7,

@@ -1,7 +1,6 @@
 """The sweeper behind every multirun; Hydra finds sweepers only in the namespace `hydra_plugins`."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from hydra.core.plugins import Plugins
@@ -26,18 +25,23 @@ class TangsweepSweeper(Sweeper):
         self.grids = list(grids) if grids else [params or {}]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.choices, self.config_loader = config.hydra.runtime.choices, hydra_context.config_loader
-        self.compose = partial(self.config_loader.load_sweep_config, config)
+        self.choices, self.master = config.hydra.runtime.choices, config
+        self.config_loader = hydra_context.config_loader
         self.launcher: Any = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from tangsweep.sweep import conduct, grid  # not before a sweep starts: they import pandas
-
-        def launch(jobs: Sequence[Sequence[str]]) -> Any:
-            return self.launcher.launch(jobs, initial_job_idx=0)
+        from tangsweep.sweep import composing, conduct, grid
 
         grids = grid.union(self.grids, arguments, self.config_loader)
         varied = list(dict.fromkeys(key for keys in self.grids for key in keys))
-        return conduct.conduct(grids, varied, self.choices.get("sweeps"), self.compose, launch)
+        composer = composing.Composer(self.config_loader, self.master)
+        return conduct.conduct(grids, varied, self.choices.get("sweeps"), composer, self)
+
+    def launch(self, jobs: Sequence[Sequence[str]]) -> Any:
+        return self.launcher.launch(jobs, initial_job_idx=0)
+
+    def at_once(self, config: Mapping[str, Any]) -> int:
+        """How many runs the launcher trains side by side; 1 where it does not say."""
+        return self.launcher.at_once(config) if hasattr(self.launcher, "at_once") else 1

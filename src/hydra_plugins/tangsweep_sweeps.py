@@ -1,13 +1,15 @@
-"""Makes sweeps/ at the repository's root a config group beside those of conf/."""
+"""Makes sweeps/ at the repository's root a config group beside those of conf/; tells configs of outputs/."""
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
 
 from tangsweep import places
 
 GROUP = "sweeps"
+OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(places.outputs()), replace=True)
 
 
 class SweepsSource(FileConfigSource):

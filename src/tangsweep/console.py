@@ -4,7 +4,7 @@ import contextlib
 import logging
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.console import Console
 WIDTH = 110  # of tables where the output is no terminal
 
 console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
+_relay: Callable[..., None] | None = None  # in a worker: tells the process that owns the terminal
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -37,7 +38,27 @@ def logging_to(path: Path) -> Iterator[None]:
 
 def say(line: str, style: str | None = None) -> None:
     """A line on the terminal, left to the terminal to wrap."""
-    console.print(line, style=style, soft_wrap=True)
+    if relayed():
+        relay("say", line, style)
+    else:
+        console.print(line, style=style, soft_wrap=True)
+
+
+def relay_to(tell: Callable[..., None]) -> None:
+    """From now on this process shows nothing itself: `tell(kind, ...)` takes it to where it is shown."""
+    global _relay
+    _relay = tell
+
+
+def relayed() -> bool:
+    """Whether another process shows what this one says."""
+    return _relay is not None
+
+
+def relay(kind: str, *values: Any) -> None:
+    """One message to the process that shows. Only where `relayed()`."""
+    assert _relay is not None
+    _relay(kind, *values)
 
 
 def warn_of_sample(reason: str) -> None:

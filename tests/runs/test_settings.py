@@ -26,6 +26,8 @@ WRONG = {
     "rerun": ["some"],
     "unlock": ["5"],
     "fail_fast": ["5"],
+    "plan": ["5"],
+    "extend": ["5"],
     "data.poems": ["0", "-3", "1.5", "many"],
     "data.duplicates": ["maybe"],
     "data.min_chars": ["0"],

@@ -56,6 +56,7 @@ class RunFolder:
         self.poems = path / "poems.txt"
         self.samples = path / "samples.txt"
         self.interrupted = path / "interrupted"  # there while a run was stopped and not yet continued
+        self.extended = path / "extended-from.txt"  # the shorter run that it went on from
         self.lock = path / ".lock"
         self.holder = path / ".lock.json"  # who holds the lock, for messages only
         self.checkpoints = path / "checkpoints"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 # Keys, or whole groups, that say where and how a run is made, not what comes out. Threads change the
@@ -14,8 +14,10 @@ VOLATILE = frozenset(
         "corpus.root",
         "corpus.url",
         "corpus.verify",
+        "extend",
         "fail_fast",
         "logger",
+        "plan",
         "published",
         "rerun",
         "sweep",
@@ -59,15 +61,19 @@ ADDED = {
     "trainer.give_up": False,
     "trainer.val_every": None,
 }
+LENGTH = ("trainer.max_epochs", "trainer.max_steps")  # how long a run goes on, and nothing else
 SLUG_LENGTH = 80
 
 
-def config_hash(config: Mapping[str, Any], corpus_fingerprint: str) -> str:
-    """Eight hex digits of the config without VOLATILE keys and ADDED ones of old, and of the corpus."""
+def config_hash(config: Mapping[str, Any], corpus_fingerprint: str, left_out: Collection[str] = ()) -> str:
+    """Eight hex digits of the config without VOLATILE keys and ADDED ones of old, and of the corpus.
+
+    Keys and groups `left_out` beside those tell which runs are the same but for them.
+    """
     kept = {
         key: value
         for key, value in flat(config)
-        if not volatile(key) and not (key in ADDED and ADDED[key] == value)
+        if not volatile(key) and not (key in ADDED and ADDED[key] == value) and not _listed(key, left_out)
     }
     described = json.dumps([kept, corpus_fingerprint], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(described.encode("utf-8")).hexdigest()[:8]

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -29,6 +30,7 @@ def git() -> dict[str, Any]:
     return {"commit": commit, "dirty": None if changed is None else bool(changed)}
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages whose change could change a result."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}

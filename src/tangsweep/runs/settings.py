@@ -18,11 +18,13 @@ READS_TIMES = ("phased_lstm",)  # cells whose output depends on time stamps
 FORGETS = ("lstm", "numpy_lstm", "phased_lstm")  # cells with a forget gate
 BETTER = {"perplexity": "min", "loss": "min", "accuracy": "max"}
 
-ALONE = ("seed", "rerun", "fail_fast", "unlock")
+ALONE = ("seed", "plan", "rerun", "extend", "fail_fast", "unlock")
 
 RULES: dict[str, Rule] = {
     "seed": rules.NATURAL,
     "rerun": one_of(*RERUN),
+    "plan": rules.FLAG,
+    "extend": rules.FLAG,
     "fail_fast": rules.FLAG,
     "unlock": rules.FLAG,
     "sweep.name": or_null(rules.FOLDER),

@@ -19,6 +19,8 @@ class State(StrEnum):
     MISSING = "missing"
 
 
+ENDED = (State.DONE, State.DIVERGED)  # results that stand
+
 # What `rerun=` makes a command train; a run that is running is never touched.
 RERUN = {
     "unfinished": {State.MISSING, State.INTERRUPTED, State.CRASHED, State.FAILED},

@@ -1,11 +1,13 @@
 """A run that was stopped goes on from its last checkpoint, as if nothing had happened."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from tangsweep.console import say
+from tangsweep.runs import extending
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import MetricsFile
 from tangsweep.runs.state import State
@@ -39,6 +41,16 @@ def take_up(folder: RunFolder, state: State) -> Continued:
         return Continued()
     say(f"{folder.path.name} goes on from step {step:,}")
     return Continued(folder.last, MetricsFile(folder.metrics).cut(step))
+
+
+def extend_shorter(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -> None:
+    """Let a run that is missing go on from a shorter one beside it, or say why it cannot."""
+    found = extending.find(folder, config, fingerprint)
+    if found.shorter is not None:
+        extending.take_over(found.shorter, folder)
+        say(f"{folder.path.name} extends {found.shorter.path.name}")
+    elif found.refused:
+        say(f"{folder.path.name} starts anew: {found.refused}")
 
 
 def _step(folder: RunFolder) -> int | None:

@@ -14,11 +14,7 @@ from tangsweep.tasks.named import named
 from tangsweep.tasks.task import Config, Corpus, Encoded, Task
 
 SHOWN = 7  # corpora of a sweep that are described
-PINNED = (
-    "rerun=",
-    "sweep.stands_in=",
-    "sweep.varied=",
-)  # overrides that the sweeper adds; no user wrote them
+PINNED = ("sweep.stands_in=", "sweep.varied=")  # overrides that the sweeper adds; no user wrote them
 
 
 class Prepared(NamedTuple):

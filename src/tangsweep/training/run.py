@@ -11,10 +11,11 @@ import threadpoolctl
 import torch
 from omegaconf import OmegaConf
 
-from tangsweep.console import console, logging_to
+from tangsweep.console import logging_to
 from tangsweep.errors import named
 from tangsweep.runs import lock, provenance, published
 from tangsweep.runs import state as states
+from tangsweep.runs.extending import extended_from
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import MetricsFile, Table, read_result, write_result
 from tangsweep.runs.state import State
@@ -22,7 +23,7 @@ from tangsweep.training import assemble
 from tangsweep.training.budget import Budget
 from tangsweep.training.checkpoints import Checkpoints
 from tangsweep.training.closing import closing_scores
-from tangsweep.training.continuing import Continued, take_up
+from tangsweep.training.continuing import Continued, extend_shorter, take_up
 from tangsweep.training.goal import Goal
 from tangsweep.training.history import Diverged, History, Row
 from tangsweep.training.module import Training
@@ -33,13 +34,16 @@ from tangsweep.training.wandb_mirror import WandbMirror
 log = logging.getLogger(__name__)
 
 
-def run(prepared: Prepared, rerun: str = "unfinished", unlock: bool = False) -> dict[str, Any]:
+def run(
+    prepared: Prepared, rerun: str = "unfinished", unlock: bool = False, extend: bool = False
+) -> dict[str, Any]:
     """Train one run, or go on with it, and write its record, which is also returned.
 
-    What its folder already holds decides, once its lock is held: a state that `rerun` leaves alone gives
-    the record that is there, and a run that another process trains `{"status": "running"}`. A run that
-    raises is `failed`. Raises UserError where the folder cannot be written or locked; lets
-    KeyboardInterrupt pass, after the run is marked as interrupted.
+    With `extend` a run that is missing goes on from a shorter one, where there is one. What its folder
+    already holds decides, once its lock is held: a state that `rerun` leaves alone gives the record that
+    is there, and a run that another process trains `{"status": "running"}`. A run that raises is `failed`.
+    Raises UserError where the folder cannot be written or locked; lets KeyboardInterrupt pass, after the
+    run is marked as interrupted.
     """
     folder = RunFolder(prepared.folder)
     try:
@@ -47,6 +51,8 @@ def run(prepared: Prepared, rerun: str = "unfinished", unlock: bool = False) -> 
             state = states.at_rest(folder)
             if state not in states.RERUN[rerun]:
                 return {**(read_result(folder) or {"status": state.value}), "skipped": True}
+            if extend and state is State.MISSING:
+                extend_shorter(folder, prepared.config, prepared.corpus.fingerprint)
             return _attempt(prepared, folder, take_up(folder, state))
     except lock.Held as held:
         return {"status": State.RUNNING.value, "run_id": prepared.name, "holder": str(held)}
@@ -97,6 +103,7 @@ def _header(prepared: Prepared) -> dict[str, Any]:
         "versions": provenance.versions(),
         "threads": config["trainer"]["threads"],
         "kernel": assemble.kernel(config),
+        "extended_from": extended_from(RunFolder(prepared.folder)),
         "wandb": None,
         "error": None,
     }
@@ -128,7 +135,7 @@ def _callbacks(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None
     settings, primary = prepared.config["trainer"], prepared.config["corpus"]["primary"]
     budget = Budget(settings["max_steps"])
     metrics = MetricsFile(folder.metrics)
-    bar = ProgressBar(prepared.name, primary["metric"], budget, console)
+    bar = ProgressBar(prepared.name, primary["metric"], budget)
     sinks: list[Callable[[Row], None]] = [metrics.append, bar.evaluated, *([mirror.log] if mirror else [])]
     return Callbacks(
         History(settings["log_every"], sinks),

@@ -59,7 +59,12 @@ class WandbMirror:
             reinit="create_new",
             resume="allow" if chosen == "online" else None,
             settings=wandb.Settings(
-                console="off", silent=True, x_disable_stats=True, disable_git=True, save_code=False
+                console="off",
+                silent=True,
+                x_disable_stats=True,
+                x_save_requirements=False,  # a third of its start; the record holds the versions that matter
+                disable_git=True,
+                save_code=False,
             ),
         )
 

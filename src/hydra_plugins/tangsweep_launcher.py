@@ -1,0 +1,67 @@
+"""`hydra/launcher=pool`, the default: worker processes on this machine, each reused for many jobs."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+
+@dataclass
+class PoolConf:
+    """`workers` at once, null: as many as pay off; `preload`: a module imported before they are forked."""
+
+    _target_: str = "hydra_plugins.tangsweep_launcher.PoolLauncher"
+    workers: int | None = None
+    preload: str | None = "tangsweep.sweep.preload"
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="pool", node=PoolConf, provider="tangsweep")
+
+
+class PoolLauncher(Launcher):
+    """Composes in this process, trains in others, and shows all of them in one picture."""
+
+    def __init__(self, workers: int | None, preload: str | None) -> None:
+        self.workers, self.preload = workers, preload
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.context, self.task_function, self.config = hydra_context, task_function, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from tangsweep.sweep import crew, pool, worker  # no command but a sweep needs them
+        from tangsweep.sweep.display import Display
+
+        processes = pool.started(self.preload)
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+        setup = worker.Setup(self.context, self.task_function, Singleton.get_state(), dict(os.environ))
+        jobs: list[Callable[[], DictConfig]] = [
+            partial(self._composed, overrides, initial_job_idx + place)
+            for place, overrides in enumerate(job_overrides)
+        ]
+        environments = crew.environments(self.workers, jobs[0]() if jobs else self.config)
+        with Display([" ".join(filter_overrides(overrides)) for overrides in job_overrides]) as display:
+            return pool.Pool(processes, setup, environments, display).run(jobs)
+
+    def at_once(self, config: Mapping[str, Any]) -> int:
+        """How many jobs of such a config are run side by side."""
+        from tangsweep.sweep import crew
+
+        return len(crew.environments(self.workers, OmegaConf.create(dict(config))))
+
+    def _composed(self, overrides: Sequence[str], number: int) -> DictConfig:
+        config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        with open_dict(config):
+            config.hydra.job.id = f"{config.hydra.job.name}_{number}"
+            config.hydra.job.num = number
+        return config

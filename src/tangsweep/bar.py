@@ -1,0 +1,86 @@
+"""A run's progress bar: drawn on the terminal, or told to the process that draws for many runs."""
+
+import time
+from typing import Protocol
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from tangsweep import console
+
+REDRAWS_PER_SECOND = 4
+
+
+class Bar(Protocol):
+    """Steps done of all steps, with a few words on where the run stands."""
+
+    def start(self, steps: float) -> None: ...
+    def step(self, done: int) -> None: ...
+    def state(self, words: str) -> None: ...
+    def close(self) -> None: ...
+
+
+def of(name: str) -> Bar:
+    """The bar of the run `name`, wherever this process shows things."""
+    return RelayedBar(name) if console.relayed() else TerminalBar(name)
+
+
+class TerminalBar:
+    """Redrawn by time, never by step; nothing where the output is no terminal."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=console.console,
+            refresh_per_second=REDRAWS_PER_SECOND,
+            transient=True,
+            disable=not console.console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def start(self, steps: float) -> None:
+        self._task = self._bar.add_task(self._name, total=steps, state="")
+        if not self._bar.disable:
+            self._bar.start()
+
+    def step(self, done: int) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, completed=done)
+
+    def state(self, words: str) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, state=words)
+
+    def close(self) -> None:
+        if not self._bar.disable:
+            self._bar.stop()
+
+
+class RelayedBar:
+    """Tells `progress` with the run's name, steps done, all steps and words, a few times a second."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._steps, self._words = name, 0.0, ""
+        self._told = 0.0
+
+    def start(self, steps: float) -> None:
+        self._steps = steps
+        self._tell(0)
+
+    def step(self, done: int) -> None:
+        if time.monotonic() - self._told >= 1 / REDRAWS_PER_SECOND:
+            self._tell(done)
+
+    def state(self, words: str) -> None:
+        self._words = words
+
+    def close(self) -> None:
+        """Nothing is left to tell: the job's end is seen without it."""
+
+    def _tell(self, done: int) -> None:
+        self._told = time.monotonic()
+        console.relay("progress", self._name, done, self._steps, self._words)

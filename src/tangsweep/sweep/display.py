@@ -1,0 +1,105 @@
+"""One picture of a sweep at work: done, running, left, the best so far, and the time that is left."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from tangsweep.bar import REDRAWS_PER_SECOND
+from tangsweep.console import console, say, score
+
+
+class Display:
+    """A bar for the sweep and one for each job that runs; lines as they end where there is no terminal."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names, self._started = names, time.monotonic()
+        self._shares: dict[int, float] = {}  # of the jobs that run: how much is done
+        self._ended = 0
+        self._best: Mapping[str, Any] | None = None
+        self._bars: dict[int, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[state]}"),
+            console=console,
+            refresh_per_second=REDRAWS_PER_SECOND,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._whole = self._progress.add_task("sweep", total=len(names), state="")
+
+    def __enter__(self) -> "Display":
+        if not self._progress.disable:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if not self._progress.disable:
+            self._progress.stop()
+
+    def began(self, job: int) -> None:
+        self._shares[job] = 0.0
+        self._bars[job] = self._progress.add_task(f"  {self._names[job]}", total=1, state="starts")
+        self._redraw()
+
+    def said(self, line: str, style: str | None) -> None:
+        say(line, style)
+
+    def progressed(self, job: int, name: str, done: int, steps: float, words: str) -> None:
+        self._names[job], self._shares[job] = name, done / steps
+        self._progress.update(
+            self._bars[job], description=f"  {name}", completed=self._shares[job], state=words
+        )
+        self._redraw()
+
+    def died(self, job: int, why: str, again: bool) -> None:
+        say(
+            f"{self._names[job]}: {why}; "
+            + ("it goes on in another" if again else "not tried again in this command"),
+            style="bold red",
+        )
+        self._leave(job)
+
+    def ended(self, job: int, returned: JobReturn) -> None:
+        self._ended += 1
+        self._leave(job)
+        result = returned._return_value
+        if isinstance(result, Mapping) and result.get("dev") and "primary" in result:
+            self._best = result if self._best is None else _better(self._best, result)
+        self._redraw()
+
+    def _leave(self, job: int) -> None:
+        self._shares.pop(job, None)
+        if job in self._bars:
+            self._progress.remove_task(self._bars.pop(job))
+
+    def _redraw(self) -> None:
+        done = self._ended + sum(self._shares.values())
+        left = len(self._names) - self._ended - len(self._shares)
+        state = f"{self._ended} done, {len(self._shares)} running, {left} left"
+        if self._best is not None:
+            metric = self._best["primary"]["metric"]
+            state += f"  best dev {score(metric, self._best['dev'])} {self._best['run_id']}"
+        if done:
+            spent = time.monotonic() - self._started
+            state += f"  {_clock(spent * (len(self._names) - done) / done)} left"
+        self._progress.update(self._whole, completed=done, state=state)
+
+
+def _better(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    metric, sign = one["primary"]["metric"], 1 if one["primary"]["mode"] == "min" else -1
+    values = [result["dev"].get(metric) for result in (one, other)]
+    if None in values:
+        return one if values[1] is None else other
+    return other if sign * values[1] < sign * values[0] else one
+
+
+def _clock(seconds: float) -> str:
+    """`0:07`, `12:30`, `3:05:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

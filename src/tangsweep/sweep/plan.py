@@ -1,0 +1,84 @@
+"""`plan=true`: what a command would train, how long and into how much disk; nothing is trained."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from rich.table import Table
+
+from tangsweep.console import console, say
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import read_result
+from tangsweep.runs.state import State
+from tangsweep.sweep.standing import Standing
+from tangsweep.training.prepare import Prepared
+
+COLUMNS = ("run", "varies", "state", "time", "disk")
+
+
+def show(prepared: Sequence[Prepared], standings: Mapping[Path, Standing], at_once: int) -> None:
+    """A row a run, and the total; `at_once` runs are trained side by side.
+
+    The estimate of a run is the mean of those like it that are done (all but seed, learning rate,
+    initialization and scheduler are alike), or comes from a few measured steps.
+    """
+    costs = _costs(prepared, standings)
+    table = Table(*COLUMNS, box=None, pad_edge=False)
+    for p in prepared:
+        state, trained, _ = standings[p.folder]
+        varied, _, digest = p.name.rpartition("-")
+        cost = [clock(costs[p.folder][0]), size(costs[p.folder][1])] if trained else ["", ""]
+        table.add_row(digest, varied, state.value if trained else f"{state.value}, left", *cost)
+    console.print(table)
+    seconds = sum(seconds for seconds, _ in costs.values())
+    side_by_side = f", about {clock(seconds / at_once)} with {at_once} at once" if at_once > 1 else ""
+    say(
+        f"{len(costs)} of {len(prepared)} runs to train: {clock(seconds)} of training and scoring"
+        f"{side_by_side}; {size(sum(disk for _, disk in costs.values()))} of disk; a run that reaches its "
+        "goal or loses patience ends earlier. Nothing was trained."
+    )
+
+
+def _costs(prepared: Sequence[Prepared], standings: Mapping[Path, Standing]) -> dict[Path, Any]:
+    """(seconds, bytes) of each run to train."""
+    known: dict[str, list[Any]] = {}
+    for p in prepared:
+        if standings[p.folder].state is State.DONE:
+            known.setdefault(_kind(p), []).append(_spent(RunFolder(p.folder)))
+    means = {kind: tuple(map(mean, zip(*spent, strict=True))) for kind, spent in known.items()}
+    costs: dict[Path, Any] = {}
+    for p in prepared:
+        if standings[p.folder].trained:
+            if _kind(p) not in means:
+                from tangsweep.training import estimate  # seconds, and only where nothing is known
+
+                means[_kind(p)] = tuple(estimate.measured(p))
+            costs[p.folder] = means[_kind(p)]
+    return costs
+
+
+def _kind(prepared: Prepared) -> str:
+    """What a run's cost depends on."""
+    config = prepared.config
+    trainer = {key: value for key, value in config["trainer"].items() if key != "log_every"}
+    parts = [config[group] for group in ("data", "cell", "model")]
+    return repr([*parts, trainer, config["optimizer"]["_target_"], prepared.corpus.fingerprint])
+
+
+def _spent(folder: RunFolder) -> tuple[float, int]:
+    result = read_result(folder)
+    disk = sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file())
+    return (result or {}).get("seconds") or 0.0, disk
+
+
+def clock(seconds: float) -> str:
+    """`7 s`, `12 min`, `3.5 h`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size(disk: float) -> str:
+    """`0.4 MB`, `2.1 GB`."""
+    return f"{disk / 1e6:.1f} MB" if disk < 1e9 else f"{disk / 1e9:.1f} GB"

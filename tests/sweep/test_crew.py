@@ -1,0 +1,47 @@
+"""How many workers there are, and what each sees."""
+
+from typing import Any
+
+import pytest
+
+from tangsweep.errors import UserError
+from tangsweep.sweep import crew
+
+
+def config(threads: int = 1, accelerator: str = "cpu") -> Any:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.create({"trainer": {"threads": threads, "accelerator": accelerator}})
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "_cores", lambda: 8)
+    monkeypatch.setattr(crew, "_room", lambda: 5)
+
+
+@pytest.mark.parametrize(("threads", "workers"), [(1, 5), (2, 4), (4, 2), (8, 1), (16, 1)])
+def test_as_many_as_cores_and_memory_hold(machine: None, threads: int, workers: int) -> None:
+    assert crew.environments(None, config(threads)) == [{}] * workers
+
+
+def test_as_many_as_the_user_says(machine: None) -> None:
+    assert len(crew.environments(11, config())) == 11
+
+
+def test_none_is_refused() -> None:
+    with pytest.raises(UserError, match=r"hydra\.launcher\.workers=0 makes no sense"):
+        crew.environments(0, config())
+
+
+def test_one_gpu_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-a,5")
+    gpu = config(accelerator="gpu")
+    seen = [environment["CUDA_VISIBLE_DEVICES"] for environment in crew.environments(None, gpu)]
+    assert seen == ["2", "GPU-a", "5"]
+    shared = [environment["CUDA_VISIBLE_DEVICES"] for environment in crew.environments(5, gpu)]
+    assert shared == ["2", "GPU-a", "5", "2", "GPU-a"]
+
+
+def test_this_machine() -> None:
+    assert 1 <= len(crew.environments(None, config())) <= crew._cores()

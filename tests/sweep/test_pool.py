@@ -1,0 +1,161 @@
+"""Real worker processes on jobs that return, raise, leave and die."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, open_dict
+
+from tangsweep import console
+from tangsweep.sweep import pool
+from tangsweep.sweep.worker import Setup
+
+
+def task(config: DictConfig) -> Any:
+    """Does what `config.what` says."""
+    what, marker = config.what, Path(config.marker)
+    if what == "raise":
+        raise ValueError("as told")
+    if what == "leave":
+        raise SystemExit(7)
+    if what == "die" or (what == "die once" and not marker.exists()):
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "wait":
+        marker.touch()
+        try:
+            console.say("waits")
+            while True:
+                os.sched_yield()
+        except KeyboardInterrupt:
+            marker.with_suffix(".interrupted").touch()
+            console.say("marked")
+            raise
+    if what == "wait for":  # until another job has come so far
+        while not marker.exists():
+            os.sched_yield()
+        raise SystemExit(7)
+    console.say(f"{what} done")
+    return {"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "what": what}
+
+
+class Noted:
+    """A watcher that remembers."""
+
+    def __init__(self) -> None:
+        self.stop_at = ""
+        self.lines: list[str] = []
+        self.deaths: list[tuple[int, str, bool]] = []
+        self.order: list[int] = []
+
+    def began(self, job: int) -> None: ...
+    def progressed(self, *values: Any) -> None: ...
+    def said(self, line: str, style: str | None) -> None:
+        self.lines.append(line)
+        if line == self.stop_at:
+            raise KeyboardInterrupt
+
+    def died(self, job: int, why: str, again: bool) -> None:
+        self.deaths.append((job, why, again))
+
+    def ended(self, job: int, returned: JobReturn) -> None:
+        self.order.append(job)
+
+
+Run = Callable[..., tuple[list[JobReturn], Noted]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    """Runs one job for each word, on workers of the environments given."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "train.yaml").write_text(
+        "what: ''\nmarker: ''\nhydra: {output_subdir: null, sweep: {dir: ., subdir: .}}\n", encoding="utf-8"
+    )
+    noted = Noted()
+
+    def jobs(*words: str, workers: Any = ({}, {})) -> tuple[list[JobReturn], Noted]:
+        with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
+            loader = GlobalHydra.instance().config_loader()
+            master = loader.load_configuration("train", [], RunMode.MULTIRUN)
+
+            def config(word: str) -> DictConfig:
+                composed = loader.load_sweep_config(
+                    master, [f"what='{word}'", f"marker='{tmp_path / 'marker'}'"]
+                )
+                with open_dict(composed):
+                    composed.hydra.job.id = composed.hydra.job.num = 0
+                return composed
+
+            setup = Setup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
+            made = pool.Pool(pool.started(None), setup, workers, noted)
+            return made.run([lambda word=word: config(word) for word in words]), noted
+
+    jobs.noted = noted  # type: ignore[attr-defined]
+    return jobs
+
+
+def _callbacks() -> Any:
+    from hydra._internal.callbacks import Callbacks
+
+    return Callbacks()
+
+
+def test_every_job_is_done_whatever_befalls_the_others(run: Run, tmp_path: Path) -> None:
+    returns, noted = run("one", "raise", "die once", "two", "three")
+    assert [r.status for r in returns] == [
+        JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.COMPLETED, JobStatus.COMPLETED,
+    ]  # fmt: skip
+    assert [r.return_value["what"] for r in returns if r.status is JobStatus.COMPLETED] == [
+        "one", "die once", "two", "three",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="as told"):
+        _ = returns[1].return_value
+    assert sorted(noted.order) == [0, 1, 2, 3, 4]  # each ended once
+    assert sorted(noted.lines) == ["die once done", "one done", "three done", "two done"]
+    [(job, why, again)] = noted.deaths
+    assert (job, again) == (2, True)
+    assert why.startswith("its worker was ended by SIGKILL")
+    pids = {r.return_value["pid"] for r in returns if r.status is JobStatus.COMPLETED}
+    assert os.getpid() not in pids
+    assert len(pids) <= 3  # two workers and the one that took the dead one's place, reused
+
+
+def test_a_job_that_kills_its_worker_twice_is_given_up(run: Run) -> None:
+    returns, noted = run("die", "one", "two", workers=({},))
+    assert [r.status for r in returns] == [JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.COMPLETED]
+    assert [again for _, _, again in noted.deaths] == [True, False]
+    with pytest.raises(RuntimeError, match="SIGKILL"):
+        _ = returns[0].return_value
+
+
+def test_a_job_that_leaves_ends_the_sweep_and_interrupts_the_others(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as left:
+        run("wait", "wait for", "one")
+    assert left.value.code == 7
+    assert (tmp_path / "marker.interrupted").exists()
+    assert run.noted.lines == ["waits", "marked"]  # what it said at its end is heard; the third never began
+
+
+def test_each_worker_has_its_own_gpu(run: Run) -> None:
+    environments = ({"CUDA_VISIBLE_DEVICES": "3"}, {"CUDA_VISIBLE_DEVICES": "5"})
+    returns, _ = run("one", "two", "three", "four", workers=environments)
+    seen = {r.return_value["pid"]: r.return_value["gpu"] for r in returns}
+    assert sorted(set(seen.values())) == ["3", "5"]
+    assert len(seen) == 2
+
+
+def test_ctrl_c_is_passed_on_and_waited_for(run: Any, tmp_path: Path) -> None:
+    run.noted.stop_at = "waits"
+    with pytest.raises(KeyboardInterrupt):
+        run("wait", "one", workers=({},))
+    assert (tmp_path / "marker.interrupted").exists()
+    assert run.noted.lines == ["waits", "marked"]

@@ -1,0 +1,61 @@
+"""The same small sweep on every launcher: one after another, worker pool, a real local Ray, submitit."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tangsweep import places
+from tests.test_slow_faults import COMMAND, TIMED
+
+pytestmark = pytest.mark.slow
+DIFFER = {"wandb", "git"} | TIMED
+LAUNCHERS = {
+    "pool": [],
+    "ray": ["hydra.launcher.ray.remote.memory=300000000"],
+    "submitit_local": ["hydra.launcher.timeout_min=10"],
+}
+
+
+def sweep(home: Path, launcher: str, *options: str) -> subprocess.CompletedProcess[str]:
+    home.mkdir()
+    return subprocess.run(
+        [sys.executable, str(places.REPOSITORY / "src" / "train.py"), *COMMAND, "logger=csv",
+         f"hydra/launcher={launcher}", *options],
+        env={**os.environ, "TANGSWEEP_HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0"},
+        capture_output=True, text=True, check=False, cwd=home, timeout=600,
+    )  # fmt: skip
+
+
+def records(home: Path) -> dict[str, dict]:  # type: ignore[type-arg]
+    found = sorted((home / "outputs" / "optimizer_seed").glob("*/result.json"))
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in found}
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:  # type: ignore[type-arg]
+    home = tmp_path_factory.mktemp("serial") / "home"
+    done = sweep(home, "basic")
+    assert done.returncode == 0, done.stderr
+    return records(home)
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_the_records_equal_those_of_one_after_another(
+    launcher: str,
+    home: Path,
+    serial: dict[str, dict],  # type: ignore[type-arg]
+) -> None:
+    done = sweep(home / "own", launcher, *LAUNCHERS[launcher])
+    assert done.returncode == 0, done.stderr
+    found = records(home / "own")
+    assert found.keys() == serial.keys()
+    assert len(found) == 6
+    for name, record in found.items():
+        for key in record.keys() - DIFFER:
+            assert record[key] == serial[name][key], (name, key)
+    assert "dev ppl" in done.stdout  # the closing table
+    assert {path.name for path in (home / "own").iterdir()} == {"outputs", "data"}  # nothing of Hydra's
