@@ -11,7 +11,9 @@ import pytest
 
 from tangsweep import places
 from tangsweep.runs import faults
-from tangsweep.runs.record import COLUMNS
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import COLUMNS, MetricsFile
+from tangsweep.runs.state import State, of
 from tests.training import wandb_file
 
 COMMAND = (
@@ -27,10 +29,21 @@ POINTS = [
 TIMED = {"seconds", "characters_per_second", "chars_per_second"}
 
 
-def start(home: Path, fault: str | None = None) -> subprocess.CompletedProcess[str]:
+# With the pool every run that comes to the point is killed, twice a command.
+LAUNCHED = {"basic": POINTS, "pool": ["step@5", "writing last.ckpt@2", "wrote result.json@1"]}
+
+
+def start(home: Path, launcher: str, fault: str | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "TANGSWEEP_HOME": str(home)} | ({faults.VARIABLE: fault} if fault else {})
     command = [sys.executable, str(places.REPOSITORY / "src" / "train.py"), *COMMAND]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=home)
+    return subprocess.run(
+        [*command, f"hydra/launcher={launcher}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+    )
 
 
 def finished(home: Path) -> dict[str, int]:
@@ -39,18 +52,20 @@ def finished(home: Path) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_twenty_kills_change_nothing(home: Path) -> None:
+@pytest.mark.parametrize("launcher", LAUNCHED)
+def test_kills_at_every_point_change_nothing(home: Path, launcher: str) -> None:
     undisturbed, harried = home / "undisturbed", home / "harried"
     for folder in (undisturbed, harried):
         folder.mkdir()
-    assert start(undisturbed).returncode == 0
+    assert start(undisturbed, launcher).returncode == 0
     done: dict[str, int] = {}
-    for point in POINTS:
-        assert start(harried, point).returncode == -9, f"never came to {point}"
+    for point in LAUNCHED[launcher]:
+        killed = start(harried, launcher, point)
+        assert killed.returncode == -9 or "was ended by SIGKILL" in killed.stdout, f"never came to {point}"
         now = finished(harried)
         assert {name: now[name] for name in done} == done  # nothing is trained to its end twice
         done = now
-    last = start(harried)
+    last = start(harried, launcher)
     assert last.returncode == 0, last.stderr
     pairs = [
         (path, harried / path.relative_to(undisturbed))
@@ -101,3 +116,85 @@ def test_two_at_once_share_the_work(home: Path) -> None:
     assert sum(trained) == 12
     assert min(trained) >= 1
     assert not list((home / "outputs").glob("*/*.replaced-*"))
+
+
+@pytest.mark.slow
+def test_a_run_that_raises_one_that_diverges_and_one_that_is_killed(home: Path) -> None:
+    targets = ["torch.optim.SGD", "torch.optim.Adam", *(f"tests.trouble.{name}" for name in TROUBLE)]
+    command = [sys.executable, str(places.REPOSITORY / "src" / "train.py"), "-m", "optimizer=sgd"]
+    small = [*COMMAND[3:], "logger=csv", "optimizer.lr=0.1"]
+    targets.append("torch.optim.Adagrad")
+    done = subprocess.run(
+        [*command, f"optimizer._target_={','.join(targets)}", *small, "trainer.max_epochs=2"],
+        env={**os.environ, "TANGSWEEP_HOME": str(home), "PYTHONPATH": str(places.REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+    )
+    assert done.returncode == 1
+    [sweep] = (home / "outputs").iterdir()
+    folders = {
+        path.name.rpartition("-")[0].rpartition(".")[2]: path for path in sweep.iterdir() if path.is_dir()
+    }
+    states = {name: of(RunFolder(path)).value for name, path in folders.items()}
+    assert states == {"SGD": "done", "Adam": "done", "Adagrad": "done"} | TROUBLE
+    failed = [name for name in TROUBLE if TROUBLE[name] == "failed"]
+    for name in failed:
+        assert f"{folders[name].name}  FAILED  " in done.stdout  # when it happens
+        assert "Traceback" in (folders[name] / "train.log").read_text(encoding="utf-8")
+    records = {n: json.loads((folders[n] / "result.json").read_text()) for n in (*failed, "Diverges")}
+    assert records["Raises"]["error"] == "ZeroDivisionError('as told')"
+    assert records["RunsOutOfMemory"]["error"].startswith("out of memory: lower data.batch_size")
+    assert records["Diverges"]["diverged_step"] == 6
+    killed = [line for line in done.stdout.splitlines() if "its worker was ended by SIGKILL" in line]
+    assert [("it goes on in another" in line, "not tried again" in line) for line in killed[:2]] == [
+        (True, False),
+        (False, True),
+    ]
+    table = pd.read_csv(sweep / "comparison.csv")
+    assert (
+        dict(
+            zip(
+                table["folder"].map(lambda f: f.rpartition("-")[0].rpartition(".")[2]),
+                table["status"],
+                strict=True,
+            )
+        )
+        == states
+    )
+    assert "4 of 7 runs of this command ended, 1 crashed, 2 failed: the same command continues" in done.stdout
+
+
+TROUBLE = {"Raises": "failed", "Diverges": "diverged", "IsKilled": "crashed", "RunsOutOfMemory": "failed"}
+
+
+@pytest.mark.slow
+def test_when_the_command_is_killed_its_workers_die_and_it_continues(home: Path) -> None:
+    command = [sys.executable, str(places.REPOSITORY / "src" / "train.py"), *COMMAND, "logger=csv"]
+    environment = {**os.environ, "TANGSWEEP_HOME": str(home)}
+    sweep = home / "outputs" / "optimizer_seed"
+    with subprocess.Popen(
+        [*command, "trainer.max_epochs=100000", "hydra.launcher.workers=2"],
+        env=environment,
+        stdout=subprocess.PIPE,
+    ) as process:
+        while process.poll() is None and len(list(sweep.glob("*/checkpoints/last.ckpt"))) < 2:
+            os.sched_yield()
+        process.kill()
+    folders = [RunFolder(path.parent) for path in sweep.glob("*/config.yaml")]
+    while any(of(folder) is State.RUNNING for folder in folders):
+        os.sched_yield()  # the kernel takes the locks from workers that have seen their parent die
+    assert [of(folder) for folder in folders] == [State.CRASHED, State.CRASHED]
+    steps = [_last_step(folder) for folder in folders]
+    done = subprocess.run(
+        [*command, "trainer.max_epochs=100000", "fail_fast=true", "plan=true"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("crashed") == 2
+    assert [_last_step(folder) for folder in folders] == steps  # a plan trains nothing, and nobody else does
+
+
+def _last_step(folder: RunFolder) -> int:
+    return MetricsFile(folder.metrics).rows()[-1]["step"]

@@ -1,5 +1,7 @@
 """Hydra's own test suite for launchers, on the worker pool."""
 
+from pathlib import Path
+
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.extra.pytest_plugin import hydra_restore_singletons, hydra_sweep_runner  # noqa: F401
@@ -11,6 +13,12 @@ from hydra.test_utils.launcher_common_tests import (
 )
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hydra's default logging writes a file into the working directory."""
+    monkeypatch.chdir(tmp_path)
 
 
 def test_hydra_finds_it() -> None:
