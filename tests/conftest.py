@@ -7,10 +7,14 @@ from typing import Any, NamedTuple
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hypothesis import settings
 from omegaconf import OmegaConf
 
 from tangsweep import places
 from tangsweep.runs.folder import RunFolder
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is slow, not wrong
+settings.load_profile("untimed")
 
 SMALL = (
     "corpus=sample",
