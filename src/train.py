@@ -41,11 +41,13 @@ def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
         report_found([prepared])
     if config["plan"]:
         return planned(prepared)
-    if announced:
-        commands.note(prepared.folder.parent, 1, 1)
 
+    from tangsweep.training import beforehand
     from tangsweep.training.run import run
 
+    if announced:
+        beforehand.check([prepared.config])
+        commands.note(prepared.folder.parent, 1, 1)
     # Of a sweep, what is to be trained anew has been set aside: whatever has not ended goes on.
     rerun = config["rerun"] if announced else "unfinished"
     result = run(prepared, rerun, config["unlock"], config["extend"])

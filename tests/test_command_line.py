@@ -56,6 +56,18 @@ MISTAKES = [
     (["corpus=sample", "data.poems=1"], "the split leaves no training poem"),
     (["poems.starts=日"], "Hydra wants such text in quotes"),
     (["-m", "seed=0,0", "corpus=sample"], "the sweep holds the same run twice"),
+    (
+        ["-m", "optimizer._target_=torch.optim.SGD,torch.optim.ASGD", "corpus=sample"],
+        "unexpected keyword argument 'betas'",
+    ),
+    (
+        ["-m", "optimizer._target_=torch.optim.Adam,torch.optim.Adan", "corpus=sample"],
+        "Error locating target 'torch.optim.Adan'",
+    ),
+    (
+        ["-m", "optimizer=sgd,adam", "corpus=sample", "hydra.launcher.workers=0"],
+        "hydra.launcher.workers=0 makes no sense",
+    ),
     (["sweep.name=../x"], "sweep.name=../x makes no sense"),
     (["-m", "sweep.name=../x", "seed=0,1"], "sweep.name=../x makes no sense"),
     (
@@ -77,6 +89,19 @@ def test_a_mistake_is_told_in_one_line_and_leaves_nothing(
     assert line.startswith("error: ")
     assert complaint in line
     assert not list((home / "outputs").glob("*/*"))
+
+
+@pytest.mark.parametrize("arguments", [["seed=0"], ["-m", "seed=0,1"]], ids=" ".join)
+def test_going_online_without_an_account_is_told_before_anything_is_trained(
+    home: Path, arguments: list[str]
+) -> None:
+    done = call(
+        home, "train.py", *arguments, "logger.mode=online", *TINY, HOME=str(home), NETRC=str(home / "no")
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: W&B is set to online, but ")
+    assert not list((home / "outputs").glob("*/*/config.yaml"))
 
 
 def test_help_is_short_and_needs_no_torch(home: Path) -> None:
@@ -197,7 +222,7 @@ def test_a_sweep_goes_on_after_failures_and_divergence(home: Path) -> None:
 @pytest.mark.slow
 def test_fail_fast_ends_the_sweep_with_its_table(home: Path) -> None:
     broken = ("-m", "optimizer.lr=1e300,0.1", "logger=csv", "fail_fast=true", "optimizer=sgd")
-    done = call(home, "train.py", *broken, "sweep.name=fast", *TINY)
+    done = call(home, "train.py", *broken, "sweep.name=fast", "hydra.launcher.workers=1", *TINY)
     assert done.returncode == 1
     assert {name: r["status"] for name, r in records(home, "fast").items()} == {"lr-1e300": "failed"}
     assert "comparison.csv" in done.stdout

@@ -34,7 +34,16 @@ class PoolLauncher(Launcher):
         self.workers, self.preload = workers, preload
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from tangsweep.sweep import crew
+
+        crew.check(self.workers)
         self.context, self.task_function, self.config = hydra_context, task_function, config
+
+    def warm(self) -> None:
+        """Begin to import what workers need, beside what this process does next."""
+        from tangsweep.sweep import pool
+
+        pool.started(self.preload)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         from tangsweep.sweep import crew, pool, worker  # no command but a sweep needs them

@@ -39,6 +39,11 @@ class TangsweepSweeper(Sweeper):
         composer = composing.Composer(self.config_loader, self.master)
         return conduct.conduct(grids, varied, self.choices.get("sweeps"), composer, self)
 
+    def warm(self) -> None:
+        """Let the launcher begin what takes time, where it can."""
+        if hasattr(self.launcher, "warm"):
+            self.launcher.warm()
+
     def launch(self, jobs: Sequence[Sequence[str]]) -> Any:
         return self.launcher.launch(jobs, initial_job_idx=0)
 

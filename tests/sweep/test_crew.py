@@ -31,7 +31,7 @@ def test_as_many_as_the_user_says(machine: None) -> None:
 
 def test_none_is_refused() -> None:
     with pytest.raises(UserError, match=r"hydra\.launcher\.workers=0 makes no sense"):
-        crew.environments(0, config())
+        crew.check(0)
 
 
 def test_one_gpu_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:

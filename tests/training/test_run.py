@@ -402,8 +402,8 @@ class TestWandb:
     def test_offline_unless_said_otherwise(
         self, configured: str | None, environment: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from tangsweep.training.wandb_mirror import mode
+        from tangsweep.training.wandb_mode import chosen
 
         if environment:
             monkeypatch.setenv("WANDB_MODE", environment)
-        assert mode(configured) == expected
+        assert chosen(configured) == expected

@@ -23,6 +23,7 @@ from tangsweep.training.prepare import Prepared, check, prepare, report_found
 class Launcher(Protocol):
     """Whoever makes the jobs' runs."""
 
+    def warm(self) -> None: ...  # begin what takes time before the first run can start
     def launch(self, jobs: list[list[str]]) -> Sequence[JobReturn]: ...
     def at_once(self, config: Config) -> int: ...  # how many runs of such a config
 
@@ -52,6 +53,8 @@ def conduct(
     closing table where a run failed or died.
     """
     jobs = _jobs(grids, params, chosen, composer)
+    if not jobs[0].config["plan"] and _is_work_likely(jobs):
+        launcher.warm()
     prepared = _prepared(jobs)
     _refuse_twice(prepared)
     report_found(prepared)
@@ -60,6 +63,11 @@ def conduct(
     if config["plan"]:
         plan.show(prepared, standings, launcher.at_once(config))
         return []
+    trained = [p.config for p in prepared if standings[p.folder].trained]
+    if trained:
+        from tangsweep.training import beforehand  # torch: seconds
+
+        beforehand.check(trained)
     _announce(standings)
     standing.set_aside(standings, config["unlock"])
     wanted = [pinned(j, p) for j, p in zip(jobs, prepared, strict=True) if standings[p.folder].trained]
@@ -127,6 +135,12 @@ def _prepared(jobs: Sequence[Job]) -> list[Prepared]:
         own = [number for number, job in enumerate(jobs) if named(job.config) is task]
         corpora |= zip(own, task.resolve([jobs[n].config for n in own]), strict=True)
     return [prepare(job.config, job.overrides, corpora[n]) for n, job in enumerate(jobs)]
+
+
+def _is_work_likely(jobs: Sequence[Job]) -> bool:
+    """Whether the sweep's folder holds fewer records than there are jobs; seen before they are identified."""
+    folder = places.outputs() / jobs[0].config["sweep"]["name"]
+    return sum(1 for _ in folder.glob("*/result.json")) < len(jobs) or jobs[0].config["rerun"] != "unfinished"
 
 
 def _refuse_twice(prepared: Sequence[Prepared]) -> None:

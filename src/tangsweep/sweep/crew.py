@@ -11,15 +11,18 @@ from tangsweep.errors import UserError
 MEMORY = 1 << 20  # KiB that a worker with torch, its data and a small model may need
 
 
+def check(wanted: int | None) -> None:
+    """Raises UserError for a number of workers below one."""
+    if wanted is not None and wanted < 1:
+        raise UserError(f"hydra.launcher.workers={wanted} makes no sense: it must be 1 or more, or null")
+
+
 def environments(wanted: int | None, config: Any) -> list[dict[str, str]]:
     """One environment a worker; with trainer=gpu each worker sees one GPU of its own.
 
     Small models run faster in two processes of one thread each than in one of two, so there are as many
-    workers as `trainer.threads` fits into the cores, memory allowing. Raises UserError for a number of
-    workers below one.
+    workers as `trainer.threads` fits into the cores, memory allowing.
     """
-    if wanted is not None and wanted < 1:
-        raise UserError(f"hydra.launcher.workers={wanted} makes no sense: it must be 1 or more, or null")
     if OmegaConf.select(config, "trainer.accelerator") == "gpu":
         devices = _gpus()
         return [{"CUDA_VISIBLE_DEVICES": devices[n % len(devices)]} for n in range(wanted or len(devices))]

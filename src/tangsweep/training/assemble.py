@@ -12,11 +12,10 @@ from tangsweep.analytic import limits
 from tangsweep.console import say
 from tangsweep.corpora import word_vectors
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
-from tangsweep.errors import UserError
 from tangsweep.inits import initialize
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.runs.folder import RunFolder
-from tangsweep.training import numpy_bridge
+from tangsweep.training import numpy_bridge, optimizing
 from tangsweep.training.checkpoints import AtomicCheckpointIO
 from tangsweep.training.module import Training
 from tangsweep.training.prepare import Prepared
@@ -66,13 +65,10 @@ def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.
 def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Training:
     """The LightningModule around `model`. Raises UserError where the optimizer lacks an option."""
     config = prepared.config
-    scheduled = config["scheduler"]["_target_"] is not None
-    training = Training(
+    optimizing.check(config)
+    return Training(
         model,
-        numpy_bridge.optimizer(config["optimizer"])
-        if _in_numpy(config)
-        else instantiate(config["optimizer"]),
-        instantiate(config["scheduler"]) if scheduled else None,
+        *optimizing.makers(config),
         config["seed"],
         pad,
         config["corpus"]["primary"]["metric"],
@@ -82,11 +78,6 @@ def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Trainin
             "inputs": prepared.encoded.inputs,
         },
     )
-    try:
-        training.configure_optimizers()
-    except (TypeError, ValueError) as error:
-        raise UserError(f"optimizer or scheduler: {error}; see conf/optimizer/") from error
-    return training
 
 
 def trainer(config: dict[str, Any], folder: RunFolder, callbacks: Sequence[L.Callback]) -> L.Trainer:

@@ -1,7 +1,6 @@
 """Everything W&B: one W&B run a run, a mirror of the files in the run's folder."""
 
 import logging
-import os
 import secrets
 import string
 from collections.abc import Mapping, Sequence
@@ -9,25 +8,13 @@ from typing import Any
 
 import wandb
 
-from tangsweep.errors import UserError
 from tangsweep.runs import faults
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import Table
+from tangsweep.training import wandb_mode
 
 log = logging.getLogger(__name__)
 TAG = 64  # characters that W&B allows
-MODES = ("online", "offline", "disabled")
-
-
-def mode(configured: str | None) -> str:
-    """The config's word, else WANDB_MODE, else offline: no account is needed.
-
-    Raises UserError for a mode that W&B does not have.
-    """
-    chosen = configured or os.environ.get("WANDB_MODE") or "offline"
-    if chosen not in MODES:
-        raise UserError(f"logger.mode or WANDB_MODE is {chosen}: it must be one of {', '.join(MODES)}")
-    return chosen
 
 
 class WandbMirror:
@@ -43,7 +30,7 @@ class WandbMirror:
         entity: str | None = None,
         mode: str | None = None,
     ) -> None:
-        chosen = _mode(mode)
+        chosen = wandb_mode.chosen(mode)
         if chosen == "offline":
             supersede(folder)
         self.run = wandb.init(
@@ -127,6 +114,3 @@ def wandb_id(folder: RunFolder) -> str:
         drawn = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
         atomic_write(path, drawn + "\n")
     return path.read_text(encoding="utf-8").strip()
-
-
-_mode = mode

@@ -1,0 +1,38 @@
+"""The optimizer and the schedule that a config names, tried before the first run of a sweep starts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from tangsweep.analytic import limits
+from tangsweep.errors import UserError
+from tangsweep.training import numpy_bridge
+
+Makers = tuple[Callable[[Any], torch.optim.Optimizer], Callable[[torch.optim.Optimizer], Any] | None]
+
+
+def makers(config: dict[str, Any]) -> Makers:
+    """What makes the optimizer from parameters or groups of them, and the schedule from the optimizer."""
+    scheduled = config["scheduler"]["_target_"] is not None
+    numpy = config["cell"]["name"] == limits.CELL
+    return (
+        numpy_bridge.optimizer(config["optimizer"]) if numpy else instantiate(config["optimizer"]),
+        instantiate(config["scheduler"]) if scheduled else None,
+    )
+
+
+def check(config: dict[str, Any]) -> None:
+    """Make both for one parameter. Raises UserError for a class that is not there or an option it lacks."""
+    try:
+        optimizer, schedule = makers(config)
+        made = optimizer([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
+        if schedule is not None:
+            schedule(made)
+    except (TypeError, ValueError, InstantiationException) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"optimizer or scheduler: {reason}; see conf/optimizer/ and conf/scheduler/"
+        ) from error
