@@ -21,6 +21,7 @@ JOBS = [
     ["experiment=book_grimms", "model.layers=3"],
     ["+optimizer.amsgrad=true", "~optimizer.lr"],
     ["scheduler=cosine", "trainer.max_epochs=7"],
+    ["plan=true", "seed=1", "rerun=all", "extend=true"],
     ["poems.forms=[{chars: 3, temperature: 1}]", "samples.every=null"],
 ]
 

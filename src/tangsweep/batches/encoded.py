@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import filelock
@@ -14,6 +15,7 @@ from tangsweep import places
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.runs.folder import atomic_write
 
+KEPT = 4  # encoded texts in memory
 FORMAT = 4  # raise it whenever the same settings would give other arrays or facts
 
 
@@ -59,22 +61,30 @@ class Encoded(NamedTuple):
         return len(self.vocabulary)
 
 
+_in_memory: dict[Path, Encoded] = {}  # by cache file, the oldest first
+
+
 def cached(described: Iterable[Any], encode: Callable[[], Encoded]) -> Encoded:
     """The encoded text, from the cache where the same was encoded alike before.
 
     `described` are plain values that say what is encoded and how. Two processes that come here at once
-    wait for each other; a damaged cache file is built anew.
+    wait for each other; a damaged cache file is built anew. The last few stay in memory: the runs of a
+    sweep share their arrays, which nothing writes to.
     """
     written = json.dumps([FORMAT, *described], sort_keys=True)
     path = places.data() / "cache" / f"{hashlib.sha256(written.encode()).hexdigest()[:16]}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path.with_suffix(".lock")):
-        try:
-            return _load(path.read_bytes())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
-            encoded = encode()
-            atomic_write(path, _dump(encoded))
-            return encoded
+    if path not in _in_memory:
+        with filelock.FileLock(path.with_suffix(".lock")):
+            try:
+                found = _load(path.read_bytes())
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+                found = encode()
+                atomic_write(path, _dump(found))
+        while len(_in_memory) >= KEPT:
+            del _in_memory[next(iter(_in_memory))]
+        _in_memory[path] = found
+    return _in_memory[path]
 
 
 def oov(sequences: Sequences, texts: Iterable[str], known: Vocabulary) -> dict[str, Any]:

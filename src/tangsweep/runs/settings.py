@@ -18,7 +18,8 @@ READS_TIMES = ("phased_lstm",)  # cells whose output depends on time stamps
 FORGETS = ("lstm", "numpy_lstm", "phased_lstm")  # cells with a forget gate
 BETTER = {"perplexity": "min", "loss": "min", "accuracy": "max"}
 
-ALONE = ("seed", "plan", "rerun", "extend", "fail_fast", "unlock")
+OF_THE_COMMAND = ("plan", "rerun", "extend", "fail_fast", "unlock")  # what it does, not what a run is
+ALONE = ("seed", *OF_THE_COMMAND)
 
 RULES: dict[str, Rule] = {
     "seed": rules.NATURAL,

@@ -53,14 +53,8 @@ ALSO = (
 )
 
 
-def close(folder: Path, trained: bool = True) -> None:
-    """Compare every run in `folder`, print the table, write the files, say where they lie.
-
-    Where nothing was `trained` the files of last time stand.
-    """
-    if not trained and (folder / "comparison.md").exists():
-        say(f"nothing to train; the comparison lies in {places.shown(folder / 'comparison.md')}")
-        return
+def close(folder: Path) -> None:
+    """Compare every run in `folder`, print the table, write the files, say where they lie."""
     runs = table(folder)
     if runs.empty:
         return

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tangsweep import places
 from tangsweep.runs.folder import atomic_write
+from tangsweep.runs.settings import OF_THE_COMMAND
 
 KEPT = 5  # cache files, the newest: one for every content of the config files
 RESOLVED_OUTSIDE = re.compile(r"\$\{(?:[\w.]+:|hydra\b)")  # `${oc.env:HOME}` is not in the files
@@ -41,7 +42,15 @@ class Composer:
         self._grown = False
 
     def plain(self, overrides: Sequence[str]) -> dict[str, Any]:
-        """The job's config, resolved, as plain values."""
+        """The job's config, resolved, as plain values.
+
+        What says only what the command does comes last, so that a plan and its sweep share the cache.
+        """
+        late = [text for text in overrides if text.partition("=")[0] in OF_THE_COMMAND]
+        config = self._remembered([text for text in overrides if text not in late])
+        return config | {text.partition("=")[0]: self._parse(text).value() for text in late}
+
+    def _remembered(self, overrides: Sequence[str]) -> dict[str, Any]:
         key = "\n".join(overrides)
         if key not in self._known:
             if self._file is None or RESOLVED_OUTSIDE.search(key):

@@ -91,14 +91,22 @@ def _launch(wanted: list[list[str]], folders: Sequence[Path], launcher: Launcher
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"the launcher gave up ({reason}): what ended stands, the rest goes on") from error
     finally:
-        from tangsweep.sweep import comparison  # pandas and Altair, only now that they are needed
-
-        comparison.close(folders[0].parent, trained=bool(wanted))
+        _compare(folders[0].parent, trained=bool(wanted))
         standing.say_what_is_left(folders)
     failures = [job for job in returns if _failed(job)]
     if failures:
         raise SystemExit(1)
     return [job.return_value for job in returns]
+
+
+def _compare(sweep: Path, trained: bool) -> None:
+    """The closing comparison; where nothing was trained the files of last time stand."""
+    if not trained and (sweep / "comparison.md").exists():
+        say(f"nothing to train; the comparison lies in {places.shown(sweep / 'comparison.md')}")
+        return
+    from tangsweep.sweep import comparison  # pandas and Altair, only now that they are needed
+
+    comparison.close(sweep)
 
 
 def pinned(job: Job, prepared: Prepared) -> list[str]:

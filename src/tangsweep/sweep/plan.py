@@ -42,9 +42,10 @@ def show(prepared: Sequence[Prepared], standings: Mapping[Path, Standing], at_on
 
 def _costs(prepared: Sequence[Prepared], standings: Mapping[Path, Standing]) -> dict[Path, Any]:
     """(seconds, bytes) of each run to train."""
+    wanted = {_kind(p) for p in prepared if standings[p.folder].trained}
     known: dict[str, list[Any]] = {}
     for p in prepared:
-        if standings[p.folder].state is State.DONE:
+        if standings[p.folder].state is State.DONE and _kind(p) in wanted:
             known.setdefault(_kind(p), []).append(_spent(RunFolder(p.folder)))
     means = {kind: tuple(map(mean, zip(*spent, strict=True))) for kind, spent in known.items()}
     costs: dict[Path, Any] = {}
