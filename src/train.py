@@ -42,11 +42,13 @@ def job(composed: DictConfig, announced: bool = False) -> dict[str, Any]:
     if config["plan"]:
         return planned(prepared)
 
+    from tangsweep.sweep import standing
     from tangsweep.training import beforehand
     from tangsweep.training.run import run
 
     if announced:
-        beforehand.check([prepared.config])
+        if standing.look([prepared.folder], config["rerun"])[prepared.folder].trained:
+            beforehand.check([prepared.config])
         commands.note(prepared.folder.parent, 1, 1)
     # Of a sweep, what is to be trained anew has been set aside: whatever has not ended goes on.
     rerun = config["rerun"] if announced else "unfinished"

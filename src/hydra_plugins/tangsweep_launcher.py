@@ -12,7 +12,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 
 @dataclass
@@ -32,6 +32,7 @@ class PoolLauncher(Launcher):
 
     def __init__(self, workers: int | None, preload: str | None) -> None:
         self.workers, self.preload = workers, preload
+        self.environments: list[dict[str, str]] = []  # one a worker, once all jobs are known
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from tangsweep.sweep import crew
@@ -58,15 +59,17 @@ class PoolLauncher(Launcher):
             partial(self._composed, overrides, initial_job_idx + place)
             for place, overrides in enumerate(job_overrides)
         ]
-        environments = crew.environments(self.workers, jobs[0]() if jobs else self.config)
-        with Display([" ".join(filter_overrides(overrides)) for overrides in job_overrides]) as display:
-            return pool.Pool(processes, setup, environments, display).run(jobs)
+        environments = self.environments or crew.environments(self.workers, [self.config])
+        fail_fast = bool(self.config.get("fail_fast"))
+        with Display([named(overrides) for overrides in job_overrides]) as display:
+            return pool.Pool(processes, setup, environments, display, fail_fast).run(jobs)
 
-    def at_once(self, config: Mapping[str, Any]) -> int:
-        """How many jobs of such a config are run side by side."""
+    def at_once(self, configs: Sequence[Mapping[str, Any]]) -> int:
+        """How many jobs of these configs are run side by side, now that all of them are known."""
         from tangsweep.sweep import crew
 
-        return len(crew.environments(self.workers, OmegaConf.create(dict(config))))
+        self.environments = crew.environments(self.workers, configs)
+        return len(self.environments)
 
     def _composed(self, overrides: Sequence[str], number: int) -> DictConfig:
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
@@ -74,3 +77,8 @@ class PoolLauncher(Launcher):
             config.hydra.job.id = f"{config.hydra.job.name}_{number}"
             config.hydra.job.num = number
         return config
+
+
+def named(overrides: Sequence[str]) -> str:
+    """What a job is called until its run says its own name."""
+    return " ".join(o for o in filter_overrides(overrides) if not o.startswith("sweep."))

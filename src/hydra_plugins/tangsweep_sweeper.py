@@ -25,19 +25,24 @@ class TangsweepSweeper(Sweeper):
         self.grids = list(grids) if grids else [params or {}]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.choices, self.master = config.hydra.runtime.choices, config
+        from tangsweep.sweep import composing  # no command but a sweep needs it
+
+        self.choices = config.hydra.runtime.choices
         self.config_loader = hydra_context.config_loader
+        self.composer = composing.Composer(self.config_loader, config)
+        planned: Any = composing.Planned(self.config_loader, self.composer)
         self.launcher: Any = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=HydraContext(planned, hydra_context.callbacks),
+            task_function=task_function,
+            config=config,
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from tangsweep.sweep import composing, conduct, grid
+        from tangsweep.sweep import conduct, grid
 
         grids = grid.union(self.grids, arguments, self.config_loader)
         varied = list(dict.fromkeys(key for keys in self.grids for key in keys))
-        composer = composing.Composer(self.config_loader, self.master)
-        return conduct.conduct(grids, varied, self.choices.get("sweeps"), composer, self)
+        return conduct.conduct(grids, varied, self.choices.get("sweeps"), self.composer, self)
 
     def warm(self) -> None:
         """Let the launcher begin what takes time, where it can."""
@@ -47,6 +52,6 @@ class TangsweepSweeper(Sweeper):
     def launch(self, jobs: Sequence[Sequence[str]]) -> Any:
         return self.launcher.launch(jobs, initial_job_idx=0)
 
-    def at_once(self, config: Mapping[str, Any]) -> int:
-        """How many runs the launcher trains side by side; 1 where it does not say."""
-        return self.launcher.at_once(config) if hasattr(self.launcher, "at_once") else 1
+    def at_once(self, configs: Sequence[Mapping[str, Any]]) -> int:
+        """How many such runs the launcher trains side by side; 1 where it does not say."""
+        return self.launcher.at_once(configs) if hasattr(self.launcher, "at_once") else 1

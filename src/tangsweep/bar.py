@@ -13,7 +13,7 @@ REDRAWS_PER_SECOND = 4
 class Bar(Protocol):
     """Steps done of all steps, with a few words on where the run stands."""
 
-    def start(self, steps: float) -> None: ...
+    def start(self, steps: float, done: int = 0) -> None: ...
     def step(self, done: int) -> None: ...
     def state(self, words: str) -> None: ...
     def close(self) -> None: ...
@@ -30,10 +30,10 @@ class TerminalBar:
     def __init__(self, name: str) -> None:
         self._name = name
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             TimeRemainingColumn(),
             console=console.console,
             refresh_per_second=REDRAWS_PER_SECOND,
@@ -42,8 +42,8 @@ class TerminalBar:
         )
         self._task: TaskID | None = None
 
-    def start(self, steps: float) -> None:
-        self._task = self._bar.add_task(self._name, total=steps, state="")
+    def start(self, steps: float, done: int = 0) -> None:
+        self._task = self._bar.add_task(self._name, total=steps, completed=done, state="")
         if not self._bar.disable:
             self._bar.start()
 
@@ -67,9 +67,9 @@ class RelayedBar:
         self._name, self._steps, self._words = name, 0.0, ""
         self._told = 0.0
 
-    def start(self, steps: float) -> None:
+    def start(self, steps: float, done: int = 0) -> None:
         self._steps = steps
-        self._tell(0)
+        self._tell(done)
 
     def step(self, done: int) -> None:
         if time.monotonic() - self._told >= 1 / REDRAWS_PER_SECOND:

@@ -1,5 +1,6 @@
 """The quick way to a job's config gives what Hydra composes, and the cache what was composed."""
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from tangsweep import places
-from tangsweep.sweep.composing import Composer
+from tangsweep.sweep.composing import Composer, Planned
 from tests.conf.test_every_file import SWEEPS, jobs_of, sweep_file
 
 JOBS = [
@@ -68,6 +69,52 @@ def test_what_is_handed_out_may_be_changed(hydra: tuple[Any, Any]) -> None:
 def test_a_wrong_key_is_refused_as_hydra_does(hydra: tuple[Any, Any]) -> None:
     with pytest.raises(ConfigCompositionException, match=r"Could not override 'optimizer\.rate'"):
         Composer(*hydra).plain(["optimizer.rate=1"])
+
+
+def test_launchers_get_what_was_checked(own: Path) -> None:
+    """Edited while a sweep runs: no run of it changes, and Hydra's part is that of the job."""
+    with initialize_config_dir(str(own), version_base="1.3"):
+        loader: Any = GlobalHydra.instance().config_loader()
+        master = loader.load_configuration("train", [], RunMode.MULTIRUN)
+        composer = Composer(loader, master)
+        planned = Planned(loader, composer)
+        jobs = [["seed=4"], ["seed=5"]]
+        for job in jobs:
+            composer.plain(job)
+        planned.load_sweep_config(master, jobs[0])
+        (own / "train.yaml").write_text("seed: 0\nrate: 9\n", encoding="utf-8")
+        config = planned.load_sweep_config(master, jobs[1])
+        assert OmegaConf.to_container(OmegaConf.masked_copy(config, ["seed"])) == {"seed": 5}
+        assert "rate" not in config
+        assert config.hydra.overrides.task == ["seed=5"]
+        assert pickle.loads(pickle.dumps(Planned(_Loader(), composer))).__class__ is _Loader
+
+
+class _Loader:
+    """Hydra's loader, as far as pickling goes."""
+
+
+@pytest.mark.parametrize("name", [".#train.yaml", ".hidden.yaml"])
+def test_an_editors_files_are_none_of_ours(own: Path, name: str) -> None:
+    (own / name).symlink_to("nowhere")
+    assert composed(own, ["seed=4"]) == {"seed": 4}
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(own: Path, home: Path) -> None:
+    (home / "data").write_text("in the way")
+    assert composed(own, ["seed=4"]) == {"seed": 4}
+
+
+@pytest.mark.parametrize(
+    "text", ["${oc.env:NUMBER}", "${ oc.env:NUMBER}", "${oc.env :NUMBER}", "${ oc.decode:${ oc.env:NUMBER}}"]
+)
+def test_every_spelling_of_a_resolver_is_seen(own: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own / "train.yaml").write_text(f"seed: {text}\n", encoding="utf-8")
+    found = []
+    for number in "12":
+        monkeypatch.setenv("NUMBER", number)
+        found.append(str(composed(own, [])["seed"]))
+    assert found == ["1", "2"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """How many workers there are, and what each sees."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from tangsweep.sweep import crew
 
 
 def config(threads: int = 1, accelerator: str = "cpu") -> Any:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.create({"trainer": {"threads": threads, "accelerator": accelerator}})
+    return [
+        {"trainer": {"threads": 1, "accelerator": "cpu"}},
+        {"trainer": {"threads": threads, "accelerator": accelerator}},
+    ]
 
 
 @pytest.fixture
@@ -45,3 +47,17 @@ def test_one_gpu_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_this_machine() -> None:
     assert 1 <= len(crew.environments(None, config())) <= crew._cores()
+
+
+def test_a_containers_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "CONTAINER", tmp_path)
+    monkeypatch.setattr(crew.os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    assert crew._cores() == 64
+    for text, cores in (("max 100000\n", 64), ("350000 100000\n", 3), ("50000 100000\n", 1)):
+        (tmp_path / "cpu.max").write_text(text)
+        assert crew._cores() == cores
+    (tmp_path / "memory.max").write_text(f"{5 << 29}\n")
+    (tmp_path / "memory.current").write_text(f"{1 << 28}\n")
+    assert crew._room() <= 2
+    (tmp_path / "memory.max").write_text("max\n")
+    assert crew._room() >= 1

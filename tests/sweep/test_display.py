@@ -36,6 +36,7 @@ def test_done_running_left_best_and_time(terminal: io.StringIO) -> None:
         for job in (0, 1):
             view.began(job)
         assert "0 done, 2 running, 2 left" in shown(terminal, view)
+        view.progressed(0, "a-1-00000000", 0, 10, "")
         view.progressed(0, "a-1-00000000", 5, 10, "epoch 3  dev ppl 7.0")
         picture = shown(terminal, view)
         assert "a-1-00000000" in picture
@@ -50,6 +51,25 @@ def test_done_running_left_best_and_time(terminal: io.StringIO) -> None:
         view.began(3)
         view.ended(3, JobReturn(status=JobStatus.FAILED, _return_value=ValueError("x")))
         assert "4 done, 0 running, 0 left  best dev ppl 8 a-2" in shown(terminal, view)
+
+
+def test_what_was_done_before_does_not_make_it_look_fast(
+    terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    with Display(["a"]) as view:
+        view.began(0)
+        view.progressed(0, "a-1", 90, 100, "")  # goes on from there
+        now[0] = 60.0
+        view.progressed(0, "a-1", 95, 100, "")
+        assert "1:00 left" in shown(terminal, view)
+
+
+def test_names_are_no_markup(terminal: io.StringIO) -> None:
+    with Display(["x=[/a]"]) as view:
+        view.began(0)
+        assert "x=[/a]" in shown(terminal, view)
 
 
 def test_the_greater_is_better_where_the_corpus_says_so(terminal: io.StringIO) -> None:

@@ -19,11 +19,20 @@ from tangsweep.sweep import pool
 from tangsweep.sweep.worker import Setup
 
 
+class Odd(Exception):
+    """Pickles, and cannot be read again."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one)
+
+
 def task(config: DictConfig) -> Any:
     """Does what `config.what` says."""
     what, marker = config.what, Path(config.marker)
     if what == "raise":
         raise ValueError("as told")
+    if what == "raise oddly":
+        raise Odd("one", "two")
     if what == "leave":
         raise SystemExit(7)
     if what == "die" or (what == "die once" and not marker.exists()):
@@ -82,7 +91,7 @@ def run(tmp_path: Path) -> Any:
     )
     noted = Noted()
 
-    def jobs(*words: str, workers: Any = ({}, {})) -> tuple[list[JobReturn], Noted]:
+    def jobs(*words: str, workers: Any = ({}, {}), fail_fast: bool = False) -> tuple[list[JobReturn], Noted]:
         with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
             master = loader.load_configuration("train", [], RunMode.MULTIRUN)
@@ -96,7 +105,7 @@ def run(tmp_path: Path) -> Any:
                 return composed
 
             setup = Setup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
-            made = pool.Pool(pool.started(None), setup, workers, noted)
+            made = pool.Pool(pool.started(None), setup, workers, noted, fail_fast)
             return made.run([lambda word=word: config(word) for word in words]), noted
 
     jobs.noted = noted  # type: ignore[attr-defined]
@@ -135,6 +144,20 @@ def test_a_job_that_kills_its_worker_twice_is_given_up(run: Run) -> None:
     assert [again for _, _, again in noted.deaths] == [True, False]
     with pytest.raises(RuntimeError, match="SIGKILL"):
         _ = returns[0].return_value
+
+
+def test_an_exception_that_cannot_be_read_ends_its_own_job_only(run: Run) -> None:
+    returns, _ = run("raise oddly", "one", "two")
+    assert [r.status for r in returns] == [JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.COMPLETED]
+    with pytest.raises(RuntimeError, match="one"):
+        _ = returns[0].return_value
+
+
+@pytest.mark.parametrize("word", ["raise", "die"])
+def test_fail_fast_ends_with_the_first_failure(run: Any, word: str) -> None:
+    with pytest.raises(SystemExit):
+        run(word, "one", "two", workers=({},), fail_fast=True)
+    assert run.noted.order == [0]
 
 
 def test_a_job_that_leaves_ends_the_sweep_and_interrupts_the_others(run: Any, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """A longer run that goes on from a shorter one equals one that was longer from the start."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
+from tangsweep.runs import extending
 from tangsweep.training.prepare import prepare
 from tangsweep.training.run import run
 from tests.conftest import Ran, configured
@@ -14,12 +16,14 @@ from tests.training.test_continuing import BOOK, PALINDROMES, POEMS, RunFolder, 
 Train = Callable[..., Ran]
 LONGER: dict[str, tuple[tuple[str, ...], str, str]] = {
     "poems": ((*POEMS, "model.dropout=0.3", "data.batch_size=2"), "trainer.max_epochs=2", "trainer.max_epochs=5"),
+    "one epoch": (POEMS, "trainer.max_epochs=1", "trainer.max_epochs=3"),
     "schedule by epoch": (
         (*POEMS, "optimizer=momentum", "scheduler=exponential"), "trainer.max_epochs=3", "trainer.max_epochs=4",
     ),
     "ended by patience": (
         (*POEMS, "optimizer.lr=0.3", "trainer.patience=1"), "trainer.max_epochs=8", "trainer.max_epochs=9",
     ),
+    "book without samples": ((*BOOK, "samples.every=null"), "trainer.max_steps=6", "trainer.max_steps=12"),
     "book": ((*BOOK, "data.windows=contiguous"), "trainer.max_steps=6", "trainer.max_steps=12"),
 }  # fmt: skip
 
@@ -100,6 +104,32 @@ def test_another_run_is_not_gone_on_from(other: str, capsys: pytest.CaptureFixtu
     result, _ = extended(POEMS, "trainer.max_epochs=5")
     assert "extends" not in capsys.readouterr().out
     assert result["extended_from"] is None
+
+
+def test_a_text_that_changed_is_another_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    extended(BOOK, "trainer.max_steps=6")
+    (home / "tale.txt").write_text("Three little pigs there were, upon a time, once. " * 9, encoding="utf-8")
+    result, _ = extended(BOOK, "trainer.max_steps=12")
+    assert "extends" not in capsys.readouterr().out
+    assert result["extended_from"] is None
+
+
+def test_a_record_from_before_a_key_was_added_is_gone_on_from(capsys: pytest.CaptureFixture[str]) -> None:
+    _, shorter = extended(POEMS, "trainer.max_epochs=2")
+    lines = shorter.config.read_text(encoding="utf-8").splitlines(keepends=True)
+    shorter.config.write_text("".join(line for line in lines if "val_every" not in line), encoding="utf-8")
+    extended(POEMS, "trainer.max_epochs=3")
+    assert f"extends {shorter.path.name}" in capsys.readouterr().out
+
+
+def test_what_starts_anew_after_all_extends_nothing() -> None:
+    """Killed while it took over: the last checkpoint, which comes last, is not there."""
+    _, shorter = extended(POEMS, "trainer.max_epochs=2")
+    prepared = prepare(configured(*POEMS, "trainer.max_epochs=3", "sweep.name=one"), [])
+    half = RunFolder(prepared.folder)
+    extending.take_over(shorter, half)
+    half.last.unlink()
+    assert run(prepared)["extended_from"] is None
 
 
 def test_without_the_option_nothing_is_extended(train: Train, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 What was composed is kept in a cache for the next command, under the content of all config files.
 """
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -19,11 +20,13 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tangsweep import places
+from tangsweep.errors import UserError
 from tangsweep.runs.folder import atomic_write
 from tangsweep.runs.settings import OF_THE_COMMAND
 
+FORMAT = 1  # raise it whenever the same files and overrides would give another config
 KEPT = 5  # cache files, the newest: one for every content of the config files
-RESOLVED_OUTSIDE = re.compile(r"\$\{(?:[\w.]+:|hydra\b)")  # `${oc.env:HOME}` is not in the files
+RESOLVED_OUTSIDE = re.compile(r"\$\{\s*(?:[^}]*:|hydra\b)")  # `${oc.env:HOME}` is not in the files
 
 
 class Composer:
@@ -62,11 +65,12 @@ class Composer:
         """Keep what was composed for the next command."""
         if self._file is None or not self._grown:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(self._file, json.dumps(self._known))
-        others = sorted(self._file.parent.glob("composed-*.json"), key=lambda path: -path.stat().st_mtime)
-        for path in others[KEPT:]:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, UserError):  # no cache is no reason to stop
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(self._file, json.dumps(self._known))
+            others = sorted(self._file.parent.glob("composed-*.json"), key=lambda p: -p.stat().st_mtime)
+            for path in others[KEPT:]:
+                path.unlink(missing_ok=True)
 
     def _composed(self, overrides: Sequence[str]) -> dict[str, Any]:
         """As Hydra does: the choices of groups make the config, then values are set in their order."""
@@ -87,12 +91,16 @@ class Composer:
 
     def _cache_file(self) -> Path | None:
         paths = self._config_files()
-        texts = [path.read_bytes() for path in paths]
+        try:
+            texts = [path.read_bytes() for path in paths]
+        except OSError:
+            return None
         if any(RESOLVED_OUTSIDE.search(text.decode("utf-8", "replace")) for text in texts):
             return None
         job, overrides = self._master.hydra.job, self._master.hydra.overrides
         digest = hashlib.sha256(
-            f"{hydra.__version__} {omegaconf.__version__} {job.config_name} {list(overrides.hydra)}".encode()
+            f"{FORMAT} {hydra.__version__} {omegaconf.__version__} {job.config_name} "
+            f"{list(overrides.hydra)}".encode()
         )
         for path, text in zip(paths, texts, strict=True):
             digest.update(b"\0".join([str(path).encode(), text, b""]))
@@ -105,10 +113,45 @@ class Composer:
             if source.scheme() in ("file", "sweeps")
         }
         found = ((folder, path) for folder in folders for path in folder.rglob("*.yaml"))
-        return sorted(path for folder, path in found if path.relative_to(folder).parts[0] != "hydra")
+        own = ((path.relative_to(folder), path) for folder, path in found)
+        return sorted(path for name, path in own if name.parts[0] != "hydra" and name.name[0] != ".")
 
     def _read(self) -> dict[str, Any]:
         try:
             return json.loads(self._file.read_text(encoding="utf-8")) if self._file else {}
         except (OSError, ValueError):
             return {}
+
+
+class Planned:
+    """Hydra's loader as launchers see it: each job gets the config that was checked before the first began.
+
+    A file of conf/ that is edited while a sweep runs changes no run of it. Pickles as Hydra's own loader:
+    a launcher that composes elsewhere does so from the files there.
+    """
+
+    def __init__(self, loader: Any, composer: Composer) -> None:
+        self._loader, self._composer = loader, composer
+        self._template: DictConfig | None = None  # with Hydra's part, which all jobs share
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def __reduce__(self) -> Any:
+        return _itself, (self._loader,)
+
+    def load_sweep_config(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
+        """Hydra's part of the first job, with these overrides in it, and the job's own config."""
+        if self._template is None:
+            self._template = self._loader.load_sweep_config(master, list(overrides))
+        config = OmegaConf.create(self._composer.plain(overrides))
+        with open_dict(config):
+            config.hydra = copy.deepcopy(self._template.hydra)
+            config.hydra.overrides.task = list(overrides)
+            config.hydra.job.override_dirname = ",".join(overrides)
+        OmegaConf.set_struct(config, True)
+        return config
+
+
+def _itself(loader: Any) -> Any:
+    return loader

@@ -25,7 +25,7 @@ class Launcher(Protocol):
 
     def warm(self) -> None: ...  # begin what takes time before the first run can start
     def launch(self, jobs: list[list[str]]) -> Sequence[JobReturn]: ...
-    def at_once(self, config: Config) -> int: ...  # how many runs of such a config
+    def at_once(self, configs: Sequence[Config]) -> int: ...  # how many such runs
 
 
 MANY = 20  # more jobs take seconds to compose
@@ -61,13 +61,14 @@ def conduct(
     config, folders = jobs[0].config, [p.folder for p in prepared]
     standings = standing.look(folders, config["rerun"])
     if config["plan"]:
-        plan.show(prepared, standings, launcher.at_once(config))
+        plan.show(prepared, standings, launcher.at_once([job.config for job in jobs]))
         return []
     trained = [p.config for p in prepared if standings[p.folder].trained]
     if trained:
         from tangsweep.training import beforehand  # torch: seconds
 
         beforehand.check(trained)
+        launcher.at_once(trained)
     _announce(standings)
     standing.set_aside(standings, config["unlock"])
     wanted = [pinned(j, p) for j, p in zip(jobs, prepared, strict=True) if standings[p.folder].trained]

@@ -1,14 +1,16 @@
 """How many workers pay off on this machine, and what each sees of it."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from tangsweep.errors import UserError
 
-MEMORY = 1 << 20  # KiB that a worker with torch, its data and a small model may need
+MEMORY = 1 << 30  # bytes that a worker with torch, its data and a small model may need
+
+MANY = 1024
+CONTAINER = Path("/sys/fs/cgroup")  # its limits, where there is one
 
 
 def check(wanted: int | None) -> None:
@@ -17,32 +19,46 @@ def check(wanted: int | None) -> None:
         raise UserError(f"hydra.launcher.workers={wanted} makes no sense: it must be 1 or more, or null")
 
 
-def environments(wanted: int | None, config: Any) -> list[dict[str, str]]:
-    """One environment a worker; with trainer=gpu each worker sees one GPU of its own.
+def environments(wanted: int | None, configs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """One environment a worker; where any run has trainer=gpu each worker sees one GPU of its own.
 
     Small models run faster in two processes of one thread each than in one of two, so there are as many
-    workers as `trainer.threads` fits into the cores, memory allowing.
+    workers as the most `trainer.threads` fit into the cores, memory allowing.
     """
-    if OmegaConf.select(config, "trainer.accelerator") == "gpu":
+    trainers = [config.get("trainer") or {} for config in configs]
+    if any(trainer.get("accelerator") == "gpu" for trainer in trainers):
         devices = _gpus()
         return [{"CUDA_VISIBLE_DEVICES": devices[n % len(devices)]} for n in range(wanted or len(devices))]
-    threads = OmegaConf.select(config, "trainer.threads") or 1
+    threads = max([trainer.get("threads") or 1 for trainer in trainers], default=1)
     return [{} for _ in range(wanted or max(1, min(_cores() // threads, _room())))]
 
 
 def _cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Those that this process may use, a container's share of time included."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = _read(CONTAINER / "cpu.max").split()
+    if len(share) == 2 and share[0].isdigit():
+        cores = min(cores, int(share[0]) // int(share[1]))
+    return max(1, cores)
 
 
 def _room() -> int:
     """How many workers the memory that is left holds; a large number where it cannot be told."""
+    left = [MANY * MEMORY]
+    for line in _read(Path("/proc/meminfo")).splitlines():
+        if line.startswith("MemAvailable:"):
+            left.append(int(line.split()[1]) << 10)
+    limit, used = (_read(CONTAINER / f"memory.{name}").strip() for name in ("max", "current"))
+    if limit.isdigit() and used.isdigit():
+        left.append(int(limit) - int(used))
+    return max(1, min(left) // MEMORY)
+
+
+def _read(path: Path) -> str:
     try:
-        facts = Path("/proc/meminfo").read_text(encoding="ascii")
+        return path.read_text(encoding="ascii")
     except OSError:
-        return 1024
-    left = next(line for line in facts.splitlines() if line.startswith("MemAvailable:"))
-    return max(1, int(left.split()[1]) // MEMORY)
+        return ""
 
 
 def _gpus() -> list[str]:

@@ -17,14 +17,16 @@ class Display:
     def __init__(self, names: list[str]) -> None:
         self._names, self._started = names, time.monotonic()
         self._shares: dict[int, float] = {}  # of the jobs that run: how much is done
+        self._unheard: set[int] = set()  # of those: which did not say yet where they start
+        self._before = 0.0  # of that, what earlier commands did
         self._ended = 0
         self._best: Mapping[str, Any] | None = None
         self._bars: dict[int, TaskID] = {}
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             console=console,
             refresh_per_second=REDRAWS_PER_SECOND,
             transient=True,
@@ -43,6 +45,7 @@ class Display:
 
     def began(self, job: int) -> None:
         self._shares[job] = 0.0
+        self._unheard.add(job)
         self._bars[job] = self._progress.add_task(f"  {self._names[job]}", total=1, state="starts")
         self._redraw()
 
@@ -50,6 +53,9 @@ class Display:
         say(line, style)
 
     def progressed(self, job: int, name: str, done: int, steps: float, words: str) -> None:
+        if job in self._unheard:
+            self._unheard.remove(job)
+            self._before += done / steps  # a run that goes on
         self._names[job], self._shares[job] = name, done / steps
         self._progress.update(
             self._bars[job], description=f"  {name}", completed=self._shares[job], state=words
@@ -84,9 +90,9 @@ class Display:
         if self._best is not None:
             metric = self._best["primary"]["metric"]
             state += f"  best dev {score(metric, self._best['dev'])} {self._best['run_id']}"
-        if done:
+        if done > self._before:
             spent = time.monotonic() - self._started
-            state += f"  {_clock(spent * (len(self._names) - done) / done)} left"
+            state += f"  {_clock(spent * (len(self._names) - done) / (done - self._before))} left"
         self._progress.update(self._whole, completed=done, state=state)
 
 

@@ -31,12 +31,14 @@ def show(prepared: Sequence[Prepared], standings: Mapping[Path, Standing], at_on
         cost = [clock(costs[p.folder][0]), size(costs[p.folder][1])] if trained else ["", ""]
         table.add_row(digest, varied, state.value if trained else f"{state.value}, left", *cost)
     console.print(table)
-    seconds = sum(seconds for seconds, _ in costs.values())
-    side_by_side = f", about {clock(seconds / at_once)} with {at_once} at once" if at_once > 1 else ""
+    seconds, longest = sum(s for s, _ in costs.values()), max((s for s, _ in costs.values()), default=0.0)
+    at_once = min(at_once, len(costs))
+    wall = max(longest, seconds / max(at_once, 1))
+    side_by_side = f", about {clock(wall)} with {at_once} at once" if at_once > 1 else ""
     say(
         f"{len(costs)} of {len(prepared)} runs to train: {clock(seconds)} of training and scoring"
-        f"{side_by_side}; {size(sum(disk for _, disk in costs.values()))} of disk; a run that reaches its "
-        "goal or loses patience ends earlier. Nothing was trained."
+        f"{side_by_side}; {size(sum(disk for _, disk in costs.values()))} of disk. At most: a run that goes "
+        "on has less left, one that reaches its goal or loses patience ends earlier. Nothing was trained."
     )
 
 
@@ -63,7 +65,7 @@ def _kind(prepared: Prepared) -> str:
     """What a run's cost depends on."""
     config = prepared.config
     trainer = {key: value for key, value in config["trainer"].items() if key != "log_every"}
-    parts = [config[group] for group in ("data", "cell", "model")]
+    parts = [config[group] for group in ("corpus", "data", "cell", "model", "samples")]
     return repr([*parts, trainer, config["optimizer"]["_target_"], prepared.corpus.fingerprint])
 
 

@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import connection
 from typing import Any, Protocol
 
@@ -40,8 +40,19 @@ def started(preload: str | None) -> Any:
     context.set_forkserver_preload([preload] if preload else [])
     from multiprocessing import forkserver
 
-    forkserver.ensure_running()
+    with _deaf():
+        forkserver.ensure_running()
     return context
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes made inside are deaf to Ctrl-C, which a terminal sends to all, until they say otherwise."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Worker:
@@ -50,7 +61,8 @@ class Worker:
     def __init__(self, context: Any, setup: bytes) -> None:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=work, args=(theirs, setup), daemon=True)
-        self.process.start()
+        with _deaf():
+            self.process.start()
         theirs.close()
         self.job: int | None = None
 
@@ -73,9 +85,14 @@ class Pool:
     """Runs jobs on as many workers as `environments`, which are added to what the workers inherit."""
 
     def __init__(
-        self, context: Any, setup: Setup, environments: Sequence[Mapping[str, str]], watcher: Watcher
+        self,
+        context: Any,
+        setup: Setup,
+        environments: Sequence[Mapping[str, str]],
+        watcher: Watcher,
+        fail_fast: bool = False,
     ) -> None:
-        self._context, self._watcher = context, watcher
+        self._context, self._watcher, self._fail_fast = context, watcher, fail_fast
         self._setups = [
             cloudpickle.dumps(setup._replace(environment={**setup.environment, **own}))
             for own in environments
@@ -102,22 +119,23 @@ class Pool:
 
     def _hand_out(self) -> None:
         for worker in self._workers:
-            if worker.job is None and self._waiting:
+            if worker.job is None and self._waiting and not worker.pipe.closed:
                 number = self._waiting.popleft()
                 self._tries[number] += 1
                 worker.take(number, pickle.dumps(self._configs[number]()))
                 self._watcher.began(number)
 
     def _hear(self) -> None:
-        ready = connection.wait([worker.pipe for worker in self._workers])
+        ready = connection.wait([worker.pipe for worker in self._workers if not worker.pipe.closed])
         for place, worker in enumerate(self._workers):
-            if worker.pipe not in ready:
+            if worker.pipe.closed or worker.pipe not in ready:
                 continue
             try:
                 kind, *values = worker.pipe.recv()
             except (EOFError, OSError):
                 self._bury(worker)
-                self._workers[place] = Worker(self._context, self._setups[place])
+                if self._waiting:
+                    self._workers[place] = Worker(self._context, self._setups[place])
             else:
                 self._take_in(worker, kind, values)
 
@@ -136,22 +154,27 @@ class Pool:
         """A job whose worker died is tried once more, first of those that wait."""
         why = worker.why()
         worker.pipe.close()
-        if worker.job is None:
+        number, worker.job = worker.job, None
+        if number is None:
             return
-        again = self._tries[worker.job] < ATTEMPTS
-        self._watcher.died(worker.job, why, again)
+        again = self._tries[number] < ATTEMPTS
+        self._watcher.died(number, why, again)
         if again:
-            self._waiting.appendleft(worker.job)
+            self._waiting.appendleft(number)
         else:
-            self._end(worker.job, JobReturn(status=JobStatus.FAILED, _return_value=RuntimeError(why)))
+            self._end(number, JobReturn(status=JobStatus.FAILED, _return_value=RuntimeError(why)))
 
     def _end(self, number: int, returned: JobReturn) -> None:
         self._returns[number] = returned
         self._watcher.ended(number, returned)
+        if self._fail_fast and returned.status is JobStatus.FAILED:
+            raise SystemExit(1)
 
     def _dismiss(self) -> None:
         """Idle workers leave; a job that runs is interrupted, and what it still says is heard."""
         for worker in self._workers:
+            if worker.pipe.closed:
+                continue
             if worker.job is None:
                 with contextlib.suppress(BrokenPipeError):
                     worker.pipe.send(None)

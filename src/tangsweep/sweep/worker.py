@@ -35,6 +35,7 @@ def work(pipe: Connection, setup: bytes) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while it was made
     _die_with_the_parent()
     sending = threading.Lock()
 
@@ -54,7 +55,7 @@ def work(pipe: Connection, setup: bytes) -> None:
             except SystemExit as left:
                 tell("left", left.code)
             else:
-                tell("returned", cloudpickle.dumps(returned))
+                tell("returned", _packed(returned))
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
         return  # the run has marked itself as interrupted, or the parent has gone
 
@@ -68,6 +69,17 @@ def _do(config: DictConfig, context: HydraContext, task_function: TaskFunction) 
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
     )
+
+
+def _packed(returned: JobReturn) -> bytes:
+    """Pickled, and sure to be read again: an exception that cannot be is told in words."""
+    try:
+        packed = cloudpickle.dumps(returned)
+        pickle.loads(packed)
+    except Exception:
+        returned._return_value = RuntimeError(repr(returned._return_value))
+        return cloudpickle.dumps(returned)
+    return packed
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -36,7 +36,7 @@ def take_up(folder: RunFolder, state: State) -> Continued:
     folder.interrupted.unlink(missing_ok=True)
     step = _step(folder)
     if step is None:
-        for path in (folder.metrics, folder.samples):
+        for path in (folder.metrics, folder.samples, folder.extended, folder.best):
             path.unlink(missing_ok=True)
         return Continued()
     say(f"{folder.path.name} goes on from step {step:,}")

@@ -16,7 +16,7 @@ class ProgressBar(L.Callback):
         self._bar, self._metric, self._budget = bar.of(name), metric, budget
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._bar.start(self._budget.total(trainer))
+        self._bar.start(self._budget.total(trainer), trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int

@@ -191,6 +191,7 @@ def _train(
 def _fit(trainer: L.Trainer, module: Training, data: Any, checkpoint: Path | None) -> dict[str, Any]:
     """How training ended. Raises KeyboardInterrupt for Ctrl-C and SIGTERM."""
     ended: dict[str, Any] = {"status": "done"}
+    to_ctrl_c = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     except Diverged as diverged:
@@ -201,7 +202,7 @@ def _fit(trainer: L.Trainer, module: Training, data: Any, checkpoint: Path | Non
             "last_finite_loss": diverged.last_finite_loss,
         }
     except SystemExit as left:  # what Lightning makes of Ctrl-C, after it has switched Ctrl-C off
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, to_ctrl_c)
         raise KeyboardInterrupt from left
     return ended
 

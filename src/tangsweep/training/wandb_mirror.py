@@ -33,11 +33,12 @@ class WandbMirror:
         chosen = wandb_mode.chosen(mode)
         if chosen == "offline":
             supersede(folder)
+        identity, self._new = wandb_id(folder)
         self.run = wandb.init(
             project=project,
             entity=entity,
             mode=chosen,  # type: ignore[arg-type]
-            id=wandb_id(folder),
+            id=identity,
             name=name,
             group=group,
             config=dict(config),
@@ -56,8 +57,8 @@ class WandbMirror:
         )
 
     def replay(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The rows of earlier attempts: W&B cannot resume an offline run, online they are there already."""
-        if self.run.offline:
+        """The rows of earlier attempts: W&B cannot resume an offline run; online only a new one lacks them."""
+        if self.run.offline or self._new:
             for row in rows:
                 self.log(row)
 
@@ -107,10 +108,11 @@ def supersede(folder: RunFolder) -> None:
         path.rename(moved)
 
 
-def wandb_id(folder: RunFolder) -> str:
-    """Drawn once and kept in the folder, so that a run that goes on keeps its id."""
+def wandb_id(folder: RunFolder) -> tuple[str, bool]:
+    """Drawn once and kept in the folder, so that a run that goes on keeps its id; and whether it is new."""
     path = folder.path / "wandb-id.txt"
-    if not path.exists():
+    new = not path.exists()
+    if new:
         drawn = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
         atomic_write(path, drawn + "\n")
-    return path.read_text(encoding="utf-8").strip()
+    return path.read_text(encoding="utf-8").strip(), new
