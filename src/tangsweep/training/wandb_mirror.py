@@ -57,7 +57,7 @@ class WandbMirror:
         )
 
     def replay(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The rows of earlier attempts: W&B cannot resume an offline run; online only a new one lacks them."""
+        """The rows of earlier attempts: W&B cannot resume an offline run, and a new one online lacks them."""
         if self.run.offline or self._new:
             for row in rows:
                 self.log(row)
