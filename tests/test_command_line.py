@@ -325,3 +325,25 @@ def test_a_stopped_command_says_how_to_continue(
     assert f"0 of 2 runs of this command ended, {left}: the same command continues" in out
     assert not list(metrics.glob("*/result.json"))
     assert len([p for p in metrics.iterdir() if p.is_dir()]) == (2 if launcher == "pool" else 1)
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_workers_are_made_is_silent(home: Path) -> None:
+    """A terminal sends it to every process of the command."""
+    with subprocess.Popen(
+        [sys.executable, str(places.REPOSITORY / "src" / "train.py"), "-m", "optimizer=sgd,adam", *TINY],
+        env={**os.environ, "TANGSWEEP_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        while process.poll() is None and not (home / "data").exists():
+            os.sched_yield()  # the corpus is encoded while the workers' parent imports
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    [line] = err.splitlines()
+    assert line.startswith("interrupted; this continues: python ")
+    assert "Traceback" not in out
