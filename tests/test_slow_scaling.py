@@ -43,6 +43,13 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:  # type
     return records(home)
 
 
+def test_the_slurm_launcher_takes_its_file(home: Path) -> None:
+    """No cluster is at hand; the keys of conf/hydra/launcher/submitit_slurm.yaml are tried by planning."""
+    done = sweep(home / "own", "submitit_slurm", "plan=true", "hydra.launcher.partition=long")
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 runs to train" in done.stdout
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_the_records_equal_those_of_one_after_another(
     launcher: str,

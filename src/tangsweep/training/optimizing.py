@@ -31,7 +31,7 @@ def check(config: dict[str, Any]) -> None:
         if schedule is not None:
             schedule(made)
     except Exception as error:  # whatever an optimizer raises for options that do not go together
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise UserError(
             f"optimizer or scheduler: {reason}; see conf/optimizer/ and conf/scheduler/"
         ) from error
