@@ -66,6 +66,12 @@ def test_what_is_handed_out_may_be_changed(hydra: tuple[Any, Any]) -> None:
     assert composer.plain(JOBS[0])["model"]["layers"] == 1
 
 
+def test_a_job_leaves_nothing_in_the_next(hydra: tuple[Any, Any]) -> None:
+    composer = Composer(*hydra)
+    assert composer.plain(["model.layers=3"])["model"]["layers"] == 3
+    assert composer.plain(["seed=1"])["model"]["layers"] == 1
+
+
 def test_a_wrong_key_is_refused_as_hydra_does(hydra: tuple[Any, Any]) -> None:
     with pytest.raises(ConfigCompositionException, match=r"Could not override 'optimizer\.rate'"):
         Composer(*hydra).plain(["optimizer.rate=1"])
