@@ -223,6 +223,7 @@ def test_fail_fast_ends_the_sweep_with_its_table(home: Path) -> None:
     assert "comparison.csv" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_sweep_file_narrowed_and_without_a_network(home: Path) -> None:
     done = call(
         home,
@@ -277,13 +278,14 @@ def test_a_folder_that_cannot_be_written(home: Path) -> None:
     assert "outputs" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "status", "launcher"),
     [
         (signal.SIGINT, 130, "pool"),
-        pytest.param(signal.SIGTERM, 143, "pool", marks=pytest.mark.slow),
-        pytest.param(signal.SIGINT, 130, "basic", marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 143, "basic", marks=pytest.mark.slow),
+        (signal.SIGTERM, 143, "pool"),
+        (signal.SIGINT, 130, "basic"),
+        (signal.SIGTERM, 143, "basic"),
     ],
 )
 def test_a_stopped_command_says_how_to_continue(
