@@ -3,7 +3,7 @@
 import time
 from typing import Protocol
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from tangsweep import console
 
@@ -24,22 +24,30 @@ def of(name: str) -> Bar:
     return RelayedBar(name) if console.relayed() else TerminalBar(name)
 
 
+def drawn(*more: ProgressColumn) -> Progress:
+    """rich's bars on the terminal: description, bar, per cent, `state`, and `more` columns.
+
+    Nothing is drawn where the output is no terminal.
+    """
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[state]}", markup=False),
+        *more,
+        console=console.console,
+        refresh_per_second=REDRAWS_PER_SECOND,
+        transient=True,
+        disable=not console.console.is_terminal,
+    )
+
+
 class TerminalBar:
     """Redrawn by time, never by step; nothing where the output is no terminal."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[state]}", markup=False),
-            TimeRemainingColumn(),
-            console=console.console,
-            refresh_per_second=REDRAWS_PER_SECOND,
-            transient=True,
-            disable=not console.console.is_terminal,
-        )
+        self._bar = drawn(TimeRemainingColumn())
         self._task: TaskID | None = None
 
     def start(self, steps: float, done: int = 0) -> None:

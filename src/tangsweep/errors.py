@@ -8,6 +8,11 @@ class UserError(Exception):
     """
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says, without what it goes on to explain."""
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
 def named(error: BaseException) -> str:
     """What a record says of an error: a user's own in its words; out of memory with what to lower."""
     if isinstance(error, UserError):

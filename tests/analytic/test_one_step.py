@@ -64,13 +64,17 @@ def ours(name: str, s: Step) -> np.ndarray:
     return getattr(one_step, f"dh_d{name}")(s)
 
 
+def autograd(name: str, s: Step) -> np.ndarray:
+    return torch.autograd.functional.jacobian(h_of(name, s), torch.from_numpy(values(s)[name])).numpy()
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("case", CASES)
 def test_against_autograd(case: tuple[int, int, int, float, float], name: str) -> None:
     s = step_of(*case)
-    theirs = torch.autograd.functional.jacobian(h_of(name, s), torch.from_numpy(values(s)[name])).numpy()
+    theirs = autograd(name, s)
     assert ours(name, s).shape == theirs.shape
-    np.testing.assert_allclose(ours(name, s), theirs, rtol=0, atol=1e-12 * np.abs(theirs).max() + 1e-15)
+    np.testing.assert_allclose(ours(name, s), theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,7 +97,11 @@ def test_against_central_differences(case: tuple[int, int, int, float, float], n
 @given(st.integers(0, 10**6), st.integers(1, 7), st.integers(1, 7), st.sampled_from(NAMES))
 @settings(deadline=None, max_examples=60)
 def test_against_autograd_for_random_sizes(seed: int, E: int, H: int, name: str) -> None:
-    test_against_autograd((seed, E, H, 1.0, 0), name)
+    s = step_of(seed, E, H, 1.0, 0)
+    theirs = autograd(name, s)
+    assert ours(name, s).shape == theirs.shape
+    # 1 - tanh² is off by 1e-16 however small it is: where the cell saturates, so are both sides.
+    np.testing.assert_allclose(ours(name, s), theirs, rtol=0, atol=1e-12 * np.abs(theirs).max() + 1e-15)
 
 
 @pytest.mark.parametrize("case", CASES[-2:])

@@ -16,7 +16,6 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     screen = io.StringIO()
     drawn = Console(file=screen, force_terminal=True, width=200, color_system=None)
     monkeypatch.setattr(console, "console", drawn)
-    monkeypatch.setattr(display, "console", drawn)
     return screen
 
 

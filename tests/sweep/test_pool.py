@@ -83,8 +83,9 @@ Run = Callable[..., tuple[list[JobReturn], Noted]]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Any:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs one job for each word, on workers of the environments given."""
+    monkeypatch.chdir(tmp_path)  # where Hydra's default logging writes
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "train.yaml").write_text(
         "what: ''\nmarker: ''\nhydra: {output_subdir: null, sweep: {dir: ., subdir: .}}\n", encoding="utf-8"

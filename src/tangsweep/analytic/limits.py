@@ -9,6 +9,11 @@ from tangsweep.analytic.optimizers import OPTIMIZERS
 CELL = "numpy_lstm"  # the name of the cell that `analytic` trains
 
 
+def chosen(config: Mapping[str, Any]) -> bool:
+    """Whether the resolved `config` takes the NumPy LSTM."""
+    return config["cell"]["name"] == CELL
+
+
 def complaint(config: Mapping[str, Any]) -> str | None:
     """One line on what of the resolved `config` is lacking with `cell=numpy_lstm`; None: nothing."""
     model, trainer = config["model"], config["trainer"]

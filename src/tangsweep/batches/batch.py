@@ -1,6 +1,6 @@
 """What a training step and an evaluation see of the data, whatever it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -19,6 +19,13 @@ class Batch(NamedTuple):
     carry: bool = False
 
 
+class Counted(Protocol):
+    """Batches whose number is known before they are made."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Batch]: ...
+
+
 class Data(Protocol):
     """What every data module offers beside Lightning's `train_dataloader`."""
 
@@ -29,6 +36,6 @@ class Data(Protocol):
         """The development set, for `evaluate`; Lightning's own validation loop is not used."""
         ...
 
-    def sides(self) -> dict[str, Iterable[Batch]]:
+    def sides(self) -> Mapping[str, Counted]:
         """What the closing scores are of: `dev`, `train` where it can be scored whole, and more by name."""
         ...

@@ -1,10 +1,10 @@
 """Training batches that are a function of the step: streams without end, windows of a book."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytorch_lightning as L
 
-from tangsweep.batches.batch import Batch
+from tangsweep.batches.batch import Batch, Counted
 
 
 class Stretch:
@@ -29,7 +29,7 @@ class Stepwise(L.LightningDataModule):
         self,
         draw: Callable[[int], Batch],
         every: int,
-        sides: Mapping[str, Iterable[Batch]],
+        sides: Mapping[str, Counted],
         whole_sequences: bool = True,
     ) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class Stepwise(L.LightningDataModule):
         epoch = self.trainer.current_epoch if self.trainer else 0
         return Stretch(self.draw, epoch * self.every, self.every)
 
-    def dev_batches(self) -> Iterable[Batch]:
+    def dev_batches(self) -> Counted:
         return self._sides["dev"]
 
-    def sides(self) -> dict[str, Iterable[Batch]]:
+    def sides(self) -> dict[str, Counted]:
         """What the closing scores are of."""
         return self._sides

@@ -61,6 +61,9 @@ class Apart:
         count = max(1, len(ids) // (seq_len + 1))
         self.rows = torch.from_numpy(ids[: count * (seq_len + 1)].astype(np.int64)).view(count, -1)
 
+    def __len__(self) -> int:
+        return -(-len(self.rows) // EVALUATION_BATCH)
+
     def __iter__(self) -> Iterator[Batch]:
         return (Batch(rows[:, :-1], rows[:, 1:]) for rows in self.rows.split(EVALUATION_BATCH))
 

@@ -10,7 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from tangsweep import places
 from tangsweep.console import say
-from tangsweep.errors import UserError
+from tangsweep.errors import UserError, first_line
 from tangsweep.runs import commands, identity
 from tangsweep.sweep import plan, standing
 from tangsweep.sweep.composing import Composer
@@ -89,8 +89,9 @@ def _launch(wanted: list[list[str]], folders: Sequence[Path], launcher: Launcher
     try:
         returns = launcher.launch(wanted) if wanted else []
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"the launcher gave up ({reason}): what ended stands, the rest goes on") from error
+        raise UserError(
+            f"the launcher gave up ({first_line(error)}): what ended stands, the rest goes on"
+        ) from error
     finally:
         _compare(folders[0].parent, trained=bool(wanted))
         standing.say_what_is_left(folders)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.utils import JobReturn
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import TaskID
 
-from tangsweep.bar import REDRAWS_PER_SECOND
-from tangsweep.console import console, say, score
+from tangsweep import bar
+from tangsweep.console import say, score
 
 
 class Display:
@@ -22,16 +22,7 @@ class Display:
         self._ended = 0
         self._best: Mapping[str, Any] | None = None
         self._bars: dict[int, TaskID] = {}
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[state]}", markup=False),
-            console=console,
-            refresh_per_second=REDRAWS_PER_SECOND,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._progress = bar.drawn()
         self._whole = self._progress.add_task("sweep", total=len(names), state="")
 
     def __enter__(self) -> "Display":

@@ -44,21 +44,18 @@ def show(prepared: Sequence[Prepared], standings: Mapping[Path, Standing], at_on
 
 def _costs(prepared: Sequence[Prepared], standings: Mapping[Path, Standing]) -> dict[Path, Any]:
     """(seconds, bytes) of each run to train."""
-    wanted = {_kind(p) for p in prepared if standings[p.folder].trained}
-    known: dict[str, list[Any]] = {}
+    wanted = {p.folder: _kind(p) for p in prepared if standings[p.folder].trained}
+    known: dict[str, list[Any]] = {kind: [] for kind in wanted.values()}
+    for p in prepared if wanted else ():
+        if standings[p.folder].state is State.DONE and (kind := _kind(p)) in known:
+            known[kind].append(_spent(RunFolder(p.folder)))
+    means = {kind: tuple(map(mean, zip(*spent, strict=True))) for kind, spent in known.items() if spent}
     for p in prepared:
-        if standings[p.folder].state is State.DONE and _kind(p) in wanted:
-            known.setdefault(_kind(p), []).append(_spent(RunFolder(p.folder)))
-    means = {kind: tuple(map(mean, zip(*spent, strict=True))) for kind, spent in known.items()}
-    costs: dict[Path, Any] = {}
-    for p in prepared:
-        if standings[p.folder].trained:
-            if _kind(p) not in means:
-                from tangsweep.training import estimate  # seconds, and only where nothing is known
+        if p.folder in wanted and wanted[p.folder] not in means:
+            from tangsweep.training import estimate  # seconds, and only where nothing is known
 
-                means[_kind(p)] = tuple(estimate.measured(p))
-            costs[p.folder] = means[_kind(p)]
-    return costs
+            means[wanted[p.folder]] = tuple(estimate.measured(p))
+    return {folder: means[kind] for folder, kind in wanted.items()}
 
 
 def _kind(prepared: Prepared) -> str:

@@ -39,16 +39,12 @@ def model(prepared: Prepared) -> LanguageModel:
     initialize(built, scheme.func, config["init"]["forget_bias"], config["seed"])
     if config["model"]["pretrained_embeddings"] is not None:
         _load_vectors(config["model"], Vocabulary(encoded.tokens), built.embedding)
-    return numpy_bridge.NumpyLanguageModel(built) if _in_numpy(config) else built
-
-
-def _in_numpy(config: dict[str, Any]) -> bool:
-    return config["cell"]["name"] == limits.CELL
+    return numpy_bridge.NumpyLanguageModel(built) if limits.chosen(config) else built
 
 
 def kernel(config: dict[str, Any]) -> str:
     """Which implementation of the cell a record names."""
-    return "numpy" if _in_numpy(config) else "torch"
+    return "numpy" if limits.chosen(config) else "torch"
 
 
 def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.nn.Module) -> None:
@@ -65,7 +61,6 @@ def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.
 def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Training:
     """The LightningModule around `model`. Raises UserError where the optimizer lacks an option."""
     config = prepared.config
-    optimizing.check(config)
     return Training(
         model,
         *optimizing.makers(config),

@@ -1,13 +1,12 @@
 """What a run will cost, measured on a few steps that leave nothing behind."""
 
 import time
-from collections.abc import Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 
-from tangsweep.batches.batch import Batch
+from tangsweep.batches.batch import Batch, Counted
 from tangsweep.training import assemble
 from tangsweep.training.module import Training
 from tangsweep.training.prepare import Prepared
@@ -64,24 +63,21 @@ def _step_seconds(
 
 
 def _step(module: Training, optimizer: torch.optim.Optimizer, batch: Batch, clip: float | None) -> None:
-    device = next(module.parameters()).device
-    inputs, targets, times = (None if part is None else part.to(device) for part in batch[:3])
-    assert inputs is not None
-    assert targets is not None
-    losses, _ = module.model.nats(inputs, targets, times, None)
+    placed = module.transfer_batch_to_device(batch, next(module.parameters()).device, 0)
+    loss = module.training_step(placed, 0)["loss"]
     optimizer.zero_grad()
-    (losses.sum() / (targets >= 0).sum()).backward()
+    loss.backward()
     if clip is not None:
         torch.nn.utils.clip_grad_norm_(module.parameters(), clip)
     optimizer.step()
 
 
-def _scoring_seconds(module: Training, batches: Iterable[Any]) -> float:
+def _scoring_seconds(module: Training, batches: Counted) -> float:
     """Of one pass over all `batches`, from the first few."""
-    listed = list(batches)
+    first = list(islice(batches, SCORED))
     began = time.perf_counter()
-    evaluate(module.model, listed[:SCORED], module.pad)
-    return (time.perf_counter() - began) / len(listed[:SCORED]) * len(listed)
+    evaluate(module.model, first, module.pad)
+    return (time.perf_counter() - began) / len(first) * len(batches)
 
 
 def _checkpoints(module: Training, optimizer: torch.optim.Optimizer) -> float:

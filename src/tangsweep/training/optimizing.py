@@ -7,31 +7,31 @@ import torch
 from hydra.utils import instantiate
 
 from tangsweep.analytic import limits
-from tangsweep.errors import UserError
+from tangsweep.errors import UserError, first_line
 from tangsweep.training import numpy_bridge
 
 Makers = tuple[Callable[[Any], torch.optim.Optimizer], Callable[[torch.optim.Optimizer], Any] | None]
 
 
 def makers(config: dict[str, Any]) -> Makers:
-    """What makes the optimizer from parameters or groups of them, and the schedule from the optimizer."""
-    scheduled = config["scheduler"]["_target_"] is not None
-    numpy = config["cell"]["name"] == limits.CELL
-    return (
-        numpy_bridge.optimizer(config["optimizer"]) if numpy else instantiate(config["optimizer"]),
-        instantiate(config["scheduler"]) if scheduled else None,
-    )
+    """What makes the optimizer from parameters or groups of them, and the schedule from the optimizer.
 
-
-def check(config: dict[str, Any]) -> None:
-    """Make both for one parameter. Raises UserError for a class that is not there or an option it lacks."""
+    Both are tried on one parameter. Raises UserError for a class that is not there or an option it lacks.
+    """
     try:
-        optimizer, schedule = makers(config)
+        optimizer, schedule = _makers(config)
         made = optimizer([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
         if schedule is not None:
             schedule(made)
     except Exception as error:  # whatever an optimizer raises for options that do not go together
-        reason = str(error).strip().partition("\n")[0].rstrip(".")
-        raise UserError(
-            f"optimizer or scheduler: {reason}; see conf/optimizer/ and conf/scheduler/"
-        ) from error
+        where = "see conf/optimizer/ and conf/scheduler/"
+        raise UserError(f"optimizer or scheduler: {first_line(error)}; {where}") from error
+    return optimizer, schedule
+
+
+def _makers(config: dict[str, Any]) -> Makers:
+    scheduled = config["scheduler"]["_target_"] is not None
+    return (
+        (numpy_bridge.optimizer if limits.chosen(config) else instantiate)(config["optimizer"]),
+        instantiate(config["scheduler"]) if scheduled else None,
+    )

@@ -38,7 +38,7 @@ def check(config: Config) -> None:
     settings.check(config)
     published.check(config["published"])
     named(config).check(config)
-    if config["cell"]["name"] == limits.CELL and (lacking := limits.complaint(config)):
+    if limits.chosen(config) and (lacking := limits.complaint(config)):
         raise UserError(lacking)
     _check_gpu(config["trainer"]["accelerator"])
     _check_vectors(config["model"])

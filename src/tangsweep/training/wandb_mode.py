@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 
-from tangsweep.errors import UserError
+from tangsweep.errors import UserError, first_line
 
 MODES = ("online", "offline", "disabled")
 
@@ -30,6 +30,6 @@ def check_account(mode: str) -> None:
         with contextlib.redirect_stderr(io.StringIO()):
             known, reason = wandb.login(prompt=False), "no key is known here"
     except Exception as error:  # the server refuses, or cannot be reached
-        known, reason = False, str(error).partition("\n")[0]
+        known, reason = False, first_line(error)
     if not known:
         raise UserError(f"W&B is set to online, but {reason}: run `wandb login`, or stay offline")
