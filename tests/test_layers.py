@@ -12,9 +12,9 @@ FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "wandb"}
 # A room may import the rooms of its own rank and of lower ranks.
 RANK = {
     "errors": 0, "places": 0, "randomness": 0, "metrics": 0, "baselines": 0,
-    "corpora": 1, "cells": 1, "analytic": 1, "runs": 1,
-    "language_model": 2, "console": 2, "bar": 2, "batches": 2,
-    "inits": 3, "command_line": 3,
+    "gemm": 0, "kernels": 1, "cross_entropy": 2, "corpora": 1, "cells": 2, "analytic": 1, "runs": 1,
+    "language_model": 3, "console": 2, "bar": 2, "batches": 2,
+    "inits": 4, "command_line": 3,
     "generation": 4, "report": 4,
     "tasks": 5, "training": 6, "sweep": 7,
 }  # fmt: skip

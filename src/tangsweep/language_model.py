@@ -1,7 +1,7 @@
 """The language model: input layer → recurrent layers → logits. Plain torch, no Lightning."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from tangsweep.cells.named import named
 from tangsweep.cells.unroll import unroll
+from tangsweep.cross_entropy import cross_entropy
 
 
 class Carry(NamedTuple):
@@ -21,6 +22,14 @@ class Carry(NamedTuple):
         """The same without its past: gradients of what comes after end here (truncated BPTT)."""
         states = [type(state)(*(tensor.detach() for tensor in state)) for state in self.states]
         return Carry(states, self.steps)
+
+
+class Scored(NamedTuple):
+    """What a step's scored positions cost."""
+
+    mean: Tensor  # nats per scored position: what training minimizes
+    nats: Tensor  # (N) of each, without a gradient
+    targets: Tensor  # (N) their targets
 
 
 class OneHot(nn.Module):
@@ -61,6 +70,8 @@ class LanguageModel(nn.Module):
     `cell(input_size, hidden_size)` makes one layer. `inputs` is the number of ids, or for `reals` the
     width of the vectors; `outputs` the number of classes to predict. Dropout falls on the embeddings,
     between the layers and before the output layer (Zaremba et al. 2014), never on the recurrent path.
+    With `tie_weights` the output layer's matrix is the embeddings' (Press and Wolf 2017). Raises ValueError
+    where it cannot be. `kernel` computes the loss: auto, torch or native.
     """
 
     def __init__(
@@ -73,15 +84,21 @@ class LanguageModel(nn.Module):
         layers: int = 1,
         dropout: float = 0.0,
         input: str = "embedding",
+        tie_weights: bool = False,
+        kernel: str = "auto",
     ) -> None:
         super().__init__()
-        self.hidden_size = hidden_size
+        self.hidden_size, self.kernel = hidden_size, kernel
         self.embedding: Any = INPUTS[input](inputs, embed_size, dropout)
         first = embed_size if input == "embedding" else inputs
         sizes = [first] + [hidden_size] * (layers - 1)
         self.cells: Any = nn.ModuleList(cell(size, hidden_size) for size in sizes)
         self.output = nn.Linear(hidden_size, outputs)
         self.dropout = dropout
+        if tie_weights:
+            if input != "embedding" or embed_size != hidden_size:
+                raise ValueError("tied weights: the embeddings must be as wide as the hidden state")
+            self.output.weight = cast(nn.Parameter, self.embedding.weight)
 
     def forward(
         self, inputs: Tensor, times: Tensor | None = None, carry: Carry | None = None
@@ -90,6 +107,26 @@ class LanguageModel(nn.Module):
 
         `times` (B, T) are time stamps; None: the number of each time step, counted on from `carry`.
         """
+        x, left = self._read(inputs, times, carry)
+        return self.output(x).transpose(0, 1), left
+
+    def loss(
+        self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
+    ) -> tuple[Scored, Carry]:
+        """The cross-entropy of `targets` (B, T), without those that are −1, and what to carry on from.
+
+        Raises ValueError where none is scored.
+        """
+        x, left = self._read(inputs, times, carry)
+        x, targets = x.flatten(0, 1), targets.t().flatten()
+        scored = (targets >= 0).nonzero()[:, 0]
+        if len(scored) < len(targets):  # the rest never reaches the output layer
+            x, targets = x.index_select(0, scored), targets[scored]
+        mean, nats = cross_entropy(x, self.output.weight, self.output.bias, targets, self.kernel)
+        return Scored(mean, nats, targets), left
+
+    def _read(self, inputs: Tensor, times: Tensor | None, carry: Carry | None) -> tuple[Tensor, Carry]:
+        """What the output layer sees, (T, B, H)."""
         read = carry.steps if carry else 0
         steps = inputs.shape[1]
         stamps = (
@@ -101,7 +138,7 @@ class LanguageModel(nn.Module):
             x, state = unroll(cell, x, carry.states[layer] if carry else None, stamps)
             x = self._drop(x)
             states.append(state)
-        return self.output(x).transpose(0, 1), Carry(states, read + steps)
+        return x, Carry(states, read + steps)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """For an optimizer: what a cell draws itself, periods and the like, is no weight and never decays."""
@@ -114,13 +151,6 @@ class LanguageModel(nn.Module):
         weights = [p for p in self.parameters() if id(p) not in drawn]
         others = [p for p in self.parameters() if id(p) in drawn]
         return [{"params": weights}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
-
-    def nats(
-        self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
-    ) -> tuple[Tensor, Carry]:
-        """(B, T) cross-entropy of every target in nats, zero where it is −1: what training minimizes."""
-        logits, left = self(inputs, times, carry)
-        return nats(logits, targets), left
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
@@ -147,5 +177,6 @@ def build(
 
     `outputs` None: it predicts what it reads.
     """
-    sizes = {key: value for key, value in model.items() if key != "pretrained_embeddings"}
-    return LanguageModel(named(cell), inputs, inputs if outputs is None else outputs, **sizes)
+    options = {key: value for key, value in model.items() if key != "pretrained_embeddings"}
+    options["kernel"] = cell.get("kernel", "auto")
+    return LanguageModel(named(cell), inputs, inputs if outputs is None else outputs, **options)

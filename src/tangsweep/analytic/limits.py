@@ -21,6 +21,7 @@ def complaint(config: Mapping[str, Any]) -> str | None:
         ("model.layers", model["layers"], 1),
         ("model.dropout", model["dropout"], 0),
         ("model.input", model["input"], "embedding"),
+        ("model.tie_weights", model["tie_weights"], False),
         ("trainer.accelerator", trainer["accelerator"], "cpu"),
     ):
         if have != only:

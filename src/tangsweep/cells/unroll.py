@@ -23,12 +23,23 @@ def unroll(cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None
     """Run `cell` over `x` (T, B, E): all hidden states (T, B, H) and the final state.
 
     `state` None starts from `cell.initial_state`; `times` are time stamps (T, B) or (T, 1), None the
-    numbers 0 to T − 1. `unbind` rather than `x[t]`: indexing inside autograd makes the backward pass
-    quadratic in T. Raises ValueError for an empty sequence or batch, and for time stamps that decrease.
+    numbers 0 to T − 1. A cell that has a `sequence` of its own is run by that, any other step by step.
+    Raises ValueError for an empty sequence or batch, and for time stamps that decrease.
     """
     if x.ndim != 3 or 0 in x.shape[:2]:
         raise ValueError(f"expected inputs (T, B, E) with T and B of at least 1, got {tuple(x.shape)}")
-    times = torch.arange(len(x), device=x.device)[:, None] if times is None else _checked(times)
+    if times is not None:
+        _check(times)
+    sequence = getattr(cell, "sequence", None)
+    return sequence(x, state) if sequence else step_by_step(cell, x, state, times)
+
+
+def step_by_step(cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None) -> tuple[Tensor, Any]:
+    """`unroll` by the cell's step alone, differentiated by autograd: the reference.
+
+    `unbind` rather than `x[t]`: indexing inside autograd makes the backward pass quadratic in T.
+    """
+    times = torch.arange(len(x), device=x.device)[:, None] if times is None else times
     state = cell.initial_state(x.shape[1]) if state is None else state
     outputs = []
     for projected in cell.project(x, times).unbind(0):
@@ -37,10 +48,9 @@ def unroll(cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None
     return torch.stack(outputs), state
 
 
-def _checked(times: Tensor) -> Tensor:
+def _check(times: Tensor) -> None:
     falls = (times[1:] < times[:-1]).nonzero()
     if len(falls):
         step, row = falls[0].tolist()
         before, after = times[step, row].item(), times[step + 1, row].item()
         raise ValueError(f"time stamps must not decrease: row {row} goes from {before:g} to {after:g}")
-    return times

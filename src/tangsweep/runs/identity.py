@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
-# Keys, or whole groups, that say where and how a run is made, not what comes out. Threads change the
-# last bits of a result, not what was asked for; the record names them.
+# Keys, or whole groups, that say where and how a run is made, not what comes out. Threads and kernels
+# change the last bits of a result, not what was asked for; the record names them.
 VOLATILE = frozenset(
     {
+        "cell.kernel",
         "corpus.path",
         "corpus.root",
         "corpus.url",
@@ -47,6 +48,7 @@ IDENTITY = frozenset(
 ADDED = {
     "corpus.task": "poems",
     "model.input": "embedding",
+    "model.tie_weights": False,
     "samples.every": 500,
     "samples.length": 100,
     "samples.prompt_temperature": 0.5,

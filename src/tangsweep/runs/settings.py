@@ -38,6 +38,7 @@ RULES: dict[str, Rule] = {
     "model.hidden_size": rules.COUNT,
     "model.layers": rules.COUNT,
     "model.dropout": rules.DROPOUT,
+    "model.tie_weights": rules.FLAG,
     "model.pretrained_embeddings": or_null(rules.TEXT),
     "init.forget_bias": rules.NUMBER,
     "optimizer.lr": rules.POSITIVE,
@@ -66,7 +67,7 @@ OPTIONAL: dict[str, Rule] = {  # keys of some files of a group only
 }
 # The options of each cell; `cells/named.py` builds them (torch is not imported here).
 CELLS: dict[str, dict[str, Rule]] = {
-    "lstm": {},
+    "lstm": {"cell.kernel": one_of("auto", "torch", "native")},
     "numpy_lstm": {},
     "gru": {},
     "rnn": {"cell.nonlinearity": one_of("tanh", "relu", "leaky_relu")},
@@ -95,6 +96,13 @@ def check(config: Mapping[str, Any]) -> None:
     rules.hold({key: rule for key, rule in OPTIONAL.items() if key in values}, values)
     _check_cell(values)
     _check_primary(values)
+    if values["model.tie_weights"] and (
+        values["model.input"] != "embedding" or values["model.embed_size"] != values["model.hidden_size"]
+    ):
+        raise UserError(
+            "model.tie_weights=true needs embeddings as wide as the hidden state: "
+            f"set model.embed_size={values['model.hidden_size']} and model.input=embedding"
+        )
     if values["trainer.max_epochs"] is None and values["trainer.max_steps"] is None:
         raise UserError("nothing ends the run: set trainer.max_epochs or trainer.max_steps")
     if values.get("scheduler.T_max", 0) is None:
@@ -119,6 +127,13 @@ def _check_cell(values: Mapping[str, Any]) -> None:
         raise UserError(
             f"trainer.precision={precision} is too coarse for the time stamps of cell={name}: "
             "take 32-true or a mixed precision"
+        )
+    if values.get("cell.kernel") == "native" and (
+        values["trainer.accelerator"] != "cpu" or precision in ("bf16-true", "16-true")
+    ):
+        raise UserError(
+            f"cell.kernel=native computes on the CPU in 32 or 64 bits, not with {precision} on the "
+            f"{values['trainer.accelerator']}: take cell.kernel=auto"
         )
     if values.get("cell.learn_r_on") and values["cell.r_on"] == 1:
         raise UserError("cell.r_on=1 cannot be learned: start below 1, or set cell.learn_r_on=false")

@@ -7,12 +7,13 @@ import pytorch_lightning as L
 import torch
 from hydra.utils import instantiate
 
-from tangsweep import places
+from tangsweep import gemm, places
 from tangsweep.analytic import limits
 from tangsweep.console import say
 from tangsweep.corpora import word_vectors
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
 from tangsweep.inits import initialize
+from tangsweep.kernels.chosen import chosen
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.runs.folder import RunFolder
 from tangsweep.training import numpy_bridge, optimizing
@@ -20,6 +21,8 @@ from tangsweep.training.checkpoints import AtomicCheckpointIO
 from tangsweep.training.module import Training
 from tangsweep.training.prepare import Prepared
 from tangsweep.training.wandb_mirror import WandbMirror
+
+KINDS = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
 
 def mirror(prepared: Prepared, folder: RunFolder) -> WandbMirror | None:
@@ -42,9 +45,19 @@ def model(prepared: Prepared) -> LanguageModel:
     return numpy_bridge.NumpyLanguageModel(built) if limits.chosen(config) else built
 
 
-def kernel(config: dict[str, Any]) -> str:
-    """Which implementation of the cell a record names."""
-    return "numpy" if limits.chosen(config) else "torch"
+def arithmetic(config: dict[str, Any]) -> dict[str, str]:
+    """What a record says of how its numbers were made: the kernels, and who multiplied large matrices."""
+    if limits.chosen(config):
+        return {"kernel": "numpy", "gemm": "numpy"}
+    device, kind = _numbers(config["trainer"])
+    kernel = chosen(config["cell"].get("kernel", "auto"), device, kind).NAME
+    return {"kernel": kernel, "gemm": gemm.path(device, kind)}
+
+
+def _numbers(trainer: dict[str, Any]) -> tuple[torch.device, torch.dtype]:
+    """Where the parameters lie, and their type."""
+    device = torch.device("cpu" if trainer["accelerator"] == "cpu" else "cuda")
+    return device, KINDS.get(trainer["precision"], torch.float32)
 
 
 def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.nn.Module) -> None:

@@ -3,14 +3,28 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tangsweep.console import say
+from tangsweep.errors import UserError
+from tangsweep.kernels import library
 from tangsweep.training import optimizing, wandb_mode
 
 
 def check(configs: Sequence[dict[str, Any]]) -> None:
-    """Raises UserError for an optimizer or schedule that cannot be made, or a W&B that lets nobody in."""
+    """Raises UserError for an optimizer, schedule, kernel or W&B account that cannot be had."""
     distinct = {repr([c["optimizer"], c["scheduler"], c["cell"]["name"]]): c for c in configs}
     for config in distinct.values():
         optimizing.makers(config)
+    _check_kernels(configs)
     mirrored = (c["logger"] for c in configs if c["logger"]["_target_"] is not None)
     for mode in {wandb_mode.chosen(logger["mode"]) for logger in mirrored}:
         wandb_mode.check_account(mode)
+
+
+def _check_kernels(configs: Sequence[dict[str, Any]]) -> None:
+    """Compiles the native kernels where that has not been done, and says so where it cannot be."""
+    wanted = {c["cell"].get("kernel", "auto") for c in configs if c["trainer"]["accelerator"] == "cpu"}
+    if wanted <= {"torch"} or not (reason := library.missing()):
+        return
+    if "native" in wanted:
+        raise UserError(f"cell.kernel=native: {reason}; install a C compiler, or take cell.kernel=auto")
+    say(f"no native kernels: {reason}; PyTorch computes, which is slower")

@@ -40,7 +40,7 @@ class History(L.Callback):
         self._started: float | None = None  # when this attempt would have started, had it been the only one
         self._epoch_started: float | None = None
         self._lr = math.nan
-        self._pending: list[dict[str, Tensor]] = []
+        self._pending: list[dict[str, Any]] = []
         self._grad_norm: Tensor | None = None
         self._epoch = Tally()
         self._last_finite: float | None = None
@@ -104,15 +104,15 @@ class History(L.Callback):
 
     def _steps_row(self, trainer: L.Trainer) -> dict[str, Any]:
         """The steps since the last row, as a row. Raises Diverged."""
-        keys = ("loss", "nats", "characters")
-        losses, nats, characters = (torch.stack([s[key] for s in self._pending]).tolist() for key in keys)
+        losses, nats = (torch.stack([s[key] for s in self._pending]).tolist() for key in ("loss", "nats"))
+        characters = [s["characters"] for s in self._pending]
         first = trainer.global_step - len(losses) + 1
         self._pending = []
         for step, loss in enumerate(losses, start=first):
             if not math.isfinite(loss):
                 raise Diverged(step, self._last_finite)
             self._last_finite = loss
-        since = Tally(nats=sum(nats), characters=int(sum(characters)))
+        since = Tally(nats=sum(nats), characters=sum(characters))
         self._epoch = self._epoch + since
         self.characters += since.characters
         norm, self._grad_norm = self._grad_norm, None

@@ -17,7 +17,7 @@ from tangsweep.analytic import language_model as analytic
 from tangsweep.analytic import lstm
 from tangsweep.analytic.optimizers import OPTIMIZERS, Optimizer
 from tangsweep.cells.lstm import State
-from tangsweep.language_model import Carry, LanguageModel
+from tangsweep.language_model import Carry, LanguageModel, Scored
 
 
 class NumpyLanguageModel(LanguageModel):
@@ -52,14 +52,20 @@ class NumpyLanguageModel(LanguageModel):
         final = State(*map(torch.from_numpy, (trace.h[-1], trace.c[-1])))
         return logits.transpose(0, 1), _left(final, inputs, carry)
 
-    def nats(
+    def loss(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
-    ) -> tuple[Tensor, Carry]:
-        """(B, T) cross-entropy in nats, 0 where the target is −1, with NumPy's gradient behind it.
+    ) -> tuple[Scored, Carry]:
+        """The cross-entropy of `targets` (B, T), without those that are −1, with NumPy's gradient behind it.
 
         A state carried in is a constant (truncated BPTT); an LSTM reads no time stamps.
         Raises ValueError where nothing is scored.
         """
+        nats, left = self.nats(inputs, targets, carry)
+        scored = targets >= 0
+        return Scored(nats.sum() / scored.sum(), nats.detach()[scored], targets[scored]), left
+
+    def nats(self, inputs: Tensor, targets: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
+        """(B, T) of every target, 0 where it is −1."""
         nats, h, c = _Nats.apply(self, inputs, targets, carry, *self.ordered)
         return nats, _left(State(h, c), inputs, carry)
 

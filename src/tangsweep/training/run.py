@@ -102,7 +102,7 @@ def _header(prepared: Prepared) -> dict[str, Any]:
         "git": provenance.git(),
         "versions": provenance.versions(),
         "threads": config["trainer"]["threads"],
-        "kernel": assemble.kernel(config),
+        **assemble.arithmetic(config),
         "extended_from": extended_from(RunFolder(prepared.folder)),
         "wandb": None,
         "error": None,
@@ -156,6 +156,7 @@ def _train(
 ) -> None:
     """Fills `result` as it goes, so that a late failure loses none of what was found before."""
     config, encoded, task = prepared.config, prepared.encoded, prepared.task
+    torch.set_flush_denormal(True)  # as slow as they are small: an optimizer's squares end there
     torch.set_num_threads(config["trainer"]["threads"])
     threadpoolctl.threadpool_limits(config["trainer"]["threads"])  # NumPy's BLAS has threads of its own
     data, model = task.data(encoded, config), assemble.model(prepared)

@@ -1,0 +1,142 @@
+"""The default sweep, six optimizers, against the same runs in plain Lightning: `python benchmarks/sweep.py`.
+
+Theirs is what one would write: torch.nn.Embedding, LSTM and Linear, torch's own data loader, Lightning's
+defaults, one run after the other in one process with 2 threads. Ours is the command of the README, one
+run after another, to its end: poems, scores and comparison too. Both keep W&B offline, a CSV log and
+checkpoints and evaluate after every epoch; imports are left out on both sides. On the corpus where
+TANGSWEEP_DATA names it, else on the bundled sample.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import runpy
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+NAMES = "sgd,momentum,adam,adagrad,adadelta,rmsprop"
+
+
+def ours(epochs: int, overrides: list[str]) -> float:
+    """Seconds of the whole command, without imports."""
+    import tangsweep.sweep.conduct
+    import tangsweep.sweep.preload  # noqa: F401
+
+    sys.argv = ["train.py", "-m", f"optimizer={NAMES}", f"trainer.max_epochs={epochs}", *overrides]
+    began = time.perf_counter()
+    with contextlib.suppress(SystemExit):
+        runpy.run_path(str(REPOSITORY / "src" / "train.py"), run_name="__main__")
+    return time.perf_counter() - began
+
+
+def theirs(epochs: int, overrides: list[str]) -> float:
+    """Seconds of six runs, without imports and without reading and encoding the corpus."""
+    import hydra
+    import pytorch_lightning as L
+    import torch
+    from omegaconf import OmegaConf
+    from pytorch_lightning.loggers import CSVLogger, WandbLogger
+    from torch import nn
+    from torch.utils.data import DataLoader
+
+    from tangsweep.training.prepare import prepare
+
+    class Peer(L.LightningModule):
+        def __init__(self, vocabulary: int, width: int, make: Any) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(vocabulary, width)
+            self.lstm = nn.LSTM(width, width, batch_first=True)
+            self.output = nn.Linear(width, vocabulary)
+            self.make = make
+
+        def loss(self, batch: Any) -> Any:
+            inputs, targets = batch
+            logits = self.output(self.lstm(self.embedding(inputs))[0])
+            return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+
+        def training_step(self, batch: Any, index: int) -> Any:
+            loss = self.loss(batch)
+            self.log("train/loss", loss)
+            return loss
+
+        def validation_step(self, batch: Any, index: int) -> None:
+            self.log("val/loss", self.loss(batch))
+
+        def configure_optimizers(self) -> Any:
+            return self.make(self.parameters())
+
+    def padded(poems: list[Any]) -> Any:
+        inputs, targets = ([part[side] for part in poems] for side in (0, 1))
+        pad = nn.utils.rnn.pad_sequence
+        return pad(inputs, batch_first=True), pad(targets, batch_first=True, padding_value=-1)
+
+    def poems(sequences: Any) -> list[Any]:
+        ids, starts = torch.from_numpy(sequences.ids).long(), sequences.starts
+        rows = [ids[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        return [(row[:-1], row[1:]) for row in rows]
+
+    torch.set_num_threads(2)
+    runs = []
+    with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        for name in NAMES.split(","):
+            composed = hydra.compose("train", overrides=[f"optimizer={name}", *overrides])
+            runs.append(prepare(OmegaConf.to_container(composed, resolve=True), []))  # type: ignore[arg-type]
+    folder = os.environ["TANGSWEEP_HOME"]
+    began = time.perf_counter()
+    for name, run in zip(NAMES.split(","), runs, strict=True):
+        encoded, size = run.encoded, run.config["data"]["batch_size"]
+        model = Peer(len(encoded.tokens), 64, hydra.utils.instantiate(run.config["optimizer"]))
+        wandb = WandbLogger(name=name, save_dir=folder, offline=True)
+        trainer = L.Trainer(max_epochs=epochs, accelerator="cpu", default_root_dir=f"{folder}/{name}",
+                            logger=[wandb, CSVLogger(folder, name)])  # fmt: skip
+        trainer.fit(model, DataLoader(poems(encoded.train), size, shuffle=True, collate_fn=padded),
+                    DataLoader(poems(encoded.dev), 64, collate_fn=padded))  # fmt: skip
+        wandb.experiment.finish()
+    return time.perf_counter() - began
+
+
+SIDES = {"ours": ours, "theirs": theirs}
+
+
+def measured(side: str, epochs: int, overrides: list[str]) -> float:
+    """In a process of its own, with a home of its own."""
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, __file__, "--side", side, "--epochs", str(epochs), *overrides]
+        environment = {**os.environ, "TANGSWEEP_HOME": home, "WANDB_SILENT": "true", "PYTHONWARNINGS": "ignore"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        return float(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("overrides", nargs="*", default=[])
+    arguments = parser.parse_args()
+    own = ["corpus.poems=100"] if False else arguments.overrides
+    if arguments.side:
+        with contextlib.redirect_stdout(io.StringIO()):
+            extra = ["hydra/launcher=basic"] if arguments.side == "ours" else []
+            seconds = SIDES[arguments.side](arguments.epochs, [*own, *extra])
+        print(seconds)
+        return
+    ratios = []
+    for pair in range(arguments.pairs):
+        peer, mine = (measured(side, arguments.epochs, own) for side in ("theirs", "ours"))
+        ratios.append(mine / peer)
+        print(f"{pair + 1}: theirs {peer:.1f} s, ours {mine:.1f} s, ratio {ratios[-1]:.2f}", flush=True)
+    print(f"ours over theirs: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
