@@ -10,6 +10,7 @@ TANGSWEEP_DATA names it, else on the bundled sample.
 import argparse
 import contextlib
 import io
+import itertools
 import os
 import runpy
 import statistics
@@ -79,7 +80,7 @@ def theirs(epochs: int, overrides: list[str]) -> float:
 
     def poems(sequences: Any) -> list[Any]:
         ids, starts = torch.from_numpy(sequences.ids).long(), sequences.starts
-        rows = [ids[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        rows = [ids[a:b] for a, b in itertools.pairwise(starts)]
         return [(row[:-1], row[1:]) for row in rows]
 
     torch.set_num_threads(2)
@@ -109,7 +110,12 @@ def measured(side: str, epochs: int, overrides: list[str]) -> float:
     """In a process of its own, with a home of its own."""
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, __file__, "--side", side, "--epochs", str(epochs), *overrides]
-        environment = {**os.environ, "TANGSWEEP_HOME": home, "WANDB_SILENT": "true", "PYTHONWARNINGS": "ignore"}
+        environment = {
+            **os.environ,
+            "TANGSWEEP_HOME": home,
+            "WANDB_SILENT": "true",
+            "PYTHONWARNINGS": "ignore",
+        }
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
@@ -117,25 +123,27 @@ def measured(side: str, epochs: int, overrides: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
-    own = ["corpus.poems=100"] if False else arguments.overrides
     if arguments.side:
+        own = ["hydra/launcher=basic"] if arguments.side == "ours" else []
         with contextlib.redirect_stdout(io.StringIO()):
-            extra = ["hydra/launcher=basic"] if arguments.side == "ours" else []
-            seconds = SIDES[arguments.side](arguments.epochs, [*own, *extra])
+            seconds = SIDES[arguments.side](arguments.epochs, [*arguments.overrides, *own])
         print(seconds)
         return
     ratios = []
     for pair in range(arguments.pairs):
-        peer, mine = (measured(side, arguments.epochs, own) for side in ("theirs", "ours"))
+        peer, mine = (measured(s, arguments.epochs, arguments.overrides) for s in ("theirs", "ours"))
         ratios.append(mine / peer)
         print(f"{pair + 1}: theirs {peer:.1f} s, ours {mine:.1f} s, ratio {ratios[-1]:.2f}", flush=True)
-    print(f"ours over theirs: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+    low, high = min(ratios), max(ratios)
+    print(f"ours over theirs: median {statistics.median(ratios):.2f}, from {low:.2f} to {high:.2f}")
 
 
 if __name__ == "__main__":

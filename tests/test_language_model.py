@@ -5,7 +5,7 @@ from torch import nn
 from tangsweep.cells.named import named
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, xavier
-from tangsweep.language_model import LanguageModel, build, nats
+from tangsweep.language_model import LanguageModel, build
 
 
 def model(vocabulary: int = 11, **sizes: object) -> LanguageModel:
@@ -37,15 +37,54 @@ def test_parameter_count_is_the_published_formula() -> None:
     assert sum(p.numel() for p in model().parameters()) == k * d + cell_and_output
 
 
-def test_nats_are_cross_entropy_and_zero_where_not_scored() -> None:
-    logits = torch.randn(3, 4, 7, dtype=torch.float64)
-    targets = torch.tensor([[1, 2, 0, -1], [6, -1, -1, -1], [0, 0, 0, 0]])
-    ours = nats(logits, targets)
-    for row in range(3):
-        for column in range(4):
-            target = int(targets[row, column])
-            theirs = 0.0 if target < 0 else -logits[row, column].log_softmax(0)[target].item()
-            assert ours[row, column].item() == pytest.approx(theirs, abs=1e-12)
+TARGETS = torch.tensor([[1, 2, 0, -1], [6, -1, -1, -1], [0, 0, 0, 0]])
+
+
+def test_the_loss_is_the_mean_over_scored_positions() -> None:
+    made, ids = model(), torch.randint(11, (3, 4))
+    found, _ = made.loss(ids, TARGETS)
+    logits = made(ids)[0].flatten(0, 1)
+    theirs = nn.functional.cross_entropy(logits, TARGETS.flatten(), ignore_index=-1)
+    assert found.mean.item() == pytest.approx(theirs.item(), rel=1e-12)
+    assert sorted(found.targets.tolist()) == sorted(TARGETS[TARGETS >= 0].tolist())
+    found.mean.backward()
+    ours = [p.grad for p in made.parameters()]
+    for mine, other in zip(ours, torch.autograd.grad(theirs, list(made.parameters())), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-12)
+    with pytest.raises(ValueError, match="no position is scored"):
+        made.loss(ids, torch.full_like(TARGETS, -1))
+
+
+def test_scores_are_those_of_the_logits() -> None:
+    made, ids = model(), torch.randint(11, (3, 4))
+    found, _ = made.score(ids, TARGETS)
+    logits = made(ids)[0].detach()
+    for nats, hit, target, row in zip(*(t.tolist() for t in found), strict=True):
+        same = [
+            (-logits[row, t].log_softmax(0)[target].item(), logits[row, t].argmax().item() == target)
+            for t in range(4)
+            if TARGETS[row, t] == target
+        ]
+        assert any(nats == pytest.approx(n, abs=1e-12) and hit == h for n, h in same)
+    assert len(found.nats) == int((TARGETS >= 0).sum())
+    nothing, _ = made.score(ids, torch.full_like(TARGETS, -1))
+    assert len(nothing.nats) == 0
+
+
+def test_tied_weights_are_one_matrix_with_the_gradient_of_both() -> None:
+    tied, free = model(tie_weights=True, embed_size=6), model(embed_size=6)
+    with torch.no_grad():
+        for name, parameter in free.named_parameters():
+            parameter.copy_(tied.state_dict()[name])
+    ids, targets = torch.randint(11, (2, 5)), torch.randint(11, (2, 5))
+    for made in (tied, free):
+        made.loss(ids, targets)[0].mean.backward()
+    torch.testing.assert_close(
+        tied.embedding.weight.grad, free.embedding.weight.grad + free.output.weight.grad
+    )
+    assert len(list(free.parameters())) == len(list(tied.parameters())) + 1
+    with pytest.raises(ValueError, match="as wide as the hidden state"):
+        model(tie_weights=True)
 
 
 def test_state_is_carried() -> None:

@@ -48,6 +48,17 @@ def cross_entropy(
         return _CrossEntropy.apply(how, hidden, weight, bias)
 
 
+def scored(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, kernel: str = "auto"
+) -> tuple[Tensor, Tensor]:
+    """The nats of `targets` (N), and whether each has the highest logit (the first of equals)."""
+    how = How(targets.contiguous(), chosen(kernel, hidden.device, hidden.dtype), hidden.dtype)
+    hit = torch.empty(len(hidden), dtype=torch.bool, device=hidden.device)
+    with torch.no_grad():
+        nats, _ = _pass(Given(hidden, weight, bias), how, (False,) * 3, hit)
+    return nats, hit
+
+
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, how: How, *given: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,8 +69,9 @@ class _CrossEntropy(torch.autograd.Function):
         return nats.mean(), nats
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dmean: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError("no gradient of a gradient here: torch.nn.functional.cross_entropy has one")
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:  # of a graph that was retained: autograd may write into what it was given
             gradient = _pass(Given(*ctx.saved_tensors), ctx.how, ctx.needs_input_grad[1:])[1]
@@ -72,20 +84,27 @@ def _scaled(gradient: Tensor, dmean: Tensor) -> Tensor:
     return gradient if alone else gradient.mul_(dmean)
 
 
-def _pass(given: Given, how: How, needed: tuple[bool, ...]) -> tuple[Tensor, list[Tensor | None]]:
-    """The nats, and the gradients of their mean with respect to what of `given` is `needed`."""
+def _pass(
+    given: Given, how: How, needed: tuple[bool, ...], hit: Tensor | None = None
+) -> tuple[Tensor, list[Tensor | None]]:
+    """The nats, and the gradients of their mean with respect to what of `given` is `needed`.
+
+    `hit` (N) takes whether the target has the highest logit.
+    """
     hidden, weight, bias = given
     N, V = len(hidden), len(weight)
     made = zip(given, needed, strict=True)
     dh, dW, db = (torch.empty_like(part) if wanted else None for part, wanted in made)
     nats = hidden.new_empty(N)
-    rows = min(N, max(1, CHUNK // V))
+    rows = max(1, min(N, CHUNK // V))
     buffer = hidden.new_empty(rows, V)
     low, weight = hidden.to(how.products), weight.to(how.products)
     for start in range(0, N, rows):
         part = slice(start, start + rows)
         z = buffer[: len(low[part])]
         product(low[part], weight.t(), bias, out=z, precision=how.products)
+        if hit is not None:
+            how.kernels.hits(z, how.targets[part], hit[part])
         how.kernels.cross_entropy(z, how.targets[part], 1 / N, nats[part])  # 21, 22
         if dh is not None:
             product(z, weight, out=dh[part], precision=how.products)  # 23

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tangsweep.cells.named import named
 from tangsweep.cells.unroll import unroll
-from tangsweep.cross_entropy import cross_entropy
+from tangsweep.cross_entropy import cross_entropy, scored
 
 
 class Carry(NamedTuple):
@@ -30,6 +30,15 @@ class Scored(NamedTuple):
     mean: Tensor  # nats per scored position: what training minimizes
     nats: Tensor  # (N) of each, without a gradient
     targets: Tensor  # (N) their targets
+
+
+class Hits(NamedTuple):
+    """What an evaluation counts, of N scored positions."""
+
+    nats: Tensor  # (N)
+    hits: Tensor  # (N) bool: the target had the highest logit
+    targets: Tensor  # (N)
+    rows: Tensor  # (N) the row of the batch
 
 
 class OneHot(nn.Module):
@@ -118,24 +127,29 @@ class LanguageModel(nn.Module):
         Raises ValueError where none is scored.
         """
         x, left = self._read(inputs, times, carry)
-        x, targets = x.flatten(0, 1), targets.t().flatten()
-        scored = (targets >= 0).nonzero()[:, 0]
-        if len(scored) < len(targets):  # the rest never reaches the output layer
-            x, targets = x.index_select(0, scored), targets[scored]
+        x, targets, _ = _scored(x, targets)
         mean, nats = cross_entropy(x, self.output.weight, self.output.bias, targets, self.kernel)
         return Scored(mean, nats, targets), left
+
+    @torch.no_grad()
+    def score(
+        self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
+    ) -> tuple[Hits, Carry]:
+        """`loss` for an evaluation, position by position; none may be scored."""
+        x, left = self._read(inputs, times, carry)
+        x, scored_targets, places = _scored(x, targets)
+        found = scored(x, self.output.weight, self.output.bias, scored_targets, self.kernel)
+        return Hits(*found, scored_targets, places % len(targets)), left
 
     def _read(self, inputs: Tensor, times: Tensor | None, carry: Carry | None) -> tuple[Tensor, Carry]:
         """What the output layer sees, (T, B, H)."""
         read = carry.steps if carry else 0
         steps = inputs.shape[1]
-        stamps = (
-            torch.arange(read, read + steps, device=inputs.device)[:, None] if times is None else times.t()
-        )
+        stamps = None if times is None else times.t()
         x = self.embedding(inputs.transpose(0, 1))  # (T, B, E)
         states = []
         for layer, cell in enumerate(self.cells):
-            x, state = unroll(cell, x, carry.states[layer] if carry else None, stamps)
+            x, state = unroll(cell, x, carry.states[layer] if carry else None, stamps, read)
             x = self._drop(x)
             states.append(state)
         return x, Carry(states, read + steps)
@@ -156,18 +170,13 @@ class LanguageModel(nn.Module):
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
 
 
-def nats(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B, T) cross-entropy of each position in nats, zero where the target is −1.
-
-    `logits` (B, T, V) are unnormalized: the softmax is applied here, once.
-    """
-    flat = F.cross_entropy(
-        logits.transpose(0, 1).flatten(0, 1),
-        targets.t().flatten(),
-        ignore_index=-1,
-        reduction="none",
-    )
-    return flat.view(targets.shape[1], targets.shape[0]).t()
+def _scored(x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of x (T, B, H) and targets (B, T) those that are scored, and their places in time-major order."""
+    x, targets = x.flatten(0, 1), targets.t().flatten()
+    places = (targets >= 0).nonzero()[:, 0]
+    if len(places) < len(targets):  # the rest never reaches the output layer
+        x, targets = x.index_select(0, places), targets[places]
+    return x, targets, places
 
 
 def build(

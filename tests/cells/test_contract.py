@@ -1,5 +1,6 @@
 """What every cell must do, in float64; where torch has the same cell, it is the second implementation."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tangsweep.cells.lstm import LSTM, State
 from tangsweep.cells.named import CELLS, named
-from tangsweep.cells.unroll import unroll
+from tangsweep.cells.unroll import step_by_step, unroll
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, normal
 from tangsweep.language_model import LanguageModel
@@ -24,10 +26,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rnn leaky_relu": {"name": "rnn", "nonlinearity": "leaky_relu"},
     "gru": {"name": "gru"},
     "lstm": {"name": "lstm"},
+    "lstm torch": {"name": "lstm", "kernel": "torch"},
+    "lstm native": {"name": "lstm", "kernel": "native"},
     "phased_lstm": {"name": "phased_lstm", "r_on": 0.4},
     "phased_lstm all": {"name": "phased_lstm", "r_on": 0.4, "learn_r_on": True, "peepholes": True},
 }
-PEERS = {"rnn": nn.RNN, "rnn relu": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+PEERS = {"rnn": nn.RNN, "rnn relu": nn.RNN, "gru": nn.GRU}
+PEERS |= {f"lstm{kernel}": nn.LSTM for kernel in ("", " torch", " native")}
 every_cell = pytest.mark.parametrize("variant", VARIANTS)
 
 
@@ -47,6 +52,12 @@ def cell_of(variant: str, E: int = 3, H: int = 4, seed: int = 1) -> Any:
         for p in model.cells[0].parameters():
             p.copy_(torch.randn_like(p) / 2 if p.ndim == 1 and not p.any() else p)  # biases as well
     return model.cells[0]
+
+
+def initialize_alone(cell: nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.normal_(std=0.5)
 
 
 def random_state(cell: Any, B: int) -> Any:
@@ -192,6 +203,44 @@ def test_cells_tell_whether_they_read_time_stamps() -> None:
         early, _ = unroll(cell, x, None, torch.arange(9.0)[:, None])
         late, _ = unroll(cell, x, None, torch.arange(9.0)[:, None] * 1.7 + 0.4)
         assert torch.equal(early, late) != (VARIANTS[variant]["name"] in READS_TIMES)
+
+
+@pytest.mark.parametrize("kernel", ["torch", "native"])
+def test_a_gradient_of_a_gradient_is_refused(kernel: str) -> None:
+    cell, x = LSTM(3, 4, kernel), torch.randn(2, 1, 3, requires_grad=True)
+    initialize_alone(cell)
+    with pytest.raises(RuntimeError, match="no gradient of a gradient here: cells"):
+        torch.autograd.grad(unroll(cell, x)[0].sum(), x, create_graph=True)
+
+
+@pytest.mark.parametrize("kernel", ["torch", "native"])
+@pytest.mark.parametrize(("B", "T", "E", "H"), [*SIZES, (7, 5, 3, 37), (13, 4, 2, 66)])
+def test_the_sequence_is_its_steps(kernel: str, B: int, T: int, E: int, H: int) -> None:
+    """Against autograd through the loop: outputs, final state, and every gradient, of the state too."""
+    cell = LSTM(E, H, kernel)
+    initialize_alone(cell)
+    twin, state, x = copy.deepcopy(cell), random_state(cell, B), torch.randn(T, B, E)
+    mine, other = ([t.clone().requires_grad_() for t in (x, *state)] for _ in range(2))
+    ours, final = unroll(cell, mine[0], State(*mine[1:]))
+    theirs, theirs_final = step_by_step(twin, other[0], State(*other[1:]))
+    incoming = [torch.randn_like(t) for t in (ours, *final)]
+    torch.autograd.backward((ours, *final), incoming)
+    torch.autograd.backward((theirs, *theirs_final), incoming)
+    pairs = [(ours, theirs), *zip(final, theirs_final, strict=True)]
+    pairs += [(a.grad, b.grad) for a, b in zip(mine, other, strict=True)]
+    pairs += [(a.grad, b.grad) for a, b in zip(cell.parameters(), twin.parameters(), strict=True)]
+    for a, b in pairs:
+        torch.testing.assert_close(a, b, **TOLERANCE)
+
+
+@pytest.mark.parametrize("kernel", ["torch", "native"])
+def test_a_graph_that_is_retained_gives_the_same_gradient_twice(kernel: str) -> None:
+    cell, x = LSTM(3, 4, kernel), torch.randn(5, 2, 3)
+    initialize_alone(cell)
+    total = unroll(cell, x)[0].square().sum()
+    first, second = (torch.autograd.grad(total, cell.parameters(), retain_graph=True) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        torch.testing.assert_close(a, b, **TOLERANCE)
 
 
 def test_an_unknown_nonlinearity() -> None:

@@ -73,6 +73,7 @@ WRONG = {
     "corpus.primary.mode": ["up"],
     "cell.name": ["null"],
     "model.input": ["reals", "x"],
+    "model.tie_weights": ["1"],
 }
 WRONG_ELSEWHERE = {
     "corpus=palindromes": {
@@ -110,6 +111,7 @@ WRONG_ELSEWHERE = {
         "samples.prompt_temperature": ["-1"],
     },
     "cell=rnn": {"cell.nonlinearity": ["sine"]},
+    "cell=lstm": {"cell.kernel": ["cuda"]},
     "optimizer=adam": {"optimizer.weight_decay": ["-1"], "optimizer.betas": ["[2,3]", "0.9"]},
     "optimizer=rmsprop": {"optimizer.momentum": ["-1"], "optimizer.alpha": ["2"]},
     "optimizer=adadelta": {"optimizer.rho": ["-0.1"]},

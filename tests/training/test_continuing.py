@@ -3,18 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
-from tangsweep.runs import lock
+from tangsweep.runs import faults, lock
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import COLUMNS, MetricsFile
 from tangsweep.runs.state import State, at_rest, of
 from tangsweep.training import run as map_of_a_run
-from tangsweep.training.history import History
 from tangsweep.training.prepare import prepare
 from tests.conftest import QUIET, Ran, configured
 from tests.training import wandb_file
@@ -63,15 +61,14 @@ def tale(home: Path) -> None:
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Ctrl-C after so many optimizer steps of this attempt."""
-    real, seen = History.on_train_batch_end, []
+    seen: list[str] = []
 
-    def counted(self: History, *arguments: Any) -> None:
-        real(self, *arguments)
-        seen.append(1)
-        if len(seen) == steps:
+    def counted(name: str) -> None:
+        seen.append(name)
+        if name == "step" and seen.count(name) == steps:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(History, "on_train_batch_end", counted)
+    monkeypatch.setattr(faults, "point", counted)
 
 
 def same(one: RunFolder, other: RunFolder) -> None:

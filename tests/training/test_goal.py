@@ -12,11 +12,14 @@ ACCURACY = {"metric": "accuracy", "mode": "max", "solved": 0.9, "hopeless": 0.2}
 LOSS = {"metric": "loss", "mode": "min", "solved": 0.1, "hopeless": 0.8}
 
 
+def made(primary: dict[str, Any], values: list[float], give_up: bool = True) -> Goal:
+    """Of a run that has an evaluation for each value, 10 steps apart."""
+    return Goal(primary, give_up, Budget(None, len(values), 10))
+
+
 def ended(goal: Goal, values: list[float]) -> tuple[str | None, int | None, int]:
     """How it ended, the solved step, and after how many evaluations, 10 steps apart."""
-    trainer: Any = SimpleNamespace(
-        global_step=0, estimated_stepping_batches=10 * len(values), should_stop=False
-    )
+    trainer: Any = SimpleNamespace(global_step=0, should_stop=False)
     for value in values:
         trainer.global_step += 10
         goal.on_train_epoch_end(trainer, SimpleNamespace(primary_value=value))
@@ -36,28 +39,24 @@ def ended(goal: Goal, values: list[float]) -> tuple[str | None, int | None, int]
     ],
 )
 def test_accuracy_and_loss_alike(values: list[float], expected: tuple[Any, ...]) -> None:
-    assert ended(Goal(ACCURACY, give_up=True, budget=Budget(None)), values) == expected
-    assert ended(Goal(LOSS, give_up=True, budget=Budget(None)), [1 - v for v in values]) == expected
+    assert ended(made(ACCURACY, values), values) == expected
+    assert ended(made(LOSS, values), [1 - v for v in values]) == expected
 
 
 def test_giving_up_is_an_option_and_marks_are_too() -> None:
-    assert ended(Goal(ACCURACY, give_up=False, budget=Budget(None)), [0.1] * 4) == (None, None, 4)
-    assert ended(
-        Goal({"metric": "perplexity", "mode": "min"}, give_up=True, budget=Budget(None)), [1.0] * 4
-    ) == (None, None, 4)
+    assert ended(made(ACCURACY, [0.1] * 4, give_up=False), [0.1] * 4) == (None, None, 4)
+    assert ended(made({"metric": "perplexity", "mode": "min"}, [1.0] * 4), [1.0] * 4) == (None, None, 4)
 
 
 @given(st.lists(st.sampled_from([0.1, 0.5, 0.95]), min_size=2, max_size=9), st.data())
 def test_a_continued_run_ends_as_an_undisturbed_one(values: list[float], data: st.DataObject) -> None:
-    whole = ended(Goal(ACCURACY, give_up=True, budget=Budget(None)), values)
-    goal = Goal(ACCURACY, give_up=True, budget=Budget(None))
-    trainer: Any = SimpleNamespace(
-        global_step=0, estimated_stepping_batches=10 * len(values), should_stop=False
-    )
+    whole = ended(made(ACCURACY, values), values)
+    goal = made(ACCURACY, values)
+    trainer: Any = SimpleNamespace(global_step=0, should_stop=False)
     cut = data.draw(st.integers(1, len(values)))
     for position, value in enumerate(values):
         if position == cut:
-            stored, goal = goal.state_dict(), Goal(ACCURACY, give_up=True, budget=Budget(None))
+            stored, goal = goal.state_dict(), made(ACCURACY, values)
             goal.load_state_dict(stored)
         trainer.global_step += 10
         goal.on_train_epoch_end(trainer, SimpleNamespace(primary_value=value))

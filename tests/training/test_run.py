@@ -168,7 +168,7 @@ def test_data_options_reach_the_batches(train: Train) -> None:
     assert half["corpus"]["poems"]["train"] == half["corpus"]["poems"]["dev"] == 6
     assert half["steps"] == 2 * math.ceil(half["corpus"]["sequences"]["train"] / 4)
     data = batches(prepare(configured(*SMALL, *QUIET, "seed=9", "data.batch_size=3"), []))
-    ours = np.concatenate(data.train_dataloader().order)
+    ours = np.concatenate(data.train_batches(0).order)
     assert ours.tolist() == np.concatenate(bucketed(data.train.lengths, 3, 9, 0)).tolist()
 
 

@@ -1,6 +1,6 @@
 """What a training step and an evaluation see of the data, whatever it is."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -27,12 +27,16 @@ class Counted(Protocol):
 
 
 class Data(Protocol):
-    """What every data module offers beside Lightning's `train_dataloader`."""
+    """What trains and scores a model, whatever the task."""
 
     pad: int | None  # the target that is no text, where it is scored
     whole_sequences: bool  # a row of a batch is a sequence; else a piece of one long text
 
-    def dev_batches(self) -> Iterable[Batch]:
+    def train_batches(self, epoch: int) -> Counted:
+        """One epoch, counted from 0; a step a batch."""
+        ...
+
+    def dev_batches(self) -> Counted:
         """The development set, for `evaluate`; Lightning's own validation loop is not used."""
         ...
 

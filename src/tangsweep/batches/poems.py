@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pytorch_lightning as L
 import torch
 
 from tangsweep.batches.batch import Batch
@@ -74,25 +73,20 @@ def bucketed(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> lis
     return [batches[i] for i in random.permutation(len(batches))]
 
 
-class PoemData(L.LightningDataModule):
-    """Training batches in an order of (seed, epoch), evaluation batches from longest to shortest.
-
-    The trainer asks for a new training loader each epoch (reload_dataloaders_every_n_epochs=1).
-    """
+class PoemData:
+    """Training batches in an order of (seed, epoch), evaluation batches from longest to shortest."""
 
     whole_sequences = True
 
     def __init__(
         self, encoded: Encoded, batch_size: int, seed: int, width: int | None, score_pads: bool
     ) -> None:
-        super().__init__()
         self.batch_size, self.seed = batch_size, seed
         self.pad = PAD if score_pads else None  # the target that is no text, where it is scored
         self.train = Resident(encoded.train, width, score_pads)
         self.dev = Resident(encoded.dev, width, score_pads)
 
-    def train_dataloader(self) -> Batches:
-        epoch = self.trainer.current_epoch if self.trainer else 0
+    def train_batches(self, epoch: int) -> Batches:
         return Batches(self.train, bucketed(self.train.lengths, self.batch_size, self.seed, epoch))
 
     def dev_batches(self) -> Batches:

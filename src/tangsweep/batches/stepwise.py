@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-import pytorch_lightning as L
-
 from tangsweep.batches.batch import Batch, Counted
 
 
@@ -20,7 +18,7 @@ class Stretch:
         return map(self.draw, self.steps)
 
 
-class Stepwise(L.LightningDataModule):
+class Stepwise:
     """Step s trains on `draw(s)`; after every `every` steps an epoch ends. `sides` holds at least `dev`."""
 
     pad = None
@@ -32,13 +30,10 @@ class Stepwise(L.LightningDataModule):
         sides: Mapping[str, Counted],
         whole_sequences: bool = True,
     ) -> None:
-        super().__init__()
         self.draw, self.every, self._sides = draw, every, dict(sides)
         self.whole_sequences = whole_sequences
 
-    def train_dataloader(self) -> Stretch:
-        """Of the trainer's current epoch."""
-        epoch = self.trainer.current_epoch if self.trainer else 0
+    def train_batches(self, epoch: int) -> Stretch:
         return Stretch(self.draw, epoch * self.every, self.every)
 
     def dev_batches(self) -> Counted:

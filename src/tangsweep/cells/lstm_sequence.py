@@ -64,8 +64,9 @@ class _Sequence(torch.autograd.Function):
         return ctx.trace.h[1:], ctx.trace.c[-1]
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, outputs: Tensor | None, last: Tensor | None) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError("no gradient of a gradient here: cells.unroll.step_by_step has one")
         given, trace, ctx.trace = Given(*ctx.saved_tensors), ctx.trace, None
         if trace is None:  # of a graph that was retained, the first pass has used it up
             trace = _forward(given, ctx.how)

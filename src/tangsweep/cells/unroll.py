@@ -19,11 +19,13 @@ class Cell(Protocol):
     def step(self, projected: Tensor, state: Any) -> Any: ...
 
 
-def unroll(cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None) -> tuple[Tensor, Any]:
+def unroll(
+    cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None, first: int = 0
+) -> tuple[Tensor, Any]:
     """Run `cell` over `x` (T, B, E): all hidden states (T, B, H) and the final state.
 
     `state` None starts from `cell.initial_state`; `times` are time stamps (T, B) or (T, 1), None the
-    numbers 0 to T − 1. A cell that has a `sequence` of its own is run by that, any other step by step.
+    numbers from `first` on. A cell that has a `sequence` of its own is run by that, any other step by step.
     Raises ValueError for an empty sequence or batch, and for time stamps that decrease.
     """
     if x.ndim != 3 or 0 in x.shape[:2]:
@@ -31,15 +33,18 @@ def unroll(cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None
     if times is not None:
         _check(times)
     sequence = getattr(cell, "sequence", None)
-    return sequence(x, state) if sequence else step_by_step(cell, x, state, times)
+    return sequence(x, state) if sequence else step_by_step(cell, x, state, times, first)
 
 
-def step_by_step(cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None) -> tuple[Tensor, Any]:
+def step_by_step(
+    cell: Cell, x: Tensor, state: Any = None, times: Tensor | None = None, first: int = 0
+) -> tuple[Tensor, Any]:
     """`unroll` by the cell's step alone, differentiated by autograd: the reference.
 
     `unbind` rather than `x[t]`: indexing inside autograd makes the backward pass quadratic in T.
     """
-    times = torch.arange(len(x), device=x.device)[:, None] if times is None else times
+    if times is None:
+        times = torch.arange(first, first + len(x), device=x.device)[:, None]
     state = cell.initial_state(x.shape[1]) if state is None else state
     outputs = []
     for projected in cell.project(x, times).unbind(0):

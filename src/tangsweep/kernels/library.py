@@ -97,5 +97,6 @@ def _declared(made: ctypes.CDLL, real: str) -> ctypes.CDLL:
     made.forward.argtypes, made.forward.restype = [*sizes, *[POINTER] * 6, THREADS], None
     made.backward.argtypes, made.backward.restype = [*sizes, *[POINTER] * 8, THREADS], None
     made.cross_entropy.argtypes = [SIZE, SIZE, POINTER, POINTER, number, POINTER, THREADS]
-    made.cross_entropy.restype = None
+    made.hits.argtypes = [SIZE, SIZE, *[POINTER] * 3, THREADS]
+    made.cross_entropy.restype = made.hits.restype = None
     return made

@@ -34,6 +34,11 @@ def cross_entropy(z: Tensor, targets: Tensor, scale: float, nats: Tensor) -> Non
     made.cross_entropy(*z.shape, *_addresses(z, targets), scale, *_addresses(nats), _threads(20 * z.numel()))
 
 
+def hits(z: Tensor, targets: Tensor, hit: Tensor) -> None:
+    made = library.load(LIBRARIES[z.dtype])
+    made.hits(*z.shape, *_addresses(z, targets, hit), _threads(z.numel()))
+
+
 def _threads(operations: int) -> int:
     return torch.get_num_threads() if operations >= ALONE else 1
 

@@ -73,3 +73,8 @@ def cross_entropy(z: Tensor, targets: Tensor, scale: float, nats: Tensor) -> Non
     torch.sub(total, z.gather(1, column), out=nats[:, None])
     z.sub_(total).exp_().mul_(scale)
     z.scatter_add_(1, column, z.new_full(column.shape, -scale))
+
+
+def hits(z: Tensor, targets: Tensor, hit: Tensor) -> None:
+    """Whether the first highest logit of each row of `z` (N, V) is its target, into `hit` (N), a bool."""
+    torch.eq(z.argmax(1), targets, out=hit)

@@ -80,6 +80,7 @@ def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Trainin
         config["seed"],
         pad,
         config["corpus"]["primary"]["metric"],
+        config["trainer"]["gradient_clip_val"],
         {
             "config": config,
             "tokens": list(prepared.encoded.tokens),
@@ -96,7 +97,6 @@ def trainer(config: dict[str, Any], folder: RunFolder, callbacks: Sequence[L.Cal
         devices=1,
         precision=settings["precision"],
         max_epochs=-1 if settings["max_epochs"] is None else settings["max_epochs"],
-        gradient_clip_val=settings["gradient_clip_val"],
         callbacks=list(callbacks),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder.path,

@@ -1,5 +1,6 @@
 """How many optimizer steps a run may take."""
 
+import math
 from typing import Any
 
 import pytorch_lightning as L
@@ -12,13 +13,14 @@ class Budget(L.Callback):
     mid-epoch, and the epochs after it are shifted.
     """
 
-    def __init__(self, max_steps: int | None) -> None:
+    def __init__(self, max_steps: int | None, max_epochs: int | None, an_epoch: int) -> None:
         self.max_steps = max_steps
+        self._by_epochs = math.inf if max_epochs is None else max_epochs * an_epoch
 
-    def total(self, trainer: L.Trainer) -> float:
-        """Steps of the whole run if nothing stops it early."""
-        by_epochs = trainer.estimated_stepping_batches
-        return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
+    @property
+    def total(self) -> float:
+        """Steps of the whole run if nothing stops it early; an epoch has `an_epoch`."""
+        return self._by_epochs if self.max_steps is None else min(self._by_epochs, self.max_steps)
 
     def on_train_start(self, trainer: L.Trainer, module: Any) -> None:
         self._look(trainer)

@@ -11,6 +11,7 @@ from tangsweep.runs import extending
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import MetricsFile
 from tangsweep.runs.state import State
+from tangsweep.training.module import FORMAT
 
 
 class Continued(NamedTuple):
@@ -58,7 +59,10 @@ def _step(folder: RunFolder) -> int | None:
     if not folder.last.exists():
         return None
     try:
-        return torch.load(folder.last, map_location="cpu", weights_only=True)["global_step"]
+        stored = torch.load(folder.last, map_location="cpu", weights_only=True)
+        if stored["tangsweep_format"] != FORMAT:
+            raise RuntimeError("made by another version")
+        return stored["global_step"]
     except Exception as error:  # torch raises many kinds for a file that was cut
         broken = folder.last.with_suffix(".broken")
         folder.last.replace(broken)

@@ -31,7 +31,7 @@ def measured(prepared: Prepared) -> Cost:
     data, model = prepared.task.data(prepared.encoded, config), assemble.model(prepared)
     device = torch.device("cuda" if settings["accelerator"] == "gpu" else "cpu")
     module = assemble.module(prepared, model.to(device), data.pad)
-    batches = data.train_dataloader()
+    batches = data.train_batches(0)
     limits = [settings["max_steps"], settings["max_epochs"] and settings["max_epochs"] * len(batches)]
     steps = min(limit for limit in limits if limit is not None)
     optimizer = _optimizer(module)
@@ -64,7 +64,7 @@ def _step_seconds(
 
 def _step(module: Training, optimizer: torch.optim.Optimizer, batch: Batch, clip: float | None) -> None:
     placed = module.transfer_batch_to_device(batch, next(module.parameters()).device, 0)
-    loss = module.training_step(placed, 0)["loss"]
+    loss = module.loss(placed, 0)["loss"]
     optimizer.zero_grad()
     loss.backward()
     if clip is not None:

@@ -36,7 +36,7 @@ class Goal(L.Callback):
         value, step = module.primary_value, trainer.global_step
         if self.mark is not None:
             self._count(self.sign * value >= self.sign * self.mark, step)
-        if not self.halfway and step >= self.budget.total(trainer) / 2:
+        if not self.halfway and step >= self.budget.total / 2:
             self.halfway = True
             if self.hopeless is not None and self.sign * value < self.sign * self.hopeless:
                 self.ended = "hopeless"

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytorch_lightning as L
 import torch
-from torch import Tensor
 
 from tangsweep.metrics import Tally
-from tangsweep.runs import faults
 from tangsweep.training.scoring import evaluate
 
 Row = Mapping[str, Any]
@@ -41,7 +39,7 @@ class History(L.Callback):
         self._epoch_started: float | None = None
         self._lr = math.nan
         self._pending: list[dict[str, Any]] = []
-        self._grad_norm: Tensor | None = None
+        self._grad_norm = torch.zeros(())
         self._epoch = Tally()
         self._last_finite: float | None = None
 
@@ -80,17 +78,11 @@ class History(L.Callback):
             self.seconds += time.perf_counter() - self._epoch_started
             self._epoch_started = None
 
-    def on_before_optimizer_step(self, trainer: L.Trainer, module: Any, optimizer: Any) -> None:
-        self._lr = optimizer.param_groups[0]["lr"]  # a schedule changes it before the batch ends
-        if (trainer.global_step + 1) % self.every == 0:
-            gradients = [p.grad for p in module.parameters() if p.grad is not None]
-            self._grad_norm = torch.nn.utils.get_total_norm(gradients)
-
     def on_train_batch_end(
         self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int
     ) -> None:
-        self._pending.append(outputs)
-        faults.point("step")
+        self._pending += outputs["steps"]
+        self._lr, self._grad_norm = outputs["lr"], outputs["grad_norm"]
         if trainer.global_step % self.every == 0:
             self._write(self._steps_row(trainer))
 
@@ -115,10 +107,9 @@ class History(L.Callback):
         since = Tally(nats=sum(nats), characters=sum(characters))
         self._epoch = self._epoch + since
         self.characters += since.characters
-        norm, self._grad_norm = self._grad_norm, None
         return self._row(trainer) | {
             "train/loss": since.loss,
-            "train/grad_norm": None if norm is None else norm.item(),
+            "train/grad_norm": None if trainer.global_step % self.every else self._grad_norm.item(),
             "lr": self._lr,
         }
 
@@ -127,7 +118,7 @@ class History(L.Callback):
 
     def _evaluate(self, trainer: L.Trainer, module: Any, row: dict[str, Any]) -> None:
         """The development set's scores into `module.dev` and, with `row`, to the sinks."""
-        batches = trainer.datamodule.dev_batches()  # type: ignore[attr-defined]
+        batches = trainer.datamodule.data.dev_batches()  # type: ignore[attr-defined]
         module.dev = dev = evaluate(module.model, batches, module.pad)
         self.elapsed = self.so_far
         row |= {

@@ -26,7 +26,7 @@ class NumpyLanguageModel(LanguageModel):
     def __init__(self, model: LanguageModel) -> None:
         nn.Module.__init__(self)
         self.embedding, self.cells, self.output = model.embedding, model.cells, model.output
-        self.hidden_size, self.dropout = model.hidden_size, 0.0
+        self.hidden_size, self.dropout, self.kernel = model.hidden_size, 0.0, model.kernel
 
     @property
     def weights(self) -> analytic.Weights:
@@ -42,15 +42,12 @@ class NumpyLanguageModel(LanguageModel):
         cell = self.cells[0]
         return [self.embedding.weight, cell.W, cell.U, cell.b, self.output.weight, self.output.bias]
 
-    def forward(
-        self, inputs: Tensor, times: Tensor | None = None, carry: Carry | None = None
-    ) -> tuple[Tensor, Carry]:
-        """Ids (B, T) → logits (B, T, V) and what to carry on; for evaluation and text, no gradient."""
+    def _read(self, inputs: Tensor, times: Tensor | None, carry: Carry | None) -> tuple[Tensor, Carry]:
+        """For evaluation and text, without a gradient: the output layer is torch's there."""
         weights, (h0, c0) = self.weights, self._initial(inputs, carry)
         trace = lstm.forward(weights.cell, weights.embedding[_array(inputs).T], h0, c0)
-        logits = torch.from_numpy(trace.h[1:] @ weights.output.T + weights.bias)
         final = State(*map(torch.from_numpy, (trace.h[-1], trace.c[-1])))
-        return logits.transpose(0, 1), _left(final, inputs, carry)
+        return torch.from_numpy(trace.h[1:]), _left(final, inputs, carry)
 
     def loss(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None

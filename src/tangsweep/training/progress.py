@@ -16,11 +16,9 @@ class ProgressBar(L.Callback):
         self._bar, self._metric, self._budget = bar.of(name), metric, budget
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._bar.start(self._budget.total(trainer), trainer.global_step)
+        self._bar.start(self._budget.total, trainer.global_step)
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, index: int
-    ) -> None:
+    def on_before_optimizer_step(self, trainer: L.Trainer, module: L.LightningModule, optimizer: Any) -> None:
         self._bar.step(trainer.global_step)
 
     def evaluated(self, row: Any) -> None:

@@ -26,6 +26,7 @@ from tangsweep.training.closing import closing_scores
 from tangsweep.training.continuing import Continued, extend_shorter, take_up
 from tangsweep.training.goal import Goal
 from tangsweep.training.history import Diverged, History, Row
+from tangsweep.training.laps import Loader
 from tangsweep.training.module import Training
 from tangsweep.training.prepare import Prepared
 from tangsweep.training.progress import ProgressBar
@@ -130,10 +131,10 @@ class Callbacks(NamedTuple):
         }
 
 
-def _callbacks(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None) -> Callbacks:
+def _callbacks(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, an_epoch: int) -> Callbacks:
     """The goal is asked after the evaluation that History makes, and checkpoints are written last."""
     settings, primary = prepared.config["trainer"], prepared.config["corpus"]["primary"]
-    budget = Budget(settings["max_steps"])
+    budget = Budget(settings["max_steps"], settings["max_epochs"], an_epoch)
     metrics = MetricsFile(folder.metrics)
     bar = ProgressBar(prepared.name, primary["metric"], budget)
     sinks: list[Callable[[Row], None]] = [metrics.append, bar.evaluated, *([mirror.log] if mirror else [])]
@@ -156,17 +157,17 @@ def _train(
 ) -> None:
     """Fills `result` as it goes, so that a late failure loses none of what was found before."""
     config, encoded, task = prepared.config, prepared.encoded, prepared.task
-    torch.set_flush_denormal(True)  # as slow as they are small: an optimizer's squares end there
-    torch.set_num_threads(config["trainer"]["threads"])
-    threadpoolctl.threadpool_limits(config["trainer"]["threads"])  # NumPy's BLAS has threads of its own
+    _use_processor(config["trainer"]["threads"])
     data, model = task.data(encoded, config), assemble.model(prepared)
     module = assemble.module(prepared, model, data.pad)
-    watching, show = _callbacks(prepared, folder, mirror), mirror.table if mirror else _unmirrored
+    watching = _callbacks(prepared, folder, mirror, len(data.train_batches(0)))
+    show = mirror.table if mirror else _unmirrored
     history, budget, goal, checkpoints, metrics, bar = watching
     texts = task.callbacks(encoded, config, folder, show)
     trainer = assemble.trainer(config, folder, (history, budget, goal, *texts, checkpoints, bar))
+    laps = Loader(data, [look.every for look in (history, *texts)], budget.max_steps)
     try:
-        ended = _fit(trainer, module, data, before.checkpoint)
+        ended = _fit(trainer, module, laps, before.checkpoint)
     finally:
         bar.close()
         metrics.close()
@@ -187,6 +188,12 @@ def _train(
     result["published"] = published.beside(config["published"], result)
     if mirror:
         mirror.summarize(result)
+
+
+def _use_processor(threads: int) -> None:
+    torch.set_flush_denormal(True)  # denormals are slow, and an optimizer's squares end there
+    torch.set_num_threads(threads)
+    threadpoolctl.threadpool_limits(threads)  # NumPy's BLAS has threads of its own
 
 
 def _fit(trainer: L.Trainer, module: Training, data: Any, checkpoint: Path | None) -> dict[str, Any]:

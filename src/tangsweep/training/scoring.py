@@ -1,4 +1,4 @@
-"""Logits in, sums out: the bridge from tensors to `metrics.Tally`."""
+"""An evaluation: what a model scores on batches, as the sums of `metrics.Tally`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,28 +7,25 @@ import torch
 from torch import Tensor
 
 from tangsweep.batches.batch import Batch
-from tangsweep.language_model import LanguageModel, nats
+from tangsweep.language_model import Hits, LanguageModel
 from tangsweep.metrics import Tally
 
 
-def tally(logits: Tensor, targets: Tensor, pad: int | None) -> Tally:
-    """Sums over a batch: `logits` (B, T, V), `targets` (B, T), −1 where a position is not scored.
-
-    Positions whose target is `pad` are summed apart; None: every target is text.
-    """
-    losses = nats(logits, targets).double()
-    padding = targets == pad if pad is not None else torch.zeros_like(targets, dtype=torch.bool)
-    text = (targets >= 0) & ~padding
-    hits = (logits.argmax(-1) == targets) & text
-    row_nats, row_characters = (losses * text).sum(1), text.sum(1)
-    rows = row_characters > 0
+def tally(found: Hits, pad: int | None) -> Tally:
+    """The sums over a batch. Positions whose target is `pad` are summed apart; None: every target is text."""
+    nats = found.nats.double()
+    padding = found.targets == pad if pad is not None else torch.zeros_like(found.hits)
+    text = ~padding
+    rows = found.rows[text]
+    of_row, characters = torch.bincount(rows, nats[text]), torch.bincount(rows)
+    known = characters > 0
     return Tally(
-        nats=row_nats.sum().item(),
-        characters=int(row_characters.sum()),
-        hits=int(hits.sum()),
-        sequences=int(rows.sum()),
-        sequence_perplexities=(row_nats[rows] / row_characters[rows]).exp().sum().item(),
-        pad_nats=(losses * padding).sum().item(),
+        nats=of_row.sum().item(),
+        characters=len(rows),
+        hits=int((found.hits & text).sum()),
+        sequences=int(known.sum()),
+        sequence_perplexities=(of_row[known] / characters[known]).exp().sum().item(),
+        pad_nats=nats[padding].sum().item(),
         pads=int(padding.sum()),
     )
 
@@ -39,11 +36,10 @@ def evaluate(model: LanguageModel, batches: Iterable[Batch], pad: int | None) ->
     training = model.training
     model.eval()
     total, left = Tally(), None
-    with torch.no_grad():
-        for batch in batches:
-            inputs, times = _placed(batch.inputs, like), _placed(batch.times, like)
-            logits, left = model(inputs, times, left if batch.carry else None)
-            total = total + tally(logits, batch.targets.to(like.device), pad)
+    for batch in batches:
+        inputs, times = _placed(batch.inputs, like), _placed(batch.times, like)
+        found, left = model.score(inputs, batch.targets.to(like.device), times, left if batch.carry else None)
+        total = total + tally(found, pad)
     model.train(training)
     return total
 

@@ -1,0 +1,95 @@
+"""Compiled once, by whoever comes first; without a compiler, a reason."""
+
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tangsweep.kernels import library
+
+LOAD = "from tangsweep.kernels import library; print(library.missing())"
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache and a process-wide memory of their own; returns the cache."""
+    monkeypatch.setenv("TANGSWEEP_HOME", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    _forget()
+    yield tmp_path / "data" / "cache"  # type: ignore[misc]
+    _forget()
+
+
+def _forget() -> None:
+    library.load.cache_clear()
+    library.missing.cache_clear()
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_built_once_and_found_again(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert library.missing() is None
+    [built] = alone.iterdir()
+    before = built.stat().st_mtime_ns
+    _forget()
+    assert library.missing() is None
+    assert [*alone.iterdir()] == [built] and built.stat().st_mtime_ns == before
+    _forget()
+    monkeypatch.setattr(library, "FLAGS", (*library.FLAGS, "-DOTHER"))
+    assert library.missing() is None
+    assert len([*alone.iterdir()]) == 2
+
+
+def test_processes_that_build_at_once_do_not_meet(alone: Path) -> None:
+    running = [
+        subprocess.Popen([sys.executable, "-c", LOAD], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    assert [process.communicate()[0].strip() for process in running] == ["None"] * 3
+    assert len([*alone.iterdir()]) == 1
+
+
+def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert library.missing() == "no C compiler (cc, gcc, clang) was found"
+    _forget()
+    monkeypatch.setenv("CC", "nonesuch")
+    assert library.missing() == "no C compiler (nonesuch) was found"
+
+
+def test_a_compiler_that_fails_says_why(alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", script(tmp_path / "cc", "echo 'kernels.c:1: error: no such thing' >&2; exit 1"))
+    assert (library.missing() or "").endswith("did not make them (kernels.c:1: error: no such thing)")
+    assert not alone.exists() or not [*alone.iterdir()]
+
+
+def test_without_openmp_one_thread_has_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.which("cc")
+    refuse = f'for a in "$@"; do [ "$a" = -fopenmp ] && {{ echo "error: no openmp" >&2; exit 1; }}; done; exec {real} "$@"'
+    monkeypatch.setenv("CC", script(tmp_path / "cc", refuse))
+    assert library.missing() is None
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").write_text("a file, not a folder", encoding="utf-8")
+    reason = library.missing() or ""
+    assert "did not make them" in reason and "\n" not in reason
+
+
+def test_a_damaged_library_is_no_crash(alone: Path) -> None:
+    def loaded() -> str:
+        return subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=True).stdout
+
+    assert loaded() == "None\n"
+    [built] = alone.iterdir()
+    built.write_bytes(b"broken")
+    assert loaded() == "None\n"  # the one without OpenMP, under another name
+    for path in alone.iterdir():
+        path.write_bytes(b"broken")
+    assert "did not make them" in loaded()
