@@ -1,4 +1,4 @@
-"""The NumPy LSTM beside the torch LSTM: a training step of each, interleaved, and NumPy's whole epoch.
+"""The NumPy LSTM beside torch.nn.LSTM (peer.py): a training step of each, in turn, and NumPy's whole epoch.
 
     python benchmarks/numpy_step.py [POEMS]      (5000; on the sample corpus as many as it has)
 
@@ -8,13 +8,18 @@ Batch 1, E = H = 64, momentum, one thread; both sides with the same sequences an
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import threadpoolctl
 import torch
-from tangsweep.batches.datamodule import Batch, Resident, in_order
+from peer import Peer, like
+from torch import Tensor
 
-from tangsweep.batches.encode import Encoded, encode
+from tangsweep.batches.batch import Batch
+from tangsweep.batches.encode import encode
+from tangsweep.batches.encoded import Encoded
+from tangsweep.batches.poems import Resident, in_order
 from tangsweep.batches.split import PoemSettings
 from tangsweep.corpora.resolve import Source, resolve
 from tangsweep.errors import UserError
@@ -23,7 +28,7 @@ from tangsweep.language_model import LanguageModel, build
 from tangsweep.training import numpy_bridge
 
 PAIRS = 100
-SIZES = {"embed_size": 64, "hidden_size": 64, "layers": 1, "dropout": 0.0}
+SIZES: dict[str, Any] = {"embed_size": 64, "hidden_size": 64, "layers": 1, "dropout": 0.0}
 
 
 def corpus(poems: int) -> tuple[str, Encoded]:
@@ -40,26 +45,23 @@ def corpus(poems: int) -> tuple[str, Encoded]:
     return found.name, encode(found, PoemSettings(poems=None, **options))
 
 
-def stepper(model: LanguageModel, optimizer: torch.optim.Optimizer):  # type: ignore[no-untyped-def]
+def stepper(loss: Callable[..., Tensor], optimizer: torch.optim.Optimizer) -> Callable[[Batch], float]:
     def step(batch: Batch) -> float:
         started = time.perf_counter()
         optimizer.zero_grad()
-        nats = model.nats(batch.inputs, batch.targets)
-        (nats.sum() / (batch.targets >= 0).sum()).backward()
+        loss(batch.inputs, batch.targets).backward()
         optimizer.step()
         return time.perf_counter() - started
 
     return step
 
 
-def models(vocabulary: int) -> tuple[LanguageModel, LanguageModel]:
+def models(vocabulary: int) -> tuple[LanguageModel, Peer]:
     """NumPy's and torch's, with equal weights."""
-    made = []
-    for _ in range(2):
-        model = build({"name": "lstm"}, SIZES, vocabulary)
-        initialize(model, uniform_scaled, 0.0, seed=0)
-        made.append(model)
-    return numpy_bridge.NumpyLanguageModel(made[0]), made[1]
+    model = build({"name": "lstm"}, SIZES, vocabulary)
+    initialize(model, uniform_scaled, 0.0, seed=0)
+    peer = like(model, vocabulary, SIZES["embed_size"], SIZES["hidden_size"])
+    return numpy_bridge.NumpyLanguageModel(model), peer
 
 
 def main() -> None:
@@ -68,8 +70,8 @@ def main() -> None:
     name, encoded = corpus(int(sys.argv[1]) if len(sys.argv) > 1 else 5000)
     ours, theirs = models(len(encoded.vocabulary))
     settings = {"_target_": "torch.optim.SGD", "lr": 0.01, "momentum": 0.9}
-    by_numpy = stepper(ours, numpy_bridge.optimizer(settings)(ours.parameters()))
-    by_torch = stepper(theirs, torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9))
+    by_numpy = stepper(lambda *b: ours.loss(*b)[0].mean, numpy_bridge.optimizer(settings)(ours.parameters()))
+    by_torch = stepper(theirs.loss, torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9))
     resident = Resident(encoded.train, None, False)
     rows = in_order(resident).order
     singles = [resident.batch(row[i : i + 1]) for row in rows for i in range(len(row))]

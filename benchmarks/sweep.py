@@ -3,8 +3,8 @@
 Theirs is what one would write: torch.nn.Embedding, LSTM and Linear, torch's own data loader, Lightning's
 defaults, one run after the other in one process with 2 threads. Ours is the command of the README, one
 run after another, to its end: poems, scores and comparison too. Both keep W&B offline, a CSV log and
-checkpoints and evaluate after every epoch; imports are left out on both sides. On the corpus where
-TANGSWEEP_DATA names it, else on the bundled sample.
+checkpoints and evaluate after every epoch; imports and one epoch of each run before are left out on both
+sides. On the corpus where TANGSWEEP_DATA names it, else on the bundled sample.
 """
 
 import argparse
@@ -28,6 +28,7 @@ NAMES = "sgd,momentum,adam,adagrad,adadelta,rmsprop"
 def ours(epochs: int, overrides: list[str]) -> float:
     """Seconds of the whole command, without imports."""
     import tangsweep.sweep.conduct
+    import tangsweep.sweep.curves
     import tangsweep.sweep.preload  # noqa: F401
 
     sys.argv = ["train.py", "-m", f"optimizer={NAMES}", f"trainer.max_epochs={epochs}", *overrides]
@@ -43,40 +44,32 @@ def theirs(epochs: int, overrides: list[str]) -> float:
     import pytorch_lightning as L
     import torch
     from omegaconf import OmegaConf
+    from peer import Peer
     from pytorch_lightning.loggers import CSVLogger, WandbLogger
-    from torch import nn
+    from torch.nn.utils.rnn import pad_sequence
     from torch.utils.data import DataLoader
 
     from tangsweep.training.prepare import prepare
 
-    class Peer(L.LightningModule):
-        def __init__(self, vocabulary: int, width: int, make: Any) -> None:
+    class Module(L.LightningModule):
+        def __init__(self, vocabulary: int, make: Any) -> None:
             super().__init__()
-            self.embedding = nn.Embedding(vocabulary, width)
-            self.lstm = nn.LSTM(width, width, batch_first=True)
-            self.output = nn.Linear(width, vocabulary)
-            self.make = make
-
-        def loss(self, batch: Any) -> Any:
-            inputs, targets = batch
-            logits = self.output(self.lstm(self.embedding(inputs))[0])
-            return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+            self.model, self.make = Peer(vocabulary, 64, 64), make
 
         def training_step(self, batch: Any, index: int) -> Any:
-            loss = self.loss(batch)
+            loss = self.model.loss(*batch)
             self.log("train/loss", loss)
             return loss
 
         def validation_step(self, batch: Any, index: int) -> None:
-            self.log("val/loss", self.loss(batch))
+            self.log("val/loss", self.model.loss(*batch))
 
         def configure_optimizers(self) -> Any:
             return self.make(self.parameters())
 
     def padded(poems: list[Any]) -> Any:
         inputs, targets = ([part[side] for part in poems] for side in (0, 1))
-        pad = nn.utils.rnn.pad_sequence
-        return pad(inputs, batch_first=True), pad(targets, batch_first=True, padding_value=-1)
+        return pad_sequence(inputs, True), pad_sequence(targets, True, padding_value=-1)
 
     def poems(sequences: Any) -> list[Any]:
         ids, starts = torch.from_numpy(sequences.ids).long(), sequences.starts
@@ -93,7 +86,7 @@ def theirs(epochs: int, overrides: list[str]) -> float:
     began = time.perf_counter()
     for name, run in zip(NAMES.split(","), runs, strict=True):
         encoded, size = run.encoded, run.config["data"]["batch_size"]
-        model = Peer(len(encoded.tokens), 64, hydra.utils.instantiate(run.config["optimizer"]))
+        model = Module(len(encoded.tokens), hydra.utils.instantiate(run.config["optimizer"]))
         wandb = WandbLogger(name=name, save_dir=folder, offline=True)
         trainer = L.Trainer(max_epochs=epochs, accelerator="cpu", default_root_dir=f"{folder}/{name}",
                             logger=[wandb, CSVLogger(folder, name)])  # fmt: skip
@@ -134,7 +127,8 @@ def main() -> None:
     if arguments.side:
         own = ["hydra/launcher=basic"] if arguments.side == "ours" else []
         with contextlib.redirect_stdout(io.StringIO()):
-            seconds = SIDES[arguments.side](arguments.epochs, [*arguments.overrides, *own])
+            for epochs in (1, arguments.epochs):
+                seconds = SIDES[arguments.side](epochs, [*arguments.overrides, *own])
         print(seconds)
         return
     ratios = []

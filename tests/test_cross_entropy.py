@@ -28,7 +28,7 @@ def given(N: int, H: int, V: int) -> tuple[list[Tensor], Tensor]:
 
 @every_kernel
 @pytest.mark.parametrize(("N", "H", "V"), SIZES)
-@pytest.mark.parametrize("chunk", [1, 100, 10**6])
+@pytest.mark.parametrize("chunk", [1, 4, 10**6])
 def test_parity_with_torch(
     kernel: str, N: int, H: int, V: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ class TerminalBar:
             self._bar.start()
 
     def step(self, done: int) -> None:
-        if self._task is not None:
+        if self._task is not None and not self._bar.disable:
             self._bar.update(self._task, completed=done)
 
     def state(self, words: str) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from tangsweep.gemm import precision, product
 from tangsweep.kernels.chosen import Kernels, chosen
 
-CHUNK = 4_000_000  # logits at a time: 16 MB in float32
+CHUNK = 512  # positions at a time: fewer, and products lose speed; more, and logits leave the cache
 
 
 class Given(NamedTuple):
@@ -92,12 +92,12 @@ def _pass(
     `hit` (N) takes whether the target has the highest logit.
     """
     hidden, weight, bias = given
-    N, V = len(hidden), len(weight)
+    N = len(hidden)
     made = zip(given, needed, strict=True)
     dh, dW, db = (torch.empty_like(part) if wanted else None for part, wanted in made)
     nats = hidden.new_empty(N)
-    rows = max(1, min(N, CHUNK // V))
-    buffer = hidden.new_empty(rows, V)
+    rows = max(1, min(N, CHUNK))
+    buffer = hidden.new_empty(rows, len(weight))
     low, weight = hidden.to(how.products), weight.to(how.products)
     for start in range(0, N, rows):
         part = slice(start, start + rows)

@@ -1,7 +1,11 @@
 """The kernels in PyTorch: on every device, in every precision, and wherever there is no C compiler."""
 
+import math
+
 import torch
 from torch import Tensor
+
+from tangsweep.gemm import product
 
 NAME = "torch"
 TAKES_LOW_PRECISION = True  # U may be of a lower precision than the rest: its products then are
@@ -17,7 +21,7 @@ def forward(U: Tensor, gates: Tensor, h: Tensor, c: Tensor, tanh_c: Tensor) -> N
     """
     H = len(U)
     for t, a in enumerate(gates.unbind(0)):
-        _add_product(a, h[t], U)
+        product(h[t], U, out=a, add=True, precision=U.dtype)
         i, f, g, o = a[:, :H], a[:, H : 2 * H], a[:, 2 * H : 3 * H], a[:, 3 * H :]
         a[:, : 2 * H].sigmoid_()
         g.tanh_()
@@ -53,14 +57,7 @@ def backward(
         sigmoid_backward(part, i, grad_input=i)
         dc.copy_(through)  # 18
         dh.zero_()
-        _add_product(dh, a, Ut)  # 17
-
-
-def _add_product(to: Tensor, a: Tensor, b: Tensor) -> None:
-    if b.dtype == to.dtype:
-        to.addmm_(a, b)
-    else:
-        to += a.to(b.dtype) @ b
+        product(a, Ut, out=dh, add=True, precision=U.dtype)  # 17
 
 
 def cross_entropy(z: Tensor, targets: Tensor, scale: float, nats: Tensor) -> None:
@@ -71,7 +68,7 @@ def cross_entropy(z: Tensor, targets: Tensor, scale: float, nats: Tensor) -> Non
     column = targets[:, None]
     total = torch.logsumexp(z, 1, keepdim=True)
     torch.sub(total, z.gather(1, column), out=nats[:, None])
-    z.sub_(total).exp_().mul_(scale)
+    z.sub_(total - math.log(scale)).exp_()
     z.scatter_add_(1, column, z.new_full(column.shape, -scale))
 
 

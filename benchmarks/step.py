@@ -1,0 +1,266 @@
+"""A training step against torch.nn.LSTM's: `make bench`, or `python benchmarks/step.py --help`.
+
+Theirs is benchmarks/peer.py in a plain PyTorch loop, Adam as torch gives it; ours is the model that a run
+trains, with the optimizer that a run makes. Both float32, unpacked, clipped at 5, in turn: A B A B. The
+ratio is their time over ours, pair by pair: above 1 we are faster. First the LSTM alone, forward and
+backward; then the whole step, on random sequences of full length and on the lengths of real poems in
+bucketed batches (全唐诗 where it is at hand, else the sample), padded alike.
+"""
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from hydra.utils import instantiate
+from peer import like
+from torch import Tensor
+
+from tangsweep import gemm
+from tangsweep.batches.encode import encode
+from tangsweep.batches.poems import Resident, bucketed
+from tangsweep.batches.split import PoemSettings
+from tangsweep.cells.unroll import unroll
+from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.errors import UserError
+from tangsweep.inits import initialize, uniform_scaled
+from tangsweep.kernels.chosen import chosen
+from tangsweep.language_model import LanguageModel, build
+from tangsweep.training import optimizing
+
+CLIP = 5.0
+ADAM = {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001}
+
+
+class Shape(NamedTuple):
+    B: int
+    T: int
+    E: int
+    H: int
+    V: int
+
+    @property
+    def of_lstm(self) -> float:
+        """Operations of its products, forward and backward, for one character."""
+        return 24 * self.H * (self.E + self.H)
+
+    @property
+    def of_step(self) -> float:
+        return self.of_lstm + 6 * self.H * self.V
+
+
+SHAPES = (
+    Shape(1, 60, 64, 64, 1422),
+    Shape(16, 60, 64, 64, 2558),
+    Shape(32, 48, 256, 512, 5851),
+    Shape(64, 100, 512, 512, 6857),
+)
+Batches = Iterator[tuple[Tensor, Tensor]]
+Sides = tuple[Callable[..., None], Callable[..., None]]  # theirs, ours
+
+
+def of(shape: Shape, kernel: str) -> LanguageModel:
+    sizes = {"embed_size": shape.E, "hidden_size": shape.H, "layers": 1, "dropout": 0.0}
+    model = build({"name": "lstm", "kernel": kernel}, sizes, shape.V)
+    initialize(model, uniform_scaled, 0.0, seed=0)
+    return model
+
+
+def random_batches(shape: Shape) -> Batches:
+    """Always the same one."""
+    generator = torch.Generator().manual_seed(0)
+    inputs, targets = (torch.randint(shape.V, (shape.B, shape.T), generator=generator) for _ in range(2))
+    while True:
+        yield inputs, targets
+
+
+def poem_batches(shape: Shape, poems: int = 3000) -> Batches:
+    """Of chunks of at most T characters, in the order of training; ids beyond V wrap around."""
+    options: dict[str, Any] = {
+        "duplicates": "drop", "min_chars": 20, "max_chars": shape.T, "long": "chunk", "punctuation": "keep",
+        "min_freq": 1, "split": "fraction", "train_fraction": 0.8, "train_poems": None, "dev_poems": None,
+        "pool": None, "split_seed": None,
+    }  # fmt: skip
+    try:
+        found = resolve(Source("tang"), poems)
+    except UserError:
+        found = resolve(Source("sample"), None)
+    resident = Resident(encode(found, PoemSettings(poems=None, **options)).train, None, False)
+    for epoch in range(10**6):
+        for rows in bucketed(resident.lengths, shape.B, 0, epoch):
+            batch = resident.batch(rows)
+            yield batch.inputs % shape.V, torch.where(batch.targets < 0, -1, batch.targets % shape.V)
+
+
+def whole_steps(shape: Shape, kernel: str) -> Sides:
+    """Theirs and ours, from equal weights."""
+    model = of(shape, kernel)
+    peer = like(model, shape.V, shape.E, shape.H)
+    config = {"optimizer": ADAM, "scheduler": {"_target_": None}, "trainer": {"precision": "32-true"},
+              "cell": {"name": "lstm"}}  # fmt: skip
+    return (
+        stepping(peer, instantiate(ADAM)(peer.parameters()), peer.loss),
+        stepping(model, optimizing.makers(config)[0](model.parameters()), lambda *b: model.loss(*b)[0].mean),
+    )
+
+
+def stepping(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[..., Tensor]
+) -> Callable[..., None]:
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss(inputs, targets).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        optimizer.step()
+
+    return step
+
+
+def lstms_alone(shape: Shape, kernel: str) -> Sides:
+    """Theirs and ours on the embedded inputs, a random gradient coming in at every output."""
+    model = of(shape, kernel)
+    peer, cell = like(model, shape.V, shape.E, shape.H).lstm, model.cells[0]
+    peer.batch_first = False
+    x = torch.randn(shape.T, shape.B, shape.E, requires_grad=True)
+    incoming = torch.randn(shape.T, shape.B, shape.H)
+
+    def run(module: torch.nn.Module, outputs: Callable[[], Tensor]) -> Callable[..., None]:
+        def both(*_: Tensor) -> None:
+            module.zero_grad()
+            x.grad = None
+            outputs().backward(incoming)
+
+        return both
+
+    return run(peer, lambda: peer(x)[0]), run(cell, lambda: unroll(cell, x)[0])
+
+
+class Measured(NamedTuple):
+    theirs: float  # seconds, median
+    ours: float
+    ratios: list[float]  # theirs / ours, pair by pair
+    speed: float  # characters a second of ours, padding included
+
+
+def interleaved(
+    sides: tuple[Callable[..., None], Callable[..., None]], batches: Batches, pairs: int
+) -> Measured:
+    times: tuple[list[float], list[float]] = ([], [])
+    characters = 0
+    for pair in range(pairs + 2):  # the first two warm up
+        batch = next(batches)
+        for step, spent in zip(sides, times, strict=True):
+            began = time.perf_counter()
+            step(*batch)
+            if pair > 1:
+                spent.append(time.perf_counter() - began)
+        characters += batch[0].numel() if pair > 1 else 0
+    ratios = sorted(a / b for a, b in zip(*times, strict=True))
+    return Measured(*map(statistics.median, times), ratios, characters / sum(times[1]))
+
+
+def multiplied(threads: int) -> float:
+    """Operations a second of the machine's best float32 product of 2048 × 2048 matrices."""
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    best = 0.0
+    for precision in ("highest", "medium") if gemm.onednn() else ("highest",):
+        torch.set_float32_matmul_precision(precision)
+        for _ in range(6):
+            began = time.perf_counter()
+            a @ b
+            best = max(best, 2 * 2048**3 / (time.perf_counter() - began))
+    torch.set_float32_matmul_precision("highest")
+    return best
+
+
+def row(name: str, shape: Shape, m: Measured, operations: float, best: float) -> str:
+    tenth = len(m.ratios) // 10
+    cells = [
+        name,
+        ", ".join(map(str, shape)),
+        f"{m.theirs * 1e3:.2f}",
+        f"{m.ours * 1e3:.2f}",
+        f"**{statistics.median(m.ratios):.2f}**",
+        f"{m.ratios[tenth]:.2f}–{m.ratios[-1 - tenth]:.2f} ({len(m.ratios)})",
+        f"{m.speed * operations / best:.0%}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def tables(threads: int, kernel: str, pairs: int) -> None:
+    torch.set_num_threads(threads)
+    best = multiplied(threads)
+    print(f"\n{threads} thread{'s' * (threads > 1)}; products of 2048 × 2048 at {best / 1e9:.0f} GFLOP/s\n")
+    print("| what | B, T, E, H, V | theirs, ms | ours, ms | ratio | 10–90 % (pairs) | of GEMM speed |")
+    print("|---|---|---|---|---|---|---|")
+    for shape in SHAPES:
+        many = pairs if shape.H < 100 else max(3, pairs // 8)
+        whole = whole_steps(shape, kernel)
+        for name, sides, batches, operations in (
+            ("LSTM alone", lstms_alone(shape, kernel), random_batches(shape), shape.of_lstm),
+            ("step, full length", whole, random_batches(shape), shape.of_step),
+            ("step, poems", whole, poem_batches(shape), shape.of_step),
+        ):
+            print(row(name, shape, interleaved(sides, batches, many), operations, best), flush=True)
+
+
+def peak(shape: Shape, side: int, kernel: str) -> float:
+    """MB that three whole steps add to this process, at their peak."""
+    step, batches = whole_steps(shape, kernel)[side], random_batches(shape)
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    for _ in range(3):
+        step(*next(batches))
+    return (resident("VmHWM") - before) / 1024
+
+
+def resident(name: str) -> int:
+    """kB, as Linux counts them."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def memory(kernel: str) -> None:
+    print("\nPeak memory of three whole steps, beside what was there before, MB\n")
+    print("| B, T, E, H, V | theirs | ours |\n|---|---|---|")
+    for number, shape in enumerate(SHAPES):
+        found = [
+            subprocess.run(
+                [sys.executable, __file__, "--peak", str(number), str(side), "--kernel", kernel],
+                check=True, capture_output=True, text=True,
+            ).stdout.strip()
+            for side in (0, 1)
+        ]  # fmt: skip
+        print(f"| {', '.join(map(str, shape))} | {found[0]} | {found[1]} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, nargs="+", default=[2, 1])
+    parser.add_argument("--kernel", default="auto", help="auto, torch or native")
+    parser.add_argument("--pairs", type=int, default=24, help="at the small shapes")
+    parser.add_argument("--peak", type=int, nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak:
+        print(f"{peak(SHAPES[arguments.peak[0]], arguments.peak[1], arguments.kernel):.0f}")
+        return
+    kernel = chosen(arguments.kernel, torch.device("cpu"), torch.float32).NAME
+    products = "oneDNN" if gemm.onednn() else "torch's default"
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    print(f"{platform.machine()}, {versions}, kernel {kernel}, large products by {products}")
+    for threads in arguments.threads:
+        tables(threads, arguments.kernel, arguments.pairs)
+    if sys.platform == "linux":
+        memory(arguments.kernel)
+
+
+if __name__ == "__main__":
+    main()
