@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 SCALES := $(VENV)/.scales
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test test-slow check format gradients clean
+.PHONY: help setup sweep test test-slow check format gradients bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ format: $(READY)  ## mend what ruff can mend
 
 gradients: $(READY)  ## measure every derivative against autograd, into docs/gradients.md
 	$(BIN)/python -m tests.analytic.errors
+
+bench: $(READY)  ## a training step against torch.nn.LSTM's, as tables
+	$(BIN)/python benchmarks/step.py
 
 clean:  ## build products only; never data/ or outputs/
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

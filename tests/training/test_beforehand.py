@@ -3,6 +3,7 @@
 import pytest
 
 from tangsweep.errors import UserError
+from tangsweep.kernels import library
 from tangsweep.training import beforehand
 from tests.conftest import QUIET, configured
 
@@ -32,3 +33,17 @@ def test_an_optimizer_that_cannot_be_made(overrides: list[str], complaint: str) 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam", "adagrad", "adadelta", "rmsprop"])
 def test_every_optimizer_of_ours_can_be_made(name: str, cell: str) -> None:
     beforehand.check([configured(*QUIET, f"optimizer={name}", f"cell={cell}", "scheduler=cosine")])
+
+
+def test_native_kernels_that_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(library, "missing", lambda real="float": "no C compiler (cc) was found")
+    beforehand.check([configured("logger=csv"), configured("logger=csv", "seed=1")])
+    assert capsys.readouterr().out == (
+        "no native kernels: no C compiler (cc) was found; PyTorch computes, which is slower\n"
+    )
+    beforehand.check([configured("logger=csv", "cell.kernel=torch")])
+    assert capsys.readouterr().out == ""
+    with pytest.raises(UserError, match=r"cell\.kernel=native: no C compiler .* take cell\.kernel=auto"):
+        beforehand.check([configured("logger=csv", "cell.kernel=native")])

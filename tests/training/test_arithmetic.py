@@ -1,0 +1,141 @@
+"""By whatever kernel, optimizer or precision a step is computed, it is the same step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from tangsweep.cells import unroll
+from tangsweep.errors import UserError
+from tangsweep.inits import initialize, uniform_scaled
+from tangsweep.kernels import library
+from tangsweep.language_model import LanguageModel, build
+from tangsweep.runs import settings
+from tangsweep.runs.identity import config_hash
+from tangsweep.training import optimizing
+from tests.conftest import Ran, configured
+
+Train = Callable[..., Ran]
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "adagrad", "adadelta", "rmsprop", "nesterov")
+
+
+def small() -> LanguageModel:
+    sizes = {"embed_size": 8, "hidden_size": 16, "layers": 1, "dropout": 0.0}
+    model = build({"name": "lstm"}, sizes, 30).double()
+    initialize(model, uniform_scaled, 0.0, seed=1)
+    return model
+
+
+def losses(model: LanguageModel, optimizer: torch.optim.Optimizer, theirs: bool) -> list[float]:
+    """Of 30 steps; `theirs` by the plain loop, torch's cross-entropy and autograd."""
+    found = []
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(30):
+        inputs, targets = (torch.randint(30, (2, 12), generator=generator) for _ in range(2))
+        if theirs:
+            x, _ = unroll.step_by_step(model.cells[0], model.embedding(inputs.t()))
+            logits = model.output(x).transpose(0, 1).flatten(0, 1)
+            loss = torch.nn.functional.cross_entropy(logits, targets.flatten())
+        else:
+            loss = model.loss(inputs, targets)[0].mean
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        found.append(loss.item())
+    return found
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_is_that_of_the_plain_loop_and_the_plain_optimizer(name: str) -> None:
+    config = configured(f"optimizer={name}")
+    model, other = small(), small()
+    ours = losses(model, optimizing.makers(config)[0](model.parameters()), theirs=False)
+    kind = getattr(torch.optim, config["optimizer"]["_target_"].rpartition(".")[2])
+    options = {key: value for key, value in config["optimizer"].items() if key[0] != "_"}
+    theirs = losses(other, kind(other.parameters(), **options, foreach=False), theirs=True)
+    assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+def test_the_fused_optimizer_is_taken_where_there_is_one() -> None:
+    for name, fused in (("adam", True), ("sgd", True), ("rmsprop", False)):
+        made = optimizing.makers(configured(f"optimizer={name}"))[0](small().parameters())
+        assert bool(made.defaults.get("fused")) == fused
+    scaled = optimizing.makers(configured("trainer.precision=16-mixed"))[0](small().parameters())
+    assert not scaled.defaults["fused"]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "recorded"), [("auto", "native"), ("native", "native"), ("torch", "torch")]
+)
+def test_the_kernel_is_in_the_record_and_changes_only_rounding(
+    train: Train, kernel: str, recorded: str
+) -> None:
+    options = ("trainer.precision=64-true", "data.batch_size=3")
+    result, folder = train(f"cell.kernel={kernel}", *options, f"sweep.name={kernel}")
+    assert (result["kernel"], result["gemm"]) == (recorded, "default")
+    plain = train("cell.kernel=torch", *options, "sweep.name=plain").folder
+    for column in ("train/loss", "val/loss", "train/grad_norm"):
+        ours, theirs = (pd.read_csv(f.metrics)[column].dropna() for f in (folder, plain))
+        assert ours.tolist() == pytest.approx(theirs.tolist(), rel=1e-9)
+
+
+def test_the_kernel_is_no_part_of_a_runs_identity() -> None:
+    one, other = (config_hash(configured(f"cell.kernel={k}"), "x") for k in ("torch", "native"))
+    assert one == other
+
+
+def test_without_a_compiler_a_run_trains_in_pytorch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "missing", lambda real="float": "no C compiler (cc) was found")
+    assert train().result["kernel"] == "torch"
+
+
+def test_the_native_kernel_where_it_cannot_be() -> None:
+    with pytest.raises(
+        UserError, match=r"cell\.kernel=native computes on the CPU in 32 or 64 bits, not with"
+    ):
+        settings.check(configured("cell.kernel=native", "trainer.precision=bf16-true"))
+    with pytest.raises(UserError, match=r"set model\.embed_size=64"):
+        settings.check(configured("model.tie_weights=true", "model.embed_size=32"))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_low_precision_trains_alike(train: Train, cell: str, precision: str) -> None:
+    plain = train(f"cell={cell}", "sweep.name=plain").result["last"]["train"]["loss"]
+    low = train(f"cell={cell}", f"trainer.precision={precision}", "sweep.name=low").result
+    assert low["status"] == "done"
+    assert low["last"]["train"]["loss"] == pytest.approx(plain, rel=0.02)
+
+
+def test_tied_weights_are_trained_kept_and_read_again(train: Train) -> None:
+    from tangsweep.generation.checkpoint import load
+
+    result, folder = train("model.tie_weights=true", "model.embed_size=8", "model.hidden_size=8")
+    free = train("model.embed_size=8", "model.hidden_size=8", "sweep.name=free").result
+    model: Any = load(folder.path).model
+    assert model.output.weight is model.embedding.weight
+    assert free["parameters"] - result["parameters"] == model.embedding.weight.numel()
+    with pytest.raises(UserError, match=r"cell=numpy_lstm has no model\.tie_weights=True"):
+        train("cell=numpy_lstm", "model.tie_weights=true", "model.embed_size=8", "model.hidden_size=8")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("low", [None, torch.bfloat16])
+def test_on_a_gpu_the_step_is_the_cpus(low: torch.dtype | None) -> None:
+    """Gradients of the whole step, float32 and under autocast."""
+    tolerance = 1e-4 if low is None else 5e-2
+    found = []
+    for device in ("cpu", "cuda"):
+        model = small().float().to(device)
+        inputs, targets = (
+            torch.randint(30, (4, 20), generator=torch.Generator().manual_seed(n)) for n in (1, 2)
+        )
+        targets[0, 10:] = -1
+        with torch.autocast(device, low or torch.bfloat16, enabled=low is not None):
+            loss = model.loss(inputs.to(device), targets.to(device))[0].mean
+        loss.backward()
+        found.append([loss.detach().cpu(), *(p.grad.cpu() for p in model.parameters())])  # type: ignore[union-attr]
+    for a, b in zip(*found, strict=True):
+        assert ((a - b).norm() / a.norm()).item() < tolerance
