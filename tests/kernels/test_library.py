@@ -47,6 +47,19 @@ def test_built_once_and_found_again(alone: Path, monkeypatch: pytest.MonkeyPatch
     assert len([*alone.iterdir()]) == 2
 
 
+def test_a_changed_source_is_built_anew(alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert library.missing() is None
+    copies = [Path(shutil.copy(source, tmp_path)) for source in library.SOURCES]
+    monkeypatch.setattr(library, "SOURCES", copies)
+    _forget()
+    assert library.missing() is None
+    assert len([*alone.iterdir()]) == 1  # where the sources lie is not what they say
+    copies[-1].write_text(copies[-1].read_text(encoding="utf-8") + "/* changed */", encoding="utf-8")
+    _forget()
+    assert library.missing() is None
+    assert len([*alone.iterdir()]) == 2
+
+
 def test_processes_that_build_at_once_do_not_meet(alone: Path) -> None:
     running = [
         subprocess.Popen([sys.executable, "-c", LOAD], stdout=subprocess.PIPE, text=True) for _ in range(3)
