@@ -5,6 +5,9 @@ trains, with the optimizer that a run makes. Both float32, unpacked, clipped at 
 ratio is their time over ours, pair by pair: above 1 we are faster. First the LSTM alone, forward and
 backward; then the whole step, on random sequences of full length and on the lengths of real poems in
 bucketed batches (全唐诗 where it is at hand, else the sample), padded alike.
+
+Each shape is measured in a process of its own, as a run is one: what was allocated before decides whether
+the C library gives a step's large arrays back to the system and asks for them again, page by page.
 """
 
 import argparse
@@ -168,6 +171,7 @@ def interleaved(
 def multiplied(threads: int) -> float:
     """Operations a second of the machine's best float32 product of 2048 × 2048 matrices."""
     a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    torch.set_num_threads(threads)
     best = 0.0
     for precision in ("highest", "medium") if gemm.onednn() else ("highest",):
         torch.set_float32_matmul_precision(precision)
@@ -193,21 +197,35 @@ def row(name: str, shape: Shape, m: Measured, operations: float, best: float) ->
     return f"| {' | '.join(cells)} |"
 
 
-def tables(threads: int, kernel: str, pairs: int) -> None:
+def rows(number: int, threads: int, kernel: str, pairs: int, best: float) -> None:
+    """The three rows of a shape."""
+    shape = SHAPES[number]
     torch.set_num_threads(threads)
-    best = multiplied(threads)
-    print(f"\n{threads} thread{'s' * (threads > 1)}; products of 2048 × 2048 at {best / 1e9:.0f} GFLOP/s\n")
+    many = pairs if shape.H < 100 else max(3, pairs // 8)
+    whole = whole_steps(shape, kernel)
+    for name, sides, batches, operations in (
+        ("step, full length", whole, random_batches(shape), shape.of_step),
+        ("step, poems", whole, poem_batches(shape), shape.of_step),
+        ("LSTM alone", lstms_alone(shape, kernel), random_batches(shape), shape.of_lstm),
+    ):
+        print(row(name, shape, interleaved(sides, batches, many), operations, best), flush=True)
+
+
+def alone(*arguments: object) -> str:
+    """What this file prints in a process of its own."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def tables(threads: int, kernel: str, pairs: int) -> None:
+    best = float(alone("--threads", threads, "--products"))
+    title = f"{threads} thread{'s' * (threads > 1)}"
+    print(f"\n**{title}**; products of 2048 × 2048 at {best / 1e9:.0f} GFLOP/s\n")
     print("| what | B, T, E, H, V | theirs, ms | ours, ms | ratio | 10–90 % (pairs) | of GEMM speed |")
-    print("|---|---|---|---|---|---|---|")
-    for shape in SHAPES:
-        many = pairs if shape.H < 100 else max(3, pairs // 8)
-        whole = whole_steps(shape, kernel)
-        for name, sides, batches, operations in (
-            ("LSTM alone", lstms_alone(shape, kernel), random_batches(shape), shape.of_lstm),
-            ("step, full length", whole, random_batches(shape), shape.of_step),
-            ("step, poems", whole, poem_batches(shape), shape.of_step),
-        ):
-            print(row(name, shape, interleaved(sides, batches, many), operations, best), flush=True)
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for number in range(len(SHAPES)):
+        of_shape = ("--threads", threads, "--kernel", kernel, "--pairs", pairs, "--rows", number, best)
+        print(alone(*of_shape), flush=True)
 
 
 def peak(shape: Shape, side: int, kernel: str) -> float:
@@ -230,13 +248,7 @@ def memory(kernel: str) -> None:
     print("\nPeak memory of three whole steps, beside what was there before, MB\n")
     print("| B, T, E, H, V | theirs | ours |\n|---|---|---|")
     for number, shape in enumerate(SHAPES):
-        found = [
-            subprocess.run(
-                [sys.executable, __file__, "--peak", str(number), str(side), "--kernel", kernel],
-                check=True, capture_output=True, text=True,
-            ).stdout.strip()
-            for side in (0, 1)
-        ]  # fmt: skip
+        found = [alone("--peak", number, side, "--kernel", kernel) for side in (0, 1)]
         print(f"| {', '.join(map(str, shape))} | {found[0]} | {found[1]} |", flush=True)
 
 
@@ -248,7 +260,16 @@ def main() -> None:
     parser.add_argument("--kernel", default="auto", help="auto, torch or native")
     parser.add_argument("--pairs", type=int, default=24, help="at the small shapes")
     parser.add_argument("--peak", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=float, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--products", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.products:
+        print(multiplied(arguments.threads[0]))
+        return
+    if arguments.rows:
+        number, best = arguments.rows
+        rows(int(number), arguments.threads[0], arguments.kernel, arguments.pairs, best)
+        return
     if arguments.peak:
         print(f"{peak(SHAPES[arguments.peak[0]], arguments.peak[1], arguments.kernel):.0f}")
         return
