@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from sides import SHAPES, Batches, Shape, lstms_alone, poem_batches, random_batches, whole_steps
+from sides import SHAPES, Batches, Shape, Sides, lstms_alone, poem_batches, random_batches, whole_steps
 
 from tangsweep import gemm
 from tangsweep.kernels.chosen import chosen
