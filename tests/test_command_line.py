@@ -16,6 +16,7 @@ from tests.conftest import Ran
 from tests.training import wandb_file
 
 TINY = ["corpus=sample", "data.poems=12", "trainer.max_epochs=2", "model.hidden_size=8", "model.embed_size=8"]
+UNFUSED = "+optimizer.fused=false"  # raises for a learning rate that is no float32 number
 
 
 def call(home: Path, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -199,6 +200,7 @@ def test_a_sweep_goes_on_after_failures_and_divergence(home: Path) -> None:
         "-m",
         "optimizer=sgd",
         "optimizer.lr=3e+38,1e+300,0.1",
+        UNFUSED,
         "sweep.name=mixed",
         "logger=csv",
         *TINY,
@@ -216,7 +218,7 @@ def test_a_sweep_goes_on_after_failures_and_divergence(home: Path) -> None:
 
 @pytest.mark.slow
 def test_fail_fast_ends_the_sweep_with_its_table(home: Path) -> None:
-    broken = ("-m", "optimizer.lr=1e300,0.1", "logger=csv", "fail_fast=true", "optimizer=sgd")
+    broken = ("-m", "optimizer.lr=1e300,0.1", "logger=csv", "fail_fast=true", "optimizer=sgd", UNFUSED)
     done = call(home, "train.py", *broken, "sweep.name=fast", "hydra.launcher.workers=1", *TINY)
     assert done.returncode == 1
     assert {name: r["status"] for name, r in records(home, "fast").items()} == {"lr-1e300": "failed"}

@@ -101,6 +101,7 @@ def test_two_at_once_share_the_work(home: Path) -> None:
         *COMMAND,
         "seed=0,1,2,3",
         "logger=csv",
+        "trainer.max_epochs=60",  # so long that the second command comes before the first is done
     ]
     environment = {**os.environ, "TANGSWEEP_HOME": str(home)}
     processes = [

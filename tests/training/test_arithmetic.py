@@ -14,7 +14,8 @@ from tangsweep.kernels import library
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.runs import settings
 from tangsweep.runs.identity import config_hash
-from tangsweep.training import optimizing
+from tangsweep.training import assemble, optimizing
+from tangsweep.training.prepare import prepare
 from tests.conftest import Ran, configured
 
 Train = Callable[..., Ran]
@@ -139,3 +140,11 @@ def test_on_a_gpu_the_step_is_the_cpus(low: torch.dtype | None) -> None:
         found.append([loss.detach().cpu(), *(p.grad.cpu() for p in model.parameters())])  # type: ignore[union-attr]
     for a, b in zip(*found, strict=True):
         assert ((a - b).norm() / a.norm()).item() < tolerance
+
+
+def test_dropout_is_of_the_step() -> None:
+    prepared = prepare(configured("corpus=sample", "model.dropout=0.5"), [])
+    module = assemble.module(prepared, assemble.model(prepared), None)
+    [batch, *_] = prepared.task.data(prepared.encoded, prepared.config).train_batches(0)
+    first, again, other = (module.loss(batch, step)["loss"].item() for step in (3, 3, 4))
+    assert first == again != other
