@@ -59,7 +59,7 @@ class Task(Protocol):
         ...
 
     def data(self, encoded: Any, config: Config) -> Any:
-        """The LightningDataModule, a `batches.batch.Data`."""
+        """What trains and scores a model of this run."""
         ...
 
     def callbacks(self, encoded: Any, config: Config, folder: RunFolder, show: Show) -> list[Any]:
