@@ -11,38 +11,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import corpus
 import threadpoolctl
 import torch
 from peer import Peer, like
 from torch import Tensor
 
 from tangsweep.batches.batch import Batch
-from tangsweep.batches.encode import encode
-from tangsweep.batches.encoded import Encoded
 from tangsweep.batches.poems import Resident, in_order
-from tangsweep.batches.split import PoemSettings
-from tangsweep.corpora.resolve import Source, resolve
-from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.training import numpy_bridge
 
 PAIRS = 100
 SIZES: dict[str, Any] = {"embed_size": 64, "hidden_size": 64, "layers": 1, "dropout": 0.0}
-
-
-def corpus(poems: int) -> tuple[str, Encoded]:
-    """The first poems of 全唐诗, or the bundled sample where it cannot be had."""
-    options: dict[str, Any] = {
-        "duplicates": "keep", "min_chars": 20, "max_chars": 60, "long": "chunk", "punctuation": "keep",
-        "min_freq": 1, "split": "fraction", "train_fraction": 0.8, "train_poems": None, "dev_poems": None,
-        "pool": None, "split_seed": None,
-    }  # fmt: skip
-    try:
-        found = resolve(Source("tang"), poems)
-    except UserError:
-        found = resolve(Source("sample"), None)
-    return found.name, encode(found, PoemSettings(poems=None, **options))
 
 
 def stepper(loss: Callable[..., Tensor], optimizer: torch.optim.Optimizer) -> Callable[[Batch], float]:
@@ -67,7 +49,7 @@ def models(vocabulary: int) -> tuple[LanguageModel, Peer]:
 def main() -> None:
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
-    name, encoded = corpus(int(sys.argv[1]) if len(sys.argv) > 1 else 5000)
+    name, encoded = corpus.encoded(int(sys.argv[1]) if len(sys.argv) > 1 else 5000, "keep", 60)
     ours, theirs = models(len(encoded.vocabulary))
     settings = {"_target_": "torch.optim.SGD", "lr": 0.01, "momentum": 0.9}
     by_numpy = stepper(lambda *b: ours.loss(*b)[0].mean, numpy_bridge.optimizer(settings)(ours.parameters()))

@@ -1,19 +1,16 @@
 """What benchmarks/step.py compares: shapes, their batches, and the two sides of a step."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
+from corpus import encoded
 from hydra.utils import instantiate
 from peer import like
 from torch import Tensor
 
-from tangsweep.batches.encode import encode
 from tangsweep.batches.poems import Resident, bucketed
-from tangsweep.batches.split import PoemSettings
 from tangsweep.cells.unroll import unroll
-from tangsweep.corpora.resolve import Source, resolve
-from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.training import optimizing
@@ -66,16 +63,7 @@ def random_batches(shape: Shape) -> Batches:
 
 def poem_batches(shape: Shape, poems: int = 3000) -> Batches:
     """Of chunks of at most T characters, in the order of training; ids beyond V wrap around."""
-    options: dict[str, Any] = {
-        "duplicates": "drop", "min_chars": 20, "max_chars": shape.T, "long": "chunk", "punctuation": "keep",
-        "min_freq": 1, "split": "fraction", "train_fraction": 0.8, "train_poems": None, "dev_poems": None,
-        "pool": None, "split_seed": None,
-    }  # fmt: skip
-    try:
-        found = resolve(Source("tang"), poems)
-    except UserError:
-        found = resolve(Source("sample"), None)
-    resident = Resident(encode(found, PoemSettings(poems=None, **options)).train, None, False)
+    resident = Resident(encoded(poems, "drop", shape.T)[1].train, None, False)
     for epoch in range(10**6):
         for rows in bucketed(resident.lengths, shape.B, 0, epoch):
             batch = resident.batch(rows)

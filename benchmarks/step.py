@@ -2,9 +2,9 @@
 
 Theirs is benchmarks/peer.py in a plain PyTorch loop, Adam as torch gives it; ours is the model that a run
 trains, with the optimizer that a run makes. Both float32, unpacked, clipped at 5, in turn: A B A B. The
-ratio is their time over ours, pair by pair: above 1 we are faster. First the LSTM alone, forward and
-backward; then the whole step, on random sequences of full length and on the lengths of real poems in
-bucketed batches (全唐诗 where it is at hand, else the sample), padded alike.
+ratio is their time over ours, pair by pair: above 1 we are faster. The whole step, on random
+sequences of full length and on the lengths of real poems in bucketed batches (全唐诗 where it is at hand,
+else the sample), padded alike; then the LSTM alone, forward and backward.
 
 Each shape is measured in a process of its own, as a run is one: what was allocated before decides whether
 the C library gives a step's large arrays back to the system and asks for them again, page by page.

@@ -1,0 +1,21 @@
+"""Poems for the benchmarks: the first of 全唐诗, or the bundled sample where it cannot be had."""
+
+from tangsweep.batches.encode import encode
+from tangsweep.batches.encoded import Encoded
+from tangsweep.batches.split import PoemSettings
+from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.errors import UserError
+
+
+def encoded(poems: int, duplicates: str, max_chars: int) -> tuple[str, Encoded]:
+    """The corpus's name, and its first `poems` poems, 8:2 in order, cut to `max_chars`."""
+    try:
+        found = resolve(Source("tang"), poems)
+    except UserError:
+        found = resolve(Source("sample"), None)
+    settings = PoemSettings(
+        poems=None, duplicates=duplicates, min_chars=20, max_chars=max_chars, long="chunk",
+        punctuation="keep", min_freq=1, split="fraction", train_fraction=0.8, train_poems=None,
+        dev_poems=None, pool=None, split_seed=None,
+    )  # fmt: skip
+    return found.name, encode(found, settings)
