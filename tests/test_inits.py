@@ -10,8 +10,9 @@ from tangsweep.language_model import LanguageModel, build
 E, H, V = 48, 64, 301
 
 
-def initialized(scheme: str, forget_bias: float = 0.0, seed: int = 3) -> LanguageModel:
-    model = build({"name": "lstm"}, {"embed_size": E, "hidden_size": H, "layers": 2, "dropout": 0}, V)
+def initialized(scheme: str, forget_bias: float = 0.0, seed: int = 3, tied: bool = False) -> LanguageModel:
+    sizes = {"embed_size": H if tied else E, "hidden_size": H, "layers": 2, "dropout": 0}
+    model = build({"name": "lstm"}, {**sizes, "tie_weights": tied}, V)
     for p in model.parameters():
         p.data.fill_(math.nan)  # what a scheme leaves out would be seen
     inits.initialize(model, getattr(inits, scheme), forget_bias, seed)
@@ -115,3 +116,13 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same() -> None:
     first, again, other = (initialized("normal", seed=s).cells[0].U for s in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_tied_embeddings_start_as_the_output_layer() -> None:
+    """N(0, 1) there would make the first logits √H times too large."""
+    free, tied = initialized("uniform"), initialized("uniform", tied=True)
+    bound = 1 / math.sqrt(H)
+    assert uniform_within(tied.embedding.weight, -bound, bound)
+    assert tied.output.weight is tied.embedding.weight
+    assert free.embedding.weight.abs().max() > 3
+    assert initialized("xavier", tied=True).output.weight.abs().max() <= math.sqrt(6 / (H + V))

@@ -1,7 +1,8 @@
 """Initialization: one function a scheme.
 
 A scheme fills one block, a (fan_in, fan_out) view of the weights of one gate; biases become 0 but
-under the schemes of `FILLS_BIASES`. The embedding stays torch's N(0, 1) under every scheme but `zeros`.
+under the schemes of `FILLS_BIASES`. The embedding stays torch's N(0, 1) under every scheme but `zeros`; tied
+to the output layer it starts as that does, since logits of N(0, 1) weights are √H times too large.
 """
 
 import math
@@ -74,7 +75,7 @@ def initialize(model: LanguageModel, scheme: Scheme, forget_bias: float, seed: i
             draw = getattr(owner, "draws", {}).get(name.rpartition(".")[2])
             if draw is not None:
                 draw(parameter, generator)
-            elif name.startswith("embedding"):
+            elif name.startswith("embedding") and parameter is not model.output.weight:
                 fill = scheme if scheme in FILLS_EMBEDDING else normal
                 fill(parameter, model.hidden_size, generator)
             else:
@@ -85,7 +86,8 @@ def initialize(model: LanguageModel, scheme: Scheme, forget_bias: float, seed: i
 
 def _fill(owner: Any, parameter: Tensor, scheme: Scheme, H: int, generator: torch.Generator) -> None:
     """Block by block, each a view, input-first: one a gate for a cell, one for the output layer."""
-    blocks = (parameter.t(),) if isinstance(owner, nn.Linear) else parameter.split(H, dim=-1)
+    of_layer = isinstance(owner, nn.Linear | nn.Embedding)  # the output layer, under its own name or tied
+    blocks = (parameter.t(),) if of_layer else parameter.split(H, dim=-1)
     for block in blocks:
         if block.ndim > 1 or scheme in FILLS_BIASES:
             scheme(block, H, generator)
