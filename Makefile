@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-SCALES := $(VENV)/.scales
+EXTRAS := $(VENV)/.extras
+DEMO   := $(VENV)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test test-slow check format gradients bench clean
+.PHONY: help setup sweep demo test test-slow check format gradients bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,17 +19,24 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-$(SCALES): $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray,slurm]'
+$(EXTRAS): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,demo,ray,slurm]'
+	@touch $@
+
+$(DEMO): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,demo]'
 	@touch $@
 
 sweep: $(READY)  ## the main job: six optimizers compared
 	$(BIN)/python src/train.py -m optimizer=sgd,momentum,adam,adagrad,adadelta,rmsprop
 
+demo: $(DEMO)  ## a local page that composes poems
+	$(BIN)/python -m tangsweep.demo
+
 test: $(READY)  ## the tests
 	$(BIN)/python -m pytest
 
-test-slow: $(SCALES)  ## the slow tests: real sweeps, killed, on Ray and submitit
+test-slow: $(EXTRAS)  ## the slow tests: real sweeps, killed, on Ray and submitit; the page in Chromium
 	$(BIN)/python -m pytest -m slow
 
 check: $(READY)  ## lint, format, types

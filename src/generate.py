@@ -1,17 +1,23 @@
 """Poems, or running text, from a trained model.
 
-python src/generate.py outputs/optimizer/RUN --start 日 --chars 7 --lines 4 --temperature 0.8 --seed 1
+python src/generate.py outputs/optimizer/RUN --form qijue --start 日 --rhyme --tones
+python src/generate.py outputs/optimizer/RUN --acrostic 春夏秋冬 --chars 5 --samples 5
 python src/generate.py outputs/single/RUN --start "Hansel and Gr" --length 200 --temperature 0.5
 """
 
 import argparse
 import sys
+from typing import Any
 
 from tangsweep import places
-from tangsweep.command_line import reported
+from tangsweep.command_line import new_file, reported
 from tangsweep.errors import UserError
+from tangsweep.generation.request import Request
+from tangsweep.prosody.form import CHINESE, NAMED
+from tangsweep.prosody.pattern import OPENINGS
 
-MOST = {"chars": 100, "lines": 100, "length": 100_000}  # characters a line, lines a poem, characters
+SHOWN = 5  # alternatives to each character in JSON
+FORMS = ", ".join(f"{CHINESE[name]} {name} {form.lines}×{form.chars}" for name, form in NAMED.items())
 
 
 def arguments() -> argparse.Namespace:
@@ -21,62 +27,94 @@ def arguments() -> argparse.Namespace:
         "with --length or from a model of a book, continue any text."
     )
     parser.add_argument("checkpoint", help="a checkpoint, or a run's folder (its best checkpoint)")
-    starts = parser.add_mutually_exclusive_group(required=True)
-    starts.add_argument("--start", help="what the text begins with; of poems, simplified is converted")
-    starts.add_argument("--starts", help="one text for each of these characters")
-    parser.add_argument("--chars", type=int, help="characters a line of a poem (7)")
-    parser.add_argument("--lines", type=int, help="lines a poem (4)")
-    parser.add_argument("--length", type=int, help="characters of running text (200)")
-    parser.add_argument(
-        "--replace-unknown", help="what stands for characters that a book's model does not know"
-    )
-    parser.add_argument("--temperature", type=float, default=0.8, help="0 is greedy (0.8)")
-    parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal texts (0)")
+    begin = parser.add_argument_group("what it starts from").add_mutually_exclusive_group()
+    begin.add_argument("--start", help="what the text begins with; of poems, simplified is converted")
+    begin.add_argument("--starts", help="one text for each of these characters")
+    begin.add_argument("--acrostic", help="the characters that the lines begin with (藏頭詩)")
+    form = parser.add_argument_group("poems")
+    form.add_argument("--form", choices=NAMED, help=FORMS)
+    form.add_argument("--chars", type=int, help="characters a line (7)")
+    form.add_argument("--lines", type=int, help="lines a poem (4)")
+    form.add_argument("--prompt", help="read before the poem to set the mood, not printed")
+    form.add_argument("--rhyme", nargs="?", const="", help="even lines rhyme, with this character if named")
+    form.add_argument("--tones", nargs="?", const="any", choices=OPENINGS, help="tones of regulated verse")
+    form.add_argument("--skip-unknown", action="store_true", help="leave out what the model does not know")
+    form.add_argument("--script", choices=("traditional", "simplified"), default="traditional")
+    prose = parser.add_argument_group("running text")
+    prose.add_argument("--length", type=int, help="characters of running text (200)")
+    prose.add_argument("--replace-unknown", help="what stands for characters that the model does not know")
+    _add_decoding(parser.add_argument_group("how characters are chosen"))
+    parser.add_argument("--format", choices=("text", "json", "markdown"), default="text")
+    parser.add_argument("--out", help="a file that does not exist yet, instead of the terminal")
     return parser.parse_args()
+
+
+def _add_decoding(group: Any) -> None:
+    group.add_argument("--temperature", type=float, help="0 is greedy (0.8)")
+    group.add_argument("--greedy", dest="temperature", action="store_const", const=0.0, help="temperature 0")
+    group.add_argument("--top-k", type=int, help="only from so many of the likeliest")
+    group.add_argument("--top-p", type=float, help="only from the likeliest that reach this probability")
+    group.add_argument("--beam", type=int, help="no sampling: the likeliest text that so wide a beam finds")
+    group.add_argument("--samples", type=int, default=1, help="poems a start, the model's favourites first")
+    group.add_argument("--seed", type=int, default=0, help="equal seeds give equal texts (0)")
 
 
 def main() -> None:
     options = arguments()
-    for name, most in MOST.items():
-        given = getattr(options, name)
-        if given is not None and not 1 <= given <= most:
-            raise UserError(f"--{name} {given} makes no sense: it must be from 1 to {most}")
-    if not 0 <= options.temperature < float("inf"):
-        raise UserError(f"--temperature {options.temperature} makes no sense: it must be at least 0")
-    starts = list(options.starts) if options.starts is not None else [options.start]
-    if not starts or not all(starts):
-        raise UserError("the start is empty: name at least one character")
-    if options.length and (options.chars or options.lines):
-        raise UserError("--length is for running text, --chars and --lines are for poems: leave one out")
-    print("\n\n".join(_texts(options, starts)))
+    request = Request(**{name: getattr(options, name) for name in Request._fields})
+    request.check()
+    out = new_file(options.out) if options.out is not None else None
+    written = _written(options, request)
+    if out is None:
+        print(written, end="")
+    else:
+        from tangsweep.runs.folder import atomic_write
+
+        atomic_write(out, written)
+        print(options.out)
 
 
-def _texts(options: argparse.Namespace, starts: list[str]) -> list[str]:
+def _written(options: argparse.Namespace, request: Request) -> str:
     from tangsweep.generation.checkpoint import load  # torch, only once the arguments are right
 
     trained = load(places.typed(options.checkpoint))
     task = trained.config["corpus"]["task"]
     if task not in ("poems", "book"):
         raise UserError(f"{options.checkpoint} was trained on {task}, which is no text: name another run")
-    if task == "poems" and options.length is None:
-        from tangsweep.generation.poem import Form, Poet, printed
+    asked = {"checkpoint": options.checkpoint, **request._asdict()}
+    if task == "poems" and request.length is None:
+        return _poems(trained, options, request, asked)
+    if task == "book" and request.for_poems:
+        raise UserError(f"{request.for_poems} is for poems, this is a model of a book: take --length")
+    from tangsweep.generation import compose, printing
 
-        form = Form(options.chars or 7, options.lines or 4)
-        poet = Poet(trained.model, trained.vocabulary)
-        return [printed(p) for p in poet.compose(form, starts, options.temperature, options.seed)]
-    if options.chars or options.lines:
-        raise UserError("--chars and --lines are for poems, this is a model of a book: take --length")
-    from tangsweep.corpora.script import to_traditional
-    from tangsweep.generation.text import Writer
+    texts = compose.running_text(trained, request, task == "poems", options.replace_unknown)
+    return printing.running(texts, options.format, asked)
 
-    writer = Writer(trained.model, trained.vocabulary)
-    if task == "poems":
-        starts = [to_traditional(start, trained.vocabulary) for start in starts]
-    known = [writer.accepted(start, options.replace_unknown) for start in starts]
-    if not all(known):
-        raise UserError("nothing of the start is known to this model: write it otherwise")
-    length, temperature = options.length or 200, options.temperature
-    return [writer.write([start], length, [temperature], options.seed)[0] for start in known]
+
+def _poems(trained: Any, options: argparse.Namespace, request: Request, asked: dict[str, Any]) -> str:
+    from tangsweep.bar import counted
+    from tangsweep.generation import compose, printing
+    from tangsweep.prosody import knowledge
+
+    shown = SHOWN if options.format == "json" else 0
+    with counted("poems") as tell:
+        composed = compose.poems(trained, request, knowledge.best, shown, tell)
+    for note in _notes(composed):
+        print(f"note: {note}", file=sys.stderr)
+    if options.script == "simplified":
+        composed = printing.simplified(composed)
+    if options.format == "json":
+        return printing.as_json(composed, asked)
+    write = printing.text if options.format == "text" else printing.markdown
+    return write(composed, request.samples)
+
+
+def _notes(composed: Any) -> list[str]:
+    from tangsweep.generation.printing import MODERN
+
+    skipped = f"{'、'.join(composed.skipped)} is unknown to this model and was skipped"
+    return [*([skipped] if composed.skipped else []), *([MODERN] if composed.prosody == "modern" else [])]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ SMALL = (
     "model.hidden_size=8",
     "model.embed_size=8",
 )
-QUIET = ("logger=csv", "poems.starts='山'")
+QUIET = ("logger=csv", "poems.starts='山'", "poems.quality=false")
 
 
 @pytest.fixture(autouse=True)

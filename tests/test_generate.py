@@ -1,5 +1,6 @@
 """src/generate.py on models of prose and on models of no text; of poems: test_command_line.py."""
 
+import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,68 @@ def test_poems_by_start_form_temperature_and_seed(
     assert len({one, *(generate(str(run), "--start", "山", *FORM, *change) for change in changes)}) == 5
 
 
+def test_forms_and_acrostics(train: Callable[..., Ran], generate: Generate) -> None:
+    run = str(train(base=POEMS).folder.path)
+    for form, chars, lines in (("wujue", 5, 4), ("qijue", 7, 4), ("wulu", 5, 8), ("qilu", 7, 8)):
+        text = generate(run, "--form", form)
+        assert [len(line) for line in text.split()] == [2 * (chars + 1)] * (lines // 2)
+    text = generate(run, "--acrostic", "山水风花月日", "--chars", "5").replace("\n", "")
+    assert text[::6] == "山水風花月日"
+    both = generate(
+        run, "--acrostic", "山水", "--rhyme", "--tones", "pingqi", "--chars", "5", "--samples", "2"
+    )
+    assert both.count("# 平起") == 2
+    assert both.count("  韻 ") == both.count("perplexity ") == 2
+    simple = generate(run, "--start", "風", "--script", "simplified", "--chars", "1", "--lines", "1")
+    assert simple == "风。\n"
+
+
+def test_formats(train: Callable[..., Ran], generate: Generate, tmp_path: Path) -> None:
+    run = str(train(base=POEMS).folder.path)
+    asked = ("--starts", "山月", "--form", "wujue", "--rhyme", "--seed", "3")
+    found = json.loads(generate(run, *asked, "--format", "json"))
+    assert found["form"] == {"name": "五絕", "chars": 5, "lines": 4}
+    assert (found["prosody"], found["seed"], found["samples"]) == ("modern", 3, 1)
+    for poem, start in zip(found["poems"], "山月", strict=True):
+        assert poem["text"][0] == poem["start"] == start
+        assert poem["lines"] == [
+            *poem["text"].replace("\n", "").replace("，", "，|").replace("。", "。|").split("|")[:-1]
+        ]
+        characters = poem["characters"]
+        assert "".join(c["character"] for c in characters) == "".join(line[:-1] for line in poem["lines"])
+        assert all(0 < c["probability"] <= 1 for c in characters)
+        assert len(characters[3]["alternatives"]) in (4, 5)
+        assert poem["rhyme"]
+        assert poem["pattern"] is None
+    marked = generate(run, *asked, "--format", "markdown")
+    assert marked.startswith("## 五絕\n\n> 山")
+    assert "modern Mandarin" in marked
+    texts = generate(run, *asked).split("\n\n")
+    assert [text.split("\n", 1)[1].strip() for text in texts] == [poem["text"] for poem in found["poems"]]
+    out = tmp_path / "poems.md"
+    assert generate(run, *asked, "--format", "markdown", "--out", str(out)).strip() == str(out)
+    assert out.read_text(encoding="utf-8") == marked
+    with pytest.raises(UserError, match="exists already"):
+        generate(run, *asked, "--out", str(out))
+    with pytest.raises(UserError, match="does not exist, make it first"):
+        generate(run, *asked, "--out", str(tmp_path / "no" / "poems.md"))
+
+
+def test_the_terminal_hears_of_modern_tones_and_skipped_characters(
+    train: Callable[..., Ran],
+    generate: Generate,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = str(train(base=POEMS).folder.path)
+    monkeypatch.setattr("sys.argv", ["generate.py", run, "--starts", "龘山", "--skip-unknown", "--tones"])
+    MAIN()
+    told = capsys.readouterr()
+    assert "龘 is unknown to this model and was skipped" in told.err
+    assert "tones and rhymes are those of modern Mandarin" in told.err
+    assert told.out.count("。") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -67,9 +130,17 @@ def test_poems_by_start_form_temperature_and_seed(
         (["--start", ""], "the start is empty"),
         (["--starts", ""], "the start is empty"),
         (["--start", "山，"], "， is no character of a line"),
+        (["--start", "山山山山山山", "--chars", "5"], "longer than a line of 5"),
+        (["--acrostic", "山山山", "--form", "wujue"], "fewer characters"),
+        (["--start", "山龘"], "龘 does not occur .*--skip-unknown"),
+        (["--starts", "龘", "--skip-unknown"], "nothing of the starts is known"),
+        (["--acrostic", "山水山水", "--chars", "1", "--rhyme"], "水 closes a rhymed line already"),
+        (["--tones", "--chars", "6"], "tone patterns are known for lines of 5 and 7"),
+        (["--form", "wujue", "--chars", "6"], "--form has its own"),
+        (["--length", "9"], "running text needs a start"),
     ],
 )
-def test_what_no_poem_starts_with(
+def test_what_no_poem_can_be(
     train: Callable[..., Ran], generate: Generate, arguments: list[str], complaint: str
 ) -> None:
     with pytest.raises(UserError, match=complaint):
@@ -87,6 +158,8 @@ def test_a_run_that_is_not_there(generate: Generate) -> None:
         (["--start", "Hänsel"], "'ä' does not occur"),
         (["--start", "H", "--length", "9", "--chars", "5"], "leave one out"),
         (["--start", "H", "--lines", "4"], "for poems, this is a model of a book"),
+        (["--start", "H", "--form", "wujue"], "--form is for poems, this is a model of a book"),
+        (["--start", "H", "--samples", "2"], "--samples is for poems, this is a model of a book"),
         (["--start", "ÄÖ", "--replace-unknown", ""], "nothing of the start is known"),
         (["--start", "H", "--length", "0"], "--length 0 makes no sense"),
     ],

@@ -13,13 +13,13 @@ FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "wandb"}
 RANK = {
     "errors": 0, "places": 0, "randomness": 0, "metrics": 0, "baselines": 0,
     "gemm": 0, "kernels": 1, "cross_entropy": 2, "corpora": 1, "cells": 2, "analytic": 1, "runs": 1,
-    "language_model": 3, "console": 2, "bar": 2, "batches": 2,
+    "language_model": 3, "console": 2, "bar": 2, "batches": 2, "prosody": 3,
     "inits": 4, "command_line": 3,
     "generation": 4, "report": 4,
-    "tasks": 5, "training": 6, "sweep": 7,
+    "tasks": 5, "demo": 5, "training": 6, "sweep": 7,
 }  # fmt: skip
-WITHOUT_FRAMEWORKS = {"corpora", "cells", "analytic", "metrics", "inits", "randomness", "runs", "baselines"}
-WITHOUT_TORCH = {"corpora", "analytic", "metrics", "randomness", "runs", "baselines", "console"}
+WITHOUT_TORCH = {"corpora", "prosody", "analytic", "metrics", "randomness", "runs", "baselines", "console"}
+WITHOUT_FRAMEWORKS = (WITHOUT_TORCH - {"console"}) | {"cells", "inits"}
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -1,6 +1,8 @@
 """A run's progress bar: drawn on the terminal, or told to the process that draws for many runs."""
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -40,6 +42,24 @@ def drawn(*more: ProgressColumn) -> Progress:
         transient=True,
         disable=not console.console.is_terminal,
     )
+
+
+@contextlib.contextmanager
+def counted(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar from the first count on: what is yielded takes how many are done, and of how many."""
+    bar = drawn()
+    task = bar.add_task(name, total=1, state="")
+
+    def tell(done: int, all: int) -> None:
+        if not bar.disable:
+            bar.start()  # again and again does no harm
+            bar.update(task, completed=done, total=all)
+
+    try:
+        yield tell
+    finally:
+        if not bar.disable:
+            bar.stop()
 
 
 class TerminalBar:

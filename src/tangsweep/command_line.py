@@ -6,6 +6,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -47,6 +48,19 @@ def reported(main: Callable[[], Any]) -> None:
     except KeyboardInterrupt:
         print(f"interrupted; this continues: {again(sys.argv)}", file=sys.stderr)
         sys.exit(TERMINATED if terminated else INTERRUPTED)
+
+
+def new_file(name: str) -> Path:
+    """A file to be written, as typed from the working directory.
+
+    Raises UserError where it exists already (nothing is overwritten) or its folder does not.
+    """
+    path = Path(name).expanduser().absolute()
+    if path.exists():
+        raise UserError(f"--out {name} exists already: name another file, or move it away")
+    if not path.parent.is_dir():
+        raise UserError(f"--out {name}: the folder {path.parent} does not exist, make it first")
+    return path
 
 
 def again(arguments: Sequence[str]) -> str:

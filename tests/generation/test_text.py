@@ -7,6 +7,7 @@ import torch
 
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
 from tangsweep.errors import UserError
+from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.text import Writer
 from tangsweep.inits import initialize, normal
 from tangsweep.language_model import LanguageModel, build
@@ -28,7 +29,7 @@ def writer(marks: tuple[str, ...] = ("<oov>",), cell: str = "lstm") -> Writer:
 def test_starts_are_kept_and_lengths_are_exact() -> None:
     made = writer()
     for length in (1, 2, 30):
-        texts = made.write(["ab", "ba"], length, [0.0, 5.0], 1)
+        texts = made.write(["ab", "ba"], length, [Decoding(0.0), Decoding(5.0)], 1)
         assert [text[:2] for text in texts] == ["ab", "ba"]
         assert [len(text) for text in texts] == [length + 2] * 2
         assert all(set(text) <= set(LETTERS) for text in texts)
@@ -38,13 +39,13 @@ def test_marks_are_never_written() -> None:
     made = writer(MARKS)
     with torch.no_grad():
         made.model.output.bias[:4] = 50.0
-    assert set(made.write(["a"], 200, [3.0], 0)[0]) <= set(LETTERS)
+    assert set(made.write(["a"], 200, [Decoding(3.0)], 0)[0]) <= set(LETTERS)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "phased_lstm", "gru"])
 def test_greedy_text_is_the_argmax_of_the_whole_text_so_far(cell: str) -> None:
     made = writer(cell=cell)
-    text = made.write(["ab"], 25, [0.0], 0)[0]
+    text = made.write(["ab"], 25, [Decoding(0.0)], 0)[0]
     ids = torch.tensor([made.vocabulary.encode(text)])
     with torch.no_grad():
         logits, _ = made.model(ids)
@@ -55,7 +56,7 @@ def test_greedy_text_is_the_argmax_of_the_whole_text_so_far(cell: str) -> None:
 def test_a_model_of_poems_begins_with_its_mark() -> None:
     known = Vocabulary([*MARKS, *LETTERS])
     made = Writer(model(known), known)
-    text = made.write(["a"], 1, [0.0], 0)[0]
+    text = made.write(["a"], 1, [Decoding(0.0)], 0)[0]
     with torch.no_grad():
         logits, _ = made.model(torch.tensor([[known.tokens.index("<bos>"), known.tokens.index("a")]]))
     assert known.encode(text[1])[0] == logits[0, -1, 4:].argmax() + 4
@@ -64,7 +65,7 @@ def test_a_model_of_poems_begins_with_its_mark() -> None:
 def test_samples_follow_the_tempered_probabilities() -> None:
     made = writer()
     count, temperature = 4_000, 1.7
-    drawn = Counter(made.write(["a"], 1, [temperature], seed)[0][1] for seed in range(count))
+    drawn = Counter(made.write(["a"], 1, [Decoding(temperature)], seed)[0][1] for seed in range(count))
     with torch.no_grad():
         logits, _ = made.model(torch.tensor([made.vocabulary.encode("a")]))
     expected = (logits[0, -1, 1:] / temperature).softmax(0)
@@ -75,9 +76,9 @@ def test_samples_follow_the_tempered_probabilities() -> None:
 
 def test_a_text_does_not_change_with_its_neighbours_and_does_with_the_seed() -> None:
     made = writer()
-    alone = made.write(["ab"], 40, [1.0], 3)
-    assert made.write(["ba", "ab"], 40, [2.0, 1.0], 3)[1:] == alone
-    assert made.write(["ab"], 40, [1.0], 4) != alone
+    alone = made.write(["ab"], 40, [Decoding(1.0)], 3)
+    assert made.write(["ba", "ab"], 40, [Decoding(2.0), Decoding(1.0)], 3)[1:] == alone
+    assert made.write(["ab"], 40, [Decoding(1.0)], 4) != alone
 
 
 def test_unknown_characters_are_named_or_replaced() -> None:

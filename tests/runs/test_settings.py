@@ -57,6 +57,7 @@ WRONG = {
     "trainer.threads": ["0"],
     "trainer.log_every": ["0"],
     "poems.lines": ["0"],
+    "poems.quality": ["1"],
     "poems.starts": ["5", "null"],
     "poems.forms": ["5", "[{chars:5}]", "[{chars:0,temperature:1}]", "[{chars:5,temperature:-1}]"],
     "corpus.root": ["5"],

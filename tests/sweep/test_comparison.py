@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,35 @@ def test_files_and_console(sweep: Path, capsys: pytest.CaptureFixture[str]) -> N
     page = (sweep / "curves.html").read_text(encoding="utf-8")
     assert "https://cdn" not in page
     assert len(page) > 500_000  # its scripts are inside
+
+
+QUALITY = {
+    "poems": 100,
+    "temperature": 0.8,
+    "prosody": "learned",
+    "right_lines": 0.625,
+    "free": {"rhyme": 0.07, "tones": 0.6, "distinct_1": 0.25, "distinct_2": 0.9, "distinct_3": 1.0,
+             "longest_copy": 6, "copied_line": 0.03},
+    "constrained": None,
+    "unconstrained": "too few",
+}  # fmt: skip
+
+
+def test_quality_of_poems_beside_the_perplexity(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = home / "outputs" / "s"
+    record(folder, "measured", quality=QUALITY)
+    record(folder, "older")
+    comparison.close(folder)
+    shown = capsys.readouterr().out
+    assert re.search(r"measured +120\.5 +62% +7% +60% +– +– +90% +3%", shown)
+    assert "the corpus's own" in shown
+    read = pd.read_csv(folder / "comparison.csv").set_index("run")
+    assert read.loc["measured", ["free_rhyme", "free_longest_copy"]].tolist() == [0.07, 6]
+    assert math.isnan(read.loc["measured", "constrained_rhyme"])
+    assert math.isnan(read.loc["older", "right_lines"])
+    assert "| measured | 120.5 | 62% | 7% | 60% | – | – | 25% | 90% | 100% | 6 | 3% |" in (
+        folder / "comparison.md"
+    ).read_text(encoding="utf-8")
 
 
 def test_the_sample_is_named_in_every_comparison(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

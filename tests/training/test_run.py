@@ -175,7 +175,7 @@ def test_data_options_reach_the_batches(train: Train) -> None:
 def test_poem_options_reach_the_poems(train: Train) -> None:
     form = "poems.forms=[{chars:3,temperature:0},{chars:4,temperature:9}]"
     text = train(
-        form, "poems.lines=2", "poems.starts='山'", base=(*SMALL, "logger=csv")
+        form, "poems.lines=2", "poems.starts='山'", base=(*SMALL, "logger=csv", "poems.quality=false")
     ).folder.poems.read_text()
     assert re.fullmatch(
         r"# 山  3 characters a line, temperature 0\n山\w{2}，\w{3}。\n\n# 山  4 .* temperature 9\n山\w{3}，\w{4}。\n",
@@ -184,10 +184,24 @@ def test_poem_options_reach_the_poems(train: Train) -> None:
     hotter = form.replace("temperature:0", "temperature:9")
     assert (
         train(
-            hotter, "poems.lines=2", "poems.starts='山'", base=(*SMALL, "logger=csv")
+            hotter, "poems.lines=2", "poems.starts='山'", base=(*SMALL, "logger=csv", "poems.quality=false")
         ).folder.poems.read_text()
         != text
     )
+
+
+def test_quality_is_in_the_record_unless_turned_off_and_is_no_part_of_a_run(train: Train) -> None:
+    few = (*SMALL, "logger=csv", "poems.starts='山'")
+    measured = train(base=few).result
+    quality = measured["quality"]
+    assert (quality["poems"], quality["prosody"]) == (100, "modern")  # nothing is downloaded for the sample
+    assert set(quality["free"]) >= {"rhyme", "tones", "distinct_2", "longest_copy", "copied_line"}
+    again = train("rerun=all", base=few).result
+    assert again["quality"] == quality
+    off = train("rerun=all", "poems.quality=false", base=few).result
+    assert off["quality"] is None
+    assert off["run_id"] == measured["run_id"]
+    assert off["config_hash"] == measured["config_hash"]
 
 
 def test_gradient_norm_is_that_of_all_gradients_before_clipping(train: Train) -> None:

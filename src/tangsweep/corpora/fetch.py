@@ -31,11 +31,12 @@ def matches(name: str, path: Path) -> bool:
     return checksums().get(name) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def fetch(name: str, url: str, folder: Path) -> Path:
+def fetch(name: str, url: str, folder: Path, shown: bool = True) -> Path:
     """The path of `folder/name`, downloaded from `url` unless it lies there and is right.
 
-    A file that lies there and differs is kept under another name. Raises Unreachable without a network,
-    UserError where the server refuses or what came has another checksum.
+    A file that lies there and differs is kept under another name. `shown` draws a bar on a terminal.
+    Raises Unreachable without a network, UserError where the server refuses or what came has another
+    checksum.
     """
     path = folder / name
     if path.exists() and matches(name, path):
@@ -44,16 +45,16 @@ def fetch(name: str, url: str, folder: Path) -> Path:
     with filelock.FileLock(path.with_name(path.name + ".lock")):
         if path.exists() and not matches(name, path):
             path.replace(path.with_name(f"{path.name}.replaced-{time.time_ns()}"))
-        return _download(name, url, folder)
+        return _download(name, url, folder, shown)
 
 
-def _download(name: str, url: str, folder: Path) -> Path:
+def _download(name: str, url: str, folder: Path, shown: bool) -> Path:
     import pooch  # slow to import, and seldom needed
     import requests
 
     pooch.get_logger().setLevel(logging.ERROR)
     downloader = pooch.HTTPDownloader(
-        progressbar=sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS)
+        progressbar=shown and sys.stderr.isatty(), timeout=(CONNECT_SECONDS, READ_SECONDS)
     )
     try:
         found = pooch.retrieve(

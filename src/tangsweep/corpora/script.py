@@ -1,4 +1,4 @@
-"""Simplified and traditional characters: 红 on the keyboard, 紅 in the corpus."""
+"""Simplified and traditional characters: 红 on the keyboard, 紅 in the corpus, 红 in print if you like."""
 
 from collections.abc import Container
 from functools import cache
@@ -6,10 +6,10 @@ from typing import Any
 
 
 @cache
-def _converter() -> Any:
+def _converter(kind: str) -> Any:
     import opencc
 
-    return opencc.OpenCC("s2t")
+    return opencc.OpenCC(kind)
 
 
 def to_traditional(text: str, known: Container[str]) -> str:
@@ -17,4 +17,9 @@ def to_traditional(text: str, known: Container[str]) -> str:
 
     A known character is left alone: 余 and 后 are words of their own in traditional text.
     """
-    return "".join(c if c in known else _converter().convert(c) for c in text)
+    return "".join(c if c in known else _converter("s2t").convert(c) for c in text)
+
+
+def to_simplified(text: str) -> str:
+    """`text` with each character in its simplified form."""
+    return "".join(map(_converter("t2s").convert, text))

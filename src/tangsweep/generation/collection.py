@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tangsweep.errors import UserError
-from tangsweep.generation.poem import Form, Poet, printed
+from tangsweep.generation.beginning import Reader
+from tangsweep.generation.constraints import Wish
+from tangsweep.generation.decoding import Decoding
+from tangsweep.generation.poet import Poet
+from tangsweep.prosody.form import Form
 
 COLUMNS = ("start", "chars", "temperature", "poem")
 
@@ -31,9 +35,11 @@ def compose(poet: Poet, settings: Mapping[str, Any], seed: int) -> list[Composed
 
 def _poem_or_reason(poet: Poet, form: Form, start: str, temperature: float, seed: int) -> str:
     try:
-        return printed(poet.compose(form, [start], temperature, seed)[0])
+        beginning = Reader(poet.vocabulary).start(start, form)
+        [[poem]] = poet.compose(Wish(form), [beginning], Decoding(temperature), seed)
     except UserError as reason:
         return f"({reason})"
+    return poem.text
 
 
 def as_text(composed: Sequence[Composed]) -> str:

@@ -1,111 +1,48 @@
-"""Poems of a form: every line has its number of characters by construction, whatever the model says."""
+"""A finished poem."""
 
-import unicodedata
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
-from tangsweep.corpora.script import to_traditional
-from tangsweep.corpora.vocabulary import BOS, Vocabulary
-from tangsweep.errors import UserError
-from tangsweep.generation.noise import gumbel
-from tangsweep.language_model import LanguageModel
-from tangsweep.randomness import derive
+from tangsweep.prosody.form import Form
 
 
-class Form(NamedTuple):
-    """`lines` lines of `chars` characters; ， closes a couplet's first line, 。 its second."""
+class Character(NamedTuple):
+    """One character of a poem, and what else could have stood there, likeliest first."""
 
-    chars: int
-    lines: int
-
-    def mark(self, line: int) -> str:
-        """The punctuation after line `line`, counted from 0; a poem always ends with 。"""
-        return "。" if line % 2 or line == self.lines - 1 else "，"
+    text: str
+    probability: float  # the model's, after all that stands before
+    alternatives: tuple[tuple[str, float], ...] = ()
 
 
-class Poet:
-    """Composes with a trained model; the model has dropout off and stays on its device.
+class Poem(NamedTuple):
+    """A poem with the model's own opinion of it."""
 
-    Where the vocabulary lacks the punctuation marks (a model trained without them), they are printed
-    but never shown to the model.
-    """
+    start: str
+    form: Form
+    characters: tuple[Character, ...]  # without punctuation
+    nats: float  # of every character and mark and of the poem's end, as perplexity counts them
+    scored: int  # how many those are
+    pattern: str = ""  # the tone pattern that it keeps
+    rhyme: str = ""  # a character of the group in which it rhymes
 
-    def __init__(self, model: LanguageModel, vocabulary: Vocabulary) -> None:
-        self.model, self.vocabulary = model.eval(), vocabulary
-        device = next(model.parameters()).device
-        writable = [len(t) == 1 and unicodedata.category(t) == "Lo" for t in vocabulary.tokens]
-        self._barred = ~torch.tensor(writable, device=device)
+    @property
+    def perplexity(self) -> float:
+        """exp(nats / scored): what the model's perplexity would be on this poem alone."""
+        return math.exp(min(self.nats / self.scored, 700.0))
 
-    def compose(self, form: Form, starts: Sequence[str], temperature: float, seed: int) -> list[list[str]]:
-        """One poem a start, each a list of lines with punctuation; temperature 0 is greedy.
+    @property
+    def bare_lines(self) -> list[str]:
+        """Without punctuation."""
+        whole, chars = "".join(character.text for character in self.characters), self.form.chars
+        return [whole[first : first + chars] for first in range(0, len(whole), chars)]
 
-        Each poem has its own random numbers, from (seed, form, start): it does not change with its
-        neighbours. Raises UserError for a start that is unknown or longer than a line.
-        """
-        forced = [self.accepted(start, form) for start in starts]
-        noise = [self._noise(form, start, seed) for start in forced]
-        return self._compose(form, forced, noise, temperature)
+    @property
+    def lines(self) -> list[str]:
+        """Each with its punctuation."""
+        return [text + self.form.mark(line) for line, text in enumerate(self.bare_lines)]
 
-    def accepted(self, start: str, form: Form) -> str:
-        """`start` as the model knows it, in traditional characters."""
-        text = to_traditional(start, self.vocabulary)
-        unknown = [c for c in text if c not in self.vocabulary]
-        if unknown:
-            raise UserError(
-                f"{'、'.join(unknown)} does not occur in the text that this model was trained on: "
-                "choose another start"
-            )
-        marks = [c for c in text if self._barred[self.vocabulary.encode(c)[0]]]
-        if marks:
-            raise UserError(f"{'、'.join(marks)} is no character of a line: the form sets the marks itself")
-        if len(text) > form.chars:
-            raise UserError(f"the start {start} is longer than a line of {form.chars} characters: shorten it")
-        return text
-
-    def _noise(self, form: Form, start: str, seed: int) -> Tensor:
-        """(chars · lines, V) for every position of a poem."""
-        generator = torch.Generator().manual_seed(derive(seed, "poem", *form, start))
-        return gumbel(generator, form.chars * form.lines, len(self.vocabulary))
-
-    @torch.no_grad()
-    def _compose(
-        self, form: Form, forced: list[str], noise: list[Tensor], temperature: float
-    ) -> list[list[str]]:
-        poems: list[list[str]] = [[] for _ in forced]
-        logits, carry = self._show([BOS] * len(forced), None)
-        for line in range(form.lines):
-            texts = [""] * len(forced)
-            for column in range(form.chars):
-                position = line * form.chars + column
-                chosen = self._choose(logits, torch.stack([n[position] for n in noise]), temperature)
-                for row, start in enumerate(forced):
-                    if position < len(start):
-                        chosen[row] = self.vocabulary.encode(start[position])[0]
-                    texts[row] += self.vocabulary.tokens[chosen[row]]
-                logits, carry = self._show(chosen, carry)
-            mark = form.mark(line)
-            if mark in self.vocabulary:
-                logits, carry = self._show(self.vocabulary.encode(mark) * len(forced), carry)
-            for poem, text in zip(poems, texts, strict=True):
-                poem.append(text + mark)
-        return poems
-
-    def _show(self, ids: list[int], carry: Any) -> tuple[Tensor, Any]:
-        """The model reads one id a poem: logits (poems, V) of what follows, and its state."""
-        column = torch.tensor(ids, device=self._barred.device)[:, None]
-        logits, carry = self.model(column, None, carry)
-        return logits[:, -1], carry
-
-    def _choose(self, logits: Tensor, noise: Tensor, temperature: float) -> list[int]:
-        scores = logits.masked_fill(self._barred, float("-inf"))
-        if temperature > 0:
-            scores = scores / temperature + noise.to(scores.device)
-        return scores.argmax(-1).tolist()
-
-
-def printed(poem: Sequence[str]) -> str:
-    """A couplet a line, as the corpus prints poems."""
-    return "\n".join("".join(poem[i : i + 2]) for i in range(0, len(poem), 2))
+    @property
+    def text(self) -> str:
+        """A couplet a line, as the corpus prints poems."""
+        lines = self.lines
+        return "\n".join("".join(lines[i : i + 2]) for i in range(0, len(lines), 2))

@@ -7,6 +7,7 @@ import numpy as np
 import pytorch_lightning as L
 
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.text import Writer
 from tangsweep.randomness import derive
 from tangsweep.runs.folder import RunFolder, atomic_write
@@ -76,7 +77,7 @@ class Samples(L.Callback):
         first = self.letters[random.integers(len(self.letters))]
         writer = Writer(module.model, self.vocabulary)
         starts = [first] * len(self.temperatures)
-        texts = writer.write(starts, self.length - 1, self.temperatures, seed)
+        texts = writer.write(starts, self.length - 1, list(map(Decoding, self.temperatures)), seed)
         new = [Sample(step, *pair) for pair in zip(self.temperatures, texts, strict=True)]
         self.samples += new
         append(self.folder, new)
@@ -102,7 +103,9 @@ def continuations(
     for prompt in prompts:
         read = writer.accepted(prompt, "")
         text = (
-            writer.write([read], length, [temperature], seed)[0][len(read) :] if read else "(nothing known)"
+            writer.write([read], length, [Decoding(temperature)], seed)[0][len(read) :]
+            if read
+            else "(nothing known)"
         )
         lost = f", read as: {read}" if read not in ("", prompt) else ""
         ended.append(Sample("end", temperature, text, prompt + lost))

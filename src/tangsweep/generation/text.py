@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.generation.noise import gumbel
+from tangsweep.generation.decoding import Decoding, choose, log_probabilities
 from tangsweep.language_model import Carry
 from tangsweep.randomness import derive
 
@@ -24,7 +24,7 @@ class Writer:
     def __init__(self, model: Any, vocabulary: Vocabulary) -> None:
         self.model, self.vocabulary = model, vocabulary
         self._device = next(model.parameters()).device
-        self._barred = torch.tensor([token in MARKS for token in vocabulary.tokens], device=self._device)
+        self._allowed = torch.tensor([token not in MARKS for token in vocabulary.tokens], device=self._device)
 
     def accepted(self, text: str, replacement: str | None = None) -> str:
         """`text` with every unknown character replaced. Raises UserError, naming them, without one."""
@@ -44,45 +44,49 @@ class Writer:
 
     @torch.no_grad()
     def write(
-        self, starts: Sequence[str], length: int, temperatures: Sequence[float], seed: int
+        self, starts: Sequence[str], length: int, decodings: Sequence[Decoding], seed: int
     ) -> list[str]:
-        """`length` characters after each start, from the initial state; temperature 0 is greedy.
+        """`length` characters after each start, from the initial state, each text decoded in its own way.
 
         Starts are known characters, at least one each, and of one length; each text has its own random
-        numbers, from (seed, start, temperature).
+        numbers, from (seed, start, temperature). A beam is not known here.
         """
         training = self.model.training
         self.model.eval()
-        texts = self._write(starts, length, temperatures, seed)
+        texts = self._write(starts, length, decodings, seed)
         self.model.train(training)
         return texts
 
     def _write(
-        self, starts: Sequence[str], length: int, temperatures: Sequence[float], seed: int
+        self, starts: Sequence[str], length: int, decodings: Sequence[Decoding], seed: int
     ) -> list[str]:
         first = [BEGINNING] if BEGINNING in self.vocabulary else []
         ids = [self.vocabulary.encode([*first, *start]) for start in starts]  # type: ignore[arg-type]
         logits, carry = self.model(torch.tensor(ids, device=self._device))
-        generators = [
-            torch.Generator().manual_seed(derive(seed, "text", start, str(temperature)))
-            for start, temperature in zip(starts, temperatures, strict=True)
+        uniform = [
+            self._uniform(start, length, decoding, seed)
+            for start, decoding in zip(starts, decodings, strict=True)
         ]
         written = list(starts)
         for step in range(length):
-            chosen = self._choose(logits[:, -1], temperatures, generators)
+            chosen = self._choose(logits[:, -1], decodings, [draws[step] for draws in uniform])
             written = [text + self.vocabulary.tokens[i] for text, i in zip(written, chosen, strict=True)]
             if step + 1 < length:
                 logits, carry = self._read(chosen, carry)
         return written
 
+    def _uniform(self, start: str, length: int, decoding: Decoding, seed: int) -> Tensor:
+        """(length) in [0, 1): one number decides each character."""
+        generator = torch.Generator().manual_seed(derive(seed, "text", start, str(decoding.temperature)))
+        return torch.rand(length, generator=generator).to(self._device)
+
     def _read(self, ids: Sequence[int], carry: Carry) -> tuple[Tensor, Carry]:
         return self.model(torch.tensor(ids, device=self._device)[:, None], None, carry)
 
-    def _choose(
-        self, logits: Tensor, temperatures: Sequence[float], generators: Sequence[torch.Generator]
-    ) -> list[int]:
-        scores = logits.masked_fill(self._barred, float("-inf")).cpu()
-        for row, (temperature, generator) in enumerate(zip(temperatures, generators, strict=True)):
-            if temperature > 0:
-                scores[row] = scores[row] / temperature + gumbel(generator, scores.shape[1])
-        return scores.argmax(-1).tolist()
+    def _choose(self, logits: Tensor, decodings: Sequence[Decoding], uniform: Sequence[Tensor]) -> list[int]:
+        """An id a row, each in its own way."""
+        logs, allowed = log_probabilities(logits), self._allowed[None]
+        return [
+            int(choose(logs[[row]], allowed, draw[None], decoding))
+            for row, (decoding, draw) in enumerate(zip(decodings, uniform, strict=True))
+        ]

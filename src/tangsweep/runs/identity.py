@@ -19,6 +19,7 @@ VOLATILE = frozenset(
         "fail_fast",
         "logger",
         "plan",
+        "poems.quality",
         "published",
         "rerun",
         "sweep",

@@ -14,7 +14,7 @@ from tangsweep.console import console, readable, say
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.record import read_result
 from tangsweep.runs.state import of
-from tangsweep.sweep import accuracy, curves, solving
+from tangsweep.sweep import accuracy, curves, poetry, solving
 from tangsweep.sweep.grouping import groups
 
 # Column → its heading on the console and in Markdown, by the metric that ranks; comparison.csv has all.
@@ -65,8 +65,15 @@ def close(folder: Path) -> None:
     shown = {**columns, **{key: key for key in MAY_DIFFER if runs[key].nunique() > 1}}
     console.print(_console_table(runs, shown))
     say(caption)
+    written = f"{_markdown(runs, shown)}\n\n{caption}\n"
+    if runs["prosody"].notna().any():
+        measured = runs[runs["prosody"].notna()]
+        below = poetry.caption(sorted(measured["prosody"].unique()))
+        console.print(_console_table(measured, poetry.CONSOLE))
+        say(below)
+        written += f"\n{_markdown(measured, poetry.HEADINGS)}\n\n{below}\n"
     atomic_write(folder / "comparison.csv", runs.drop(columns="overrides").to_csv(index=False))
-    atomic_write(folder / "comparison.md", f"{_markdown(runs, shown)}\n\n{caption}\n")
+    atomic_write(folder / "comparison.md", written)
     named = {row["run"]: RunFolder(folder / row["folder"]) for _, row in runs.iterrows()}
     files = "comparison.csv, comparison.md"
     if ranked_by_accuracy(runs):
@@ -86,7 +93,8 @@ def table(folder: Path) -> pd.DataFrame:
     rows = [{"folder": path.name, **_row(path)} for path in paths]
     named = _named({row["folder"]: row["overrides"] for row in rows})
     rows = [{"run": named[row["folder"]], **row} for row in rows]
-    runs = pd.DataFrame(rows, columns=list(dict.fromkeys([*PERPLEXITY, *ACCURACY, *MAY_DIFFER, *ALSO])))
+    columns = dict.fromkeys([*PERPLEXITY, *ACCURACY, *MAY_DIFFER, *ALSO, *poetry.COLUMNS])
+    runs = pd.DataFrame(rows, columns=list(columns))
     by_accuracy = ranked_by_accuracy(runs)
     key = "dev_accuracy" if by_accuracy else "dev_perplexity"
     return runs.sort_values(key, ascending=not by_accuracy, na_position="last", ignore_index=True)
@@ -141,6 +149,7 @@ def _row(path: Path) -> dict[str, Any]:
         "seed": result["seed"],
         "error": result["error"],
         **result["baselines"],
+        **poetry.row(result),
     }
 
 
@@ -178,6 +187,8 @@ def _cell(value: Any, key: str) -> str:
         return "–"
     if key in FINE:
         return f"{value:.4f}"
+    if key in poetry.SHARES:
+        return f"{value:.0%}"
     return readable(value) if isinstance(value, float) else str(value)
 
 

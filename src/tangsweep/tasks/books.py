@@ -95,7 +95,9 @@ class Books:
             )
         ]
 
-    def leave(self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: Show) -> None:
+    def leave(
+        self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: Show
+    ) -> dict[str, Any]:
         """The prompts' continuations, at the end of samples.txt."""
         from tangsweep.generation.samples import continuations
 
@@ -110,3 +112,4 @@ class Books:
             values["prompt_temperature"],
             config["seed"],
         )
+        return {}

@@ -34,5 +34,7 @@ class WithoutText:
     def callbacks(self, encoded: Drawn, config: Config, folder: RunFolder, show: Show) -> list[Any]:
         return []
 
-    def leave(self, model: Any, encoded: Drawn, config: Config, folder: RunFolder, show: Show) -> None:
-        return None
+    def leave(
+        self, model: Any, encoded: Drawn, config: Config, folder: RunFolder, show: Show
+    ) -> dict[str, Any]:
+        return {}

@@ -10,6 +10,7 @@ from tangsweep.batches.split import PoemSettings
 from tangsweep.corpora.resolve import Source, resolve
 from tangsweep.corpora.tang import Corpus
 from tangsweep.errors import UserError
+from tangsweep.prosody import knowledge
 from tangsweep.runs import rules
 from tangsweep.runs.folder import RunFolder, atomic_write
 from tangsweep.runs.identity import flat
@@ -41,6 +42,7 @@ RULES: dict[str, Rule] = {
     "poems.starts": rules.TEXT,
     "poems.lines": rules.COUNT,
     "poems.forms": rules.FORMS,
+    "poems.quality": rules.FLAG,
 }
 
 
@@ -67,7 +69,13 @@ class Poems:
             source: resolve(source, None if None in counts else max(c for c in counts if c is not None))
             for source, counts in wanted.items()
         }
-        return [found[_source(c)].first(settings(c).poems_to_read) for c in configs]
+        corpora = [found[_source(c)].first(settings(c).poems_to_read) for c in configs]
+        if any(
+            c["poems"]["quality"] and corpus.name == "tang"
+            for c, corpus in zip(configs, corpora, strict=True)
+        ):
+            knowledge.best(configs[0]["corpus"]["root"])  # once, before the first run; at hand from then on
+        return corpora
 
     def encode(self, corpus: Corpus, config: Config) -> Encoded:
         return encode(corpus, settings(config))
@@ -96,14 +104,19 @@ class Poems:
     def callbacks(self, encoded: Encoded, config: Config, folder: RunFolder, show: Show) -> list[Any]:
         return []
 
-    def leave(self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: Show) -> None:
-        """poems.txt and W&B's table of the same."""
-        from tangsweep.generation import collection
-        from tangsweep.generation.poem import Poet
+    def leave(
+        self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: Show
+    ) -> dict[str, Any]:
+        """poems.txt and W&B's table of the same; for the record the poems' `quality`."""
+        from tangsweep.generation import collection, quality
+        from tangsweep.generation.poet import Poet
 
-        poems = collection.compose(Poet(model, encoded.vocabulary), config["poems"], config["seed"])
+        poet = Poet(model, encoded.vocabulary)
+        poems = collection.compose(poet, config["poems"], config["seed"])
         atomic_write(folder.poems, collection.as_text(poems))
         show(Table("poems", collection.COLUMNS, poems), None)
+        measured = config["poems"]["quality"]
+        return {"quality": quality.measure(poet, knowledge.at_hand(), encoded.train) if measured else None}
 
 
 def _source(config: Config) -> Source:

@@ -66,6 +66,11 @@ class Task(Protocol):
         """What the task does while a run trains."""
         ...
 
-    def leave(self, model: Any, encoded: Any, config: Config, folder: RunFolder, show: Show) -> None:
-        """What a run leaves of its own beside scores, made with the best epoch's weights."""
+    def leave(
+        self, model: Any, encoded: Any, config: Config, folder: RunFolder, show: Show
+    ) -> Mapping[str, Any]:
+        """What a run leaves of its own beside scores, made with the best epoch's weights.
+
+        Files, and what is returned: more keys of its record.
+        """
         ...

@@ -184,7 +184,7 @@ def _train(
     finite, unknown = result["status"] == "done", encoded.facts.get("oov", {})
     result |= closing_scores(model, data, folder, checkpoints.best_epoch, finite, unknown)
     if checkpoints.best_epoch:
-        task.leave(model, encoded, config, folder, show)
+        result |= task.leave(model, encoded, config, folder, show)
     result["published"] = published.beside(config["published"], result)
     if mirror:
         mirror.summarize(result)

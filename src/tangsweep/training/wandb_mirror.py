@@ -10,6 +10,7 @@ import wandb
 
 from tangsweep.runs import faults
 from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.runs.identity import flat
 from tangsweep.runs.record import Table
 from tangsweep.training import wandb_mode
 
@@ -82,7 +83,10 @@ class WandbMirror:
             if value is not None
         }
         ended = {key: result[key] for key in ("status", "best_epoch", "baselines")}
-        self.run.summary.update(ended | scores)
+        quality = {
+            f"quality/{key}": value for key, value in flat(result.get("quality") or {}) if value is not None
+        }
+        self.run.summary.update(ended | scores | quality)
 
     def finish(self, failed: bool) -> None:
         """Exactly once, however the run ended; what W&B cannot do costs no record."""

@@ -1,0 +1,65 @@
+"""Serves the page on this machine, and keeps it from loading anything from elsewhere."""
+
+import socket
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tangsweep.demo import drawn, page
+
+OWN = "'self' data: blob:"
+POLICY = (  # Gradio's scripts are inline in part
+    f"default-src {OWN}; script-src {OWN} 'unsafe-inline' 'unsafe-eval'; style-src {OWN} 'unsafe-inline'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'self'"
+)
+FONTS = ["system-ui", "sans-serif"]  # of the system: a named Gradio font would come from a server
+
+
+class OwnOnly:
+    """Tells the browser to load from this server alone, whatever a library's page would rather do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"referrer-policy", b"no-referrer"),
+                ]
+            await send(message)
+
+        await self.app(scope, receive, with_policy if scope["type"] == "http" else send)
+
+
+def serve(host: str, port: int | None, browser: bool) -> None:
+    """Until Ctrl-C. One poem is made at a time; further ones wait."""
+    built: Any = page.build()
+    built.queue(default_concurrency_limit=1, max_size=32)
+    _, url, _ = built.launch(
+        server_name=host,
+        server_port=_free(host) if port == 0 else port,
+        share=False,
+        inbrowser=browser,
+        enable_monitoring=False,
+        footer_links=[],
+        max_file_size="1kb",  # there is nothing to upload
+        ssr_mode=False,
+        theme=gr.themes.Default(font=FONTS, font_mono=["monospace"]),
+        css=drawn.CSS,
+        app_kwargs={"middleware": [Middleware(OwnOnly)]},
+        quiet=True,
+        prevent_thread_lock=True,
+    )
+    print(f"the page is at {url} until you press Ctrl-C", flush=True)
+    built.block_thread()
+
+
+def _free(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

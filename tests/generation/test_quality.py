@@ -1,0 +1,87 @@
+"""Figures on texts whose figures are known, and on poems from random weights."""
+
+import pytest
+import torch
+
+from tangsweep.batches.encoded import Sequences
+from tangsweep.corpora.vocabulary import BOS, EOS, Vocabulary
+from tangsweep.generation import freely, quality
+from tangsweep.generation.poet import Poet
+from tangsweep.prosody.conformity import Kept
+from tests.generation.verses import CHARACTERS, made_up, model, vocabulary
+
+WORDS = vocabulary(marks="，。")
+
+
+def sequences(*texts: str) -> Sequences:
+    import numpy as np
+
+    rows = [[BOS, *WORDS.encode(text), EOS] for text in texts]
+    return Sequences(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
+
+
+def test_right_lines() -> None:
+    texts = ["日日日日日，月月月月月。月月月月月月月。", "日日日，月月月。", "日日日日日日日，月月", ""]
+    assert freely.right_lines(texts) == Kept(2 + 0 + 1, 3 + 2 + 1)
+    assert freely.right_lines(["日日日日日"]).share is None  # no line was closed
+
+
+def test_distinct() -> None:
+    assert quality.distinct(["日月日", "日月"], 1) == 2 / 5
+    assert quality.distinct(["日月日", "日月"], 2) == 2 / 3
+
+
+def test_free_text_ends_where_the_model_ends_it() -> None:
+    made = model(WORDS)
+    with torch.no_grad():
+        made.output.weight.zero_()
+        made.output.bias.fill_(-50.0)
+        made.output.bias[EOS] = 0.0
+    assert freely.write(made, WORDS, 3, 1.0, 0) == ["", "", ""]
+    with torch.no_grad():
+        made.output.bias[EOS] = -100.0
+        made.output.bias[:EOS] = 10.0  # <pad>, <oov>, <bos>: never written
+    texts = freely.write(made, WORDS, 3, 1.0, 0)
+    assert [len(text) for text in texts] == [freely.MOST] * 3
+    assert set("".join(texts)) <= set(CHARACTERS + "，。")
+
+
+def test_figures_of_random_weights() -> None:
+    known = made_up(CHARACTERS, 3, groups=1)
+    poet = Poet(model(WORDS), WORDS)
+    found = quality.measure(poet, known, sequences(CHARACTERS + "。", "日月，山水。"))
+    assert (found["poems"], found["prosody"]) == (100, "learned")
+    constrained = found["constrained"]
+    if constrained is None:
+        assert "line" in found["unconstrained"]
+    else:
+        assert (constrained["rhyme"], constrained["tones"]) == (1.0, 1.0)
+    for figures in (found["free"], constrained or found["free"]):
+        assert all(
+            0 <= figures[key] <= 1 for key in ("rhyme", "tones", "copied_line", "distinct_1", "distinct_3")
+        )
+        assert figures["distinct_1"] <= figures["distinct_2"] <= figures["distinct_3"]
+    assert quality.measure(poet, known, sequences(CHARACTERS + "。", "日月，山水。")) == found
+
+
+def test_a_model_that_knows_one_line_copies_it() -> None:
+    """Greedy by its bias: every character is 山, as in the only training line."""
+    made = model(WORDS)
+    with torch.no_grad():
+        made.output.weight.zero_()
+        made.output.bias.fill_(-100.0)
+        made.output.bias[WORDS.encode("山")[0]] = 0.0
+    known = made_up(CHARACTERS, 3)
+    found = quality.measure(Poet(made, WORDS), known, sequences("山山山山山，", "日"))
+    assert found["free"]["longest_copy"] == 5
+    assert found["free"]["copied_line"] == 0.5  # lines of five are copies, lines of seven are not
+    assert found["free"]["distinct_1"] == pytest.approx(1 / (25 * (20 + 28 + 40 + 56)))
+    assert found["free"]["rhyme"] == 0.0  # the same character is no rhyme
+
+
+def test_where_the_vocabulary_cannot_rhyme_the_record_says_so() -> None:
+    words = Vocabulary(WORDS.tokens[:6])
+    known = made_up(CHARACTERS, 0, groups=8)
+    found = quality.measure(Poet(model(words), words), known, sequences("日日"))
+    assert found["constrained"] is None
+    assert "line" in found["unconstrained"]

@@ -1,0 +1,183 @@
+"""The page in a real browser: a poem is made, a mistake is told, and nothing leaves the machine."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tangsweep import places
+from tangsweep.demo import models
+from tests.conftest import Ran
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+HEADLESS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1300,1100",
+)  # fmt: skip
+RUN = ("corpus=sample", "data.poems=60", "model.hidden_size=8", "trainer.max_epochs=1", "logger=csv",
+       "poems.starts='山'")  # fmt: skip
+# Runs in the server before anything else: whoever it connects to is written down.
+WATCH = """
+import os, socket
+connect = socket.socket.connect
+def watched(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+        with open(os.environ["CONNECTED"], "a") as file:
+            file.write(repr(address) + chr(10))
+    return connect(self, address)
+socket.socket.connect = watched
+"""
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here")]
+
+
+class Page:
+    """The page in the browser, by the ids of its parts."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 120) -> Any:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.browser, seconds, poll_frequency=0.1).until(lambda _: condition())
+
+    def find(self, selector: str) -> list[Any]:
+        return self.browser.find_elements("css selector", selector)
+
+    def choose(self, group: str, label: str) -> None:
+        [option] = [e for e in self.find(f"#{group} label") if label in e.text]
+        option.click()
+
+    def write(self, text: str) -> None:
+        [field] = self.find("#text textarea, #text input")
+        field.clear()
+        field.send_keys(text)
+
+    def compose(self, until: Callable[[], Any]) -> None:
+        """Press the button and wait for the answer."""
+        self.find("#compose")[0].click()
+        self.wait(until)
+
+    @property
+    def lines(self) -> list[str]:
+        script = """return [...document.querySelectorAll('#poem .line')].map(
+            line => [...line.querySelectorAll('.c')].map(c => c.firstChild.textContent).join(''))"""
+        return self.browser.execute_script(script)
+
+    @property
+    def plain(self) -> str:
+        """The plain text without its punctuation."""
+        return re.sub("[，。\n]", "", self.find("#plain textarea")[0].get_property("value"))
+
+    def requested(self) -> set[str]:
+        """Every address that the browser asked for."""
+        events = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
+        return {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for argument in HEADLESS:
+        options.add_argument(argument)
+    options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def served(home: Path, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Starts the page on a free port: its address. Whoever the server connects to ends the test."""
+    (tmp_path / "watch").mkdir()
+    (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH)
+    connected = tmp_path / "connected"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "watch"), "CONNECTED": str(connected)}
+    started = []
+
+    def start() -> str:
+        command = [sys.executable, "-m", "tangsweep.demo", "--port", "0", "--quiet"]
+        process = subprocess.Popen(
+            command, env=environment, cwd=places.REPOSITORY / "src", stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert found is not None
+        return found[0]
+
+    yield start
+    for process in started:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert not connected.exists(), connected.read_text()
+
+
+def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser: Any, home: Path) -> None:
+    train(base=RUN)
+    address = served()
+    page = Page(browser)
+    browser.get(address)
+    page.wait(lambda: page.find("#compose"))
+    page.wait(lambda: "even lines that rhyme" in page.find("#figures")[0].text)
+
+    page.compose(lambda: len(page.lines) == 4)  # as the page stands: 七絕, from 山, with rhymes and tones
+    assert [len(line) for line in page.lines] == [7] * 4
+    assert page.lines[0][0] == "山"
+    assert "韻" in page.find("#poem figcaption")[0].text
+    page.wait(lambda: page.plain == "".join(page.lines))
+    tip = page.find("#poem .c:nth-child(3) .tip")[0]
+    assert not tip.is_displayed()
+    from selenium.webdriver import ActionChains
+
+    ActionChains(browser).move_to_element(page.find("#poem .c:nth-child(3)")[0]).perform()
+    page.wait(tip.is_displayed)
+    assert len(re.findall(r"%", tip.text)) >= 4
+    page.wait(lambda: page.find("#download")[0].is_enabled())
+
+    page.choose("form", "wujue")
+    page.choose("begins", "acrostic")
+    page.write("山风水月")
+    page.find("#rhyme input")[0].click()
+    page.find("#down input")[0].click()
+    page.compose(lambda: [line[0] for line in page.lines] == ["山", "風", "水", "月"])
+    assert [len(line) for line in page.lines] == [5] * 4
+    assert page.find("#poem .down")
+
+    for text, complaint in (
+        ("山水", "fewer characters"),
+        ("山水风月", "is oblique (仄), but"),
+        ("<img src=x onerror=alert(1)>", "more characters"),
+    ):
+        page.write(text)
+        page.compose(lambda complaint=complaint: complaint in page.find("#message")[0].text)
+        page.wait(lambda: not page.find("#poem .c"))
+    assert "<img src=x" in page.find("#message .mistake")[0].text  # shown, not run
+    assert not page.find("#message img")
+
+    outside = {u for u in page.requested() if not u.startswith((address, "data:", "blob:"))}
+    assert not outside
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_without_a_model_it_offers_to_train_one(served: Callable[[], str], browser: Any) -> None:
+    """The default run on the bundled sample, since nothing here has a network or a corpus."""
+    page = Page(browser)
+    browser.get(served())
+    page.wait(lambda: page.find("#train"))
+    assert not page.find("#compose") or not page.find("#compose")[0].is_displayed()
+    page.find("#train")[0].click()
+    page.wait(lambda: page.find("#compose") and page.find("#compose")[0].is_displayed(), 300)
+    page.compose(lambda: [len(line) for line in page.lines] == [7] * 4)
+    assert list(models.offered())
