@@ -394,6 +394,7 @@ class TestWandb:
         assert json.loads(offline.summary["best/dev/perplexity"]) == pytest.approx(
             result["dev"]["perplexity"]
         )
+        assert json.loads(offline.summary["quality/free/tones"]) == result["quality"]["free"]["tones"]
 
     def test_project_and_mode_reach_wandb(self, train: Train) -> None:
         named = train("logger.project=mine", base=self.BASE)

@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ URL = (
 )
 TONES = "平仄○？"  # level, oblique, either, unknown
 UNANNOTATED = re.compile(r"[\[\]{}（）《》「」/=]")  # editors' marks that came after the annotation
+AT_ONCE = 8  # downloads
 PUNCTUATION = frozenset("，。！；：、")
 
 
@@ -47,9 +49,18 @@ def files(root: str | None, found: Found) -> Iterator[tuple[Path, Path]]:
     server refuses.
     """
     named = root or os.environ.get("TANGSWEEP_DATA")
-    for count, name in enumerate(tang.FILE_NAMES):
-        yield _find(named, tang.FOLDER, tang.URL, name), _find(named, FOLDER, URL, name)
-        found(count + 1, len(tang.FILE_NAMES))
+
+    def pair(name: str) -> tuple[Path, Path]:
+        return _find(named, tang.FOLDER, tang.URL, name), _find(named, FOLDER, URL, name)
+
+    yield pair(tang.FILE_NAMES[0])  # alone: without a network one attempt is enough
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        for count, paths in enumerate(pool.map(pair, tang.FILE_NAMES[1:]), 2):
+            found(count, len(tang.FILE_NAMES))
+            yield paths
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _find(named: str | None, folder: str, url: str, name: str) -> Path:

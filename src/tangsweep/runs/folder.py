@@ -73,7 +73,7 @@ class RunFolder:
     def set_aside(self) -> Path:
         """Move everything but the lock into a folder beside this one, which is returned."""
         beside = self.path.with_name(
-            f"{self.path.name}{REPLACED}{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+            f"{self.path.name}{REPLACED}{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns()}"
         )
         beside.mkdir()
         for path in sorted(self.path.iterdir()):

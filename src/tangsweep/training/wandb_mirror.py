@@ -84,7 +84,7 @@ class WandbMirror:
         }
         ended = {key: result[key] for key in ("status", "best_epoch", "baselines")}
         quality = {
-            f"quality/{key}": value for key, value in flat(result.get("quality") or {}) if value is not None
+            f"quality/{key.replace('.', '/')}": value for key, value in flat(result.get("quality") or {})
         }
         self.run.summary.update(ended | scores | quality)
 
