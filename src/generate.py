@@ -56,6 +56,7 @@ def _add_decoding(group: Any) -> None:
     group.add_argument("--top-p", type=float, help="only from the likeliest that reach this probability")
     group.add_argument("--beam", type=int, help="no sampling: the likeliest text that so wide a beam finds")
     group.add_argument("--samples", type=int, default=1, help="poems a start, the model's favourites first")
+    group.add_argument("--keep", type=int, help="print only so many of the samples, the first ones")
     group.add_argument("--seed", type=int, default=0, help="equal seeds give equal texts (0)")
 
 

@@ -68,6 +68,9 @@ def test_forms_and_acrostics(train: Callable[..., Ran], generate: Generate) -> N
         assert [len(line) for line in text.split()] == [2 * (chars + 1)] * (lines // 2)
     text = generate(run, "--acrostic", "山水风花月日", "--chars", "5").replace("\n", "")
     assert text[::6] == "山水風花月日"
+    kept = generate(run, "--acrostic", "山水", "--samples", "9", "--keep", "2")
+    assert generate(run, "--acrostic", "山水", "--samples", "9").startswith(kept.rstrip())
+    assert kept.count("perplexity ") == 2
     both = generate(
         run, "--acrostic", "山水", "--rhyme", "--tones", "pingqi", "--chars", "5", "--samples", "2"
     )

@@ -1,6 +1,7 @@
 """Every constraint holds in every poem, and an error is raised exactly where no poem could keep it."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,6 +52,33 @@ def test_poems_keep_what_was_wished_for_or_nothing_could(
         assert keeps(poem, wish, known)
         whole = "".join(poem.bare_lines)
         assert all(whole[position] == character for position, character in forced.items())
+
+
+@pytest.mark.parametrize("decoding", [Decoding(0.8), Decoding(beam=6)])
+def test_alternatives_are_what_this_poem_could_have_had(decoding: Decoding) -> None:
+    """Played again character by character: in a beam each row has its own past."""
+    known = made_up(CHARACTERS, 7, groups=2)
+    words = vocabulary()
+    wish = Wish(NAMED["wujue"], "any", "")
+    for seed in range(3):
+        poet = Poet(model(words, seed), words, known, shown=len(words))
+        [poems] = poet.compose(wish, [Beginning("", {})], decoding, seed, samples=6)
+        for poem in poems:
+            row = Constraints(words, wish, known).begin([{}])
+            for position, character in enumerate(poem.characters):
+                could = {words.tokens[id] for id in row.allowed(position)[0].nonzero()[:, 0].tolist()}
+                assert {text for text, _ in character.alternatives} == could - {character.text}
+                row.chosen(position, torch.tensor(words.encode(character.text)))
+
+
+def test_what_is_possible_for_one_poem_is_not_taken_for_another() -> None:
+    """Two characters at one place, one of which the patterns forbid there."""
+    known = Learned({**dict.fromkeys(CHARACTERS, "○"), "山": "平", "月": "仄"}, {})
+    words = vocabulary()
+    constraints = Constraints(words, Wish(NAMED["wujue"], "zeqi"), known)
+    constraints.check({1: words.encode("月")[0]})
+    with pytest.raises(UserError, match="山 is level"):
+        constraints.check({1: words.encode("山")[0]})
 
 
 def test_the_same_rhyme_is_never_used_twice_even_by_a_pattern_that_calls_it_free() -> None:

@@ -92,6 +92,13 @@ def test_odds_are_the_models(temperature: float, top_k: int | None, top_p: float
     torch.testing.assert_close(shares.double(), probabilities, atol=2e-4, rtol=0)
 
 
+def test_the_fewest_that_reach_top_p_are_kept() -> None:
+    """Four equal halves of halves: two of them are one half, and no third is needed."""
+    logits, allowed = torch.zeros(1, 4), torch.tensor([True] * 4)
+    for draw in (0.0, 0.49, 0.51, 0.99):
+        assert choose(logits, allowed, torch.tensor([draw]), Decoding(1.0, None, 0.5)).item() in (0, 1)
+
+
 def test_log_probabilities_are_never_nan() -> None:
     logits = torch.tensor([[0.0, math.nan, 1.0], [math.inf, 0.0, 0.0], [-math.inf] * 3, [math.nan] * 3])
     logs = log_probabilities(logits)

@@ -1,21 +1,22 @@
 """Figures on texts whose figures are known, and on poems from random weights."""
 
+import numpy as np
 import pytest
 import torch
 
 from tangsweep.batches.encoded import Sequences
 from tangsweep.corpora.vocabulary import BOS, EOS, Vocabulary
 from tangsweep.generation import freely, quality
+from tangsweep.generation.poem import Character, Poem
 from tangsweep.generation.poet import Poet
 from tangsweep.prosody.conformity import Kept
+from tangsweep.prosody.form import Form
 from tests.generation.verses import CHARACTERS, made_up, model, vocabulary
 
 WORDS = vocabulary(marks="，。")
 
 
 def sequences(*texts: str) -> Sequences:
-    import numpy as np
-
     rows = [[BOS, *WORDS.encode(text), EOS] for text in texts]
     return Sequences(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
 
@@ -85,3 +86,13 @@ def test_where_the_vocabulary_cannot_rhyme_the_record_says_so() -> None:
     found = quality.measure(Poet(model(words), words), known, sequences("日日"))
     assert found["constrained"] is None
     assert "line" in found["unconstrained"]
+
+
+def test_a_copy_over_the_end_of_a_line_is_no_copied_line() -> None:
+    form = Form(5, 2)
+    poem = Poem("", form, tuple(map(Character, "日月山水風花海湖夜紅", [1.0] * 10)), 1.0, 11)
+    known = made_up(CHARACTERS, 3)
+    across = quality._figures([poem], known, WORDS, [np.array(WORDS.encode("水風花海湖"))])
+    assert (across["longest_copy"], across["copied_line"]) == (5, 0.0)
+    within = quality._figures([poem], known, WORDS, [np.array(WORDS.encode("花海湖夜紅"))])
+    assert (within["longest_copy"], within["copied_line"]) == (5, 1.0)

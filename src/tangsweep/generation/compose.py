@@ -56,6 +56,7 @@ def poems(
     groups = poet.compose(
         wish, begun, decoding(request), request.seed, request.samples, lambda done: tell(done, len(begun))
     )
+    groups = [group[: request.keep] for group in groups]
     return Composed(form, groups, reader.skipped, known.source if known else None)
 
 

@@ -13,8 +13,9 @@ MOST = {  # what makes sense at most
     "top_k": 1_000_000,
     "beam": 64,
     "samples": 1_000,
+    "keep": 1_000,
 }
-OF_POEMS = ("form", "chars", "lines", "acrostic", "prompt", "rhyme", "tones", "beam")
+OF_POEMS = ("form", "chars", "lines", "acrostic", "prompt", "rhyme", "tones", "beam", "keep")
 SAMPLED = ("temperature", "top_k", "top_p")
 
 
@@ -34,6 +35,7 @@ class Request(NamedTuple):
     top_p: float | None = None
     beam: int | None = None
     samples: int = 1
+    keep: int | None = None  # of the samples: so many of the model's favourites
     seed: int = 0
     rhyme: str | None = None  # "" for any, or a character in whose group
     tones: str | None = None  # any, pingqi or zeqi
