@@ -71,6 +71,16 @@ def test_alternatives_are_what_this_poem_could_have_had(decoding: Decoding) -> N
                 row.chosen(position, torch.tensor(words.encode(character.text)))
 
 
+def test_a_rhyme_that_comes_later_is_spoken_for() -> None:
+    known = Learned({}, {"日": "一", "月": "一"})
+    words = vocabulary("日月山")
+    last = {3: words.encode("月")[0]}
+    for seed in range(10):
+        poet = Poet(model(words, seed), words, known)
+        [[poem]] = poet.compose(Wish(Form(1, 4), None, ""), [Beginning("", last)], Decoding(1.0), seed)
+        assert [line[0] for line in poem.lines][1::2] == ["日", "月"]
+
+
 def test_what_is_possible_for_one_poem_is_not_taken_for_another() -> None:
     """Two characters at one place, one of which the patterns forbid there."""
     known = Learned({**dict.fromkeys(CHARACTERS, "○"), "山": "平", "月": "仄"}, {})

@@ -96,3 +96,8 @@ def test_a_copy_over_the_end_of_a_line_is_no_copied_line() -> None:
     assert (across["longest_copy"], across["copied_line"]) == (5, 0.0)
     within = quality._figures([poem], known, WORDS, [np.array(WORDS.encode("花海湖夜紅"))])
     assert (within["longest_copy"], within["copied_line"]) == (5, 1.0)
+
+
+def test_training_text_is_compared_without_marks_and_punctuation() -> None:
+    found = quality._characters(sequences("日月，山水。", "風。"), WORDS)
+    assert [ids.tolist() for ids in found] == [WORDS.encode("日月山水"), WORDS.encode("風")]
