@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 from tangsweep import places
-from tangsweep.command_line import new_file, reported
+from tangsweep.command_line import new_file, reported, write_new
+from tangsweep.corpora.script import to_simplified
 from tangsweep.errors import UserError
 from tangsweep.generation.request import Request
 from tangsweep.prosody.form import CHINESE, NAMED
@@ -69,9 +70,7 @@ def main() -> None:
     if out is None:
         print(written, end="")
     else:
-        from tangsweep.runs.folder import atomic_write
-
-        atomic_write(out, written)
+        write_new(out, written)
         print(options.out)
 
 
@@ -82,14 +81,18 @@ def _written(options: argparse.Namespace, request: Request) -> str:
     task = trained.config["corpus"]["task"]
     if task not in ("poems", "book"):
         raise UserError(f"{options.checkpoint} was trained on {task}, which is no text: name another run")
-    asked = {"checkpoint": options.checkpoint, **request._asdict()}
+    from tangsweep.generation import compose, printing
+
+    asked = {"checkpoint": options.checkpoint, **request._asdict(), **compose.decoding(request)._asdict()}
     if task == "poems" and request.length is None:
+        if options.replace_unknown is not None:
+            raise UserError("--replace-unknown is for running text: for a poem take --skip-unknown")
         return _poems(trained, options, request, asked)
     if task == "book" and request.for_poems:
         raise UserError(f"{request.for_poems} is for poems, this is a model of a book: take --length")
-    from tangsweep.generation import compose, printing
-
     texts = compose.running_text(trained, request, task == "poems", options.replace_unknown)
+    if options.script == "simplified":
+        texts = [(to_simplified(start), to_simplified(text)) for start, text in texts]
     return printing.running(texts, options.format, asked)
 
 
@@ -112,10 +115,10 @@ def _poems(trained: Any, options: argparse.Namespace, request: Request, asked: d
 
 
 def _notes(composed: Any) -> list[str]:
-    from tangsweep.generation.printing import MODERN
+    from tangsweep.generation.printing import modern
 
     skipped = f"{'、'.join(composed.skipped)} is unknown to this model and was skipped"
-    return [*([skipped] if composed.skipped else []), *([MODERN] if composed.prosody == "modern" else [])]
+    return [note for note in (skipped if composed.skipped else "", modern(composed)) if note]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tangsweep import places
 from tangsweep.demo import models
@@ -35,7 +37,8 @@ def watched(self, address):
     return connect(self, address)
 socket.socket.connect = watched
 """
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here")]
+pytestmark = pytest.mark.slow
+needs_chromium = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here")
 
 
 class Page:
@@ -124,13 +127,14 @@ def served(home: Path, tmp_path: Path) -> Iterator[Callable[[], str]]:
     assert not connected.exists(), connected.read_text()
 
 
+@needs_chromium
 def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser: Any, home: Path) -> None:
     train(base=RUN)
     address = served()
     page = Page(browser)
     browser.get(address)
     page.wait(lambda: page.find("#compose"))
-    page.wait(lambda: "even lines that rhyme" in page.find("#figures")[0].text)
+    page.wait(lambda: "neighbouring even lines that rhyme" in page.find("#figures")[0].text)
 
     page.compose(lambda: len(page.lines) == 4)  # as the page stands: 七絕, from 山, with rhymes and tones
     assert [len(line) for line in page.lines] == [7] * 4
@@ -146,6 +150,8 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
     assert len(re.findall(r"%", tip.text)) >= 4
     page.wait(lambda: page.find("#download")[0].is_enabled())
 
+    browser.refresh()
+    page.wait(lambda: page.find("#compose") and page.find("#compose")[0].is_displayed())
     page.choose("form", "wujue")
     page.choose("begins", "acrostic")
     page.write("山风水月")
@@ -171,6 +177,7 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+@needs_chromium
 def test_without_a_model_it_offers_to_train_one(served: Callable[[], str], browser: Any) -> None:
     """The default run on the bundled sample, since nothing here has a network or a corpus."""
     page = Page(browser)
@@ -181,3 +188,30 @@ def test_without_a_model_it_offers_to_train_one(served: Callable[[], str], brows
     page.wait(lambda: page.find("#compose") and page.find("#compose")[0].is_displayed(), 300)
     page.compose(lambda: [len(line) for line in page.lines] == [7] * 4)
     assert list(models.offered())
+
+
+def test_it_answers_this_machine_alone_under_its_own_name(served: Callable[[], str]) -> None:
+    address = served()
+    port = int(address.rpartition(":")[2])
+    answer = requests.get(address, timeout=30)
+    assert answer.status_code == 200
+    assert "connect-src 'self'" in answer.headers["content-security-policy"]
+    for path in ("/", "/config", "/gradio_api/info"):
+        elsewhere = requests.get(address + path, headers={"Host": "evil.example"}, timeout=30)
+        assert elsewhere.status_code == 400
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing: it only asks which address would be used
+        own = probe.getsockname()[0]
+    if not own.startswith("127."):
+        with socket.socket() as other, pytest.raises(ConnectionRefusedError):
+            other.connect((own, port))
+
+
+@pytest.mark.parametrize("port", ["-1", "70000"])
+def test_a_port_that_makes_no_sense(home: Path, port: str) -> None:
+    command = [sys.executable, "-m", "tangsweep.demo", "--port", port, "--quiet"]
+    done = subprocess.run(command, cwd=places.REPOSITORY / "src", capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error: --port {port} makes no sense: it must be from 0 to 65535\n",
+    )

@@ -63,6 +63,17 @@ def new_file(name: str) -> Path:
     return path
 
 
+def write_new(path: Path, text: str) -> None:
+    """Raises UserError where the file has come into being meanwhile, or cannot be written."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UserError(f"{path} exists by now: name another file; equal seeds give equal texts") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from None
+
+
 def again(arguments: Sequence[str]) -> str:
     """The command that continues, as a shell takes it: what was to be trained anew has been set aside."""
     return shlex.join(["python", *(a for a in arguments if a not in ("rerun=all", "rerun=diverged"))])

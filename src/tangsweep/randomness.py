@@ -1,9 +1,10 @@
 """Every random choice is a function of (seed, purpose, counters), never the state of a generator.
 
 Changing the optimizer therefore changes nothing else, and a continued run equals an undisturbed one.
-Purposes in use: `init` (by parameter name), `split`, `order` (by epoch), `dropout` (by step),
-`windows`, `palindromes`, `frequency` (by step), `poem` (by form and start), `text` (by start), `sample`
-(by step); with seed 0, whatever the run's, `palindromes held out` (by length) and `frequency held out`.
+Purposes in use: `init` (by parameter name), `split`, `order` (by epoch), `dropout` (by step), `windows`,
+`palindromes`, `frequency` (by step), `poem` (by form, start and number), `freely`, `text` (by start),
+`sample` (by step); with seed 0, whatever the run's, `palindromes held out` (by length) and
+`frequency held out`.
 """
 
 import hashlib

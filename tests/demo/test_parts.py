@@ -27,6 +27,12 @@ def test_what_the_parts_say_becomes_a_request() -> None:
         PAGE._replace(begins="acrostic", text="").request.check()
     assert len(PAGE._replace(text="山" * 10_000).request.start or "") == LONGEST + 1
     assert PAGE._replace(samples=10_000).request.samples == 8
+    for odd in ({"samples": None}, {"seed": 1.5}, {"top_p": "x"}, {"temperature": float("nan")}):
+        with pytest.raises(UserError, match="must be a"):
+            _ = PAGE._replace(**odd).request  # type: ignore[arg-type]
+    assert PAGE._replace(text=None).request.start is None  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="does not exist"):
+        PAGE._replace(form="<b>").request.check()
     for wrong in ({"lines": 10_000}, {"chars": -1}):
         with pytest.raises(UserError, match="makes no sense"):
             PAGE._replace(form=OTHER, **wrong).request.check()  # type: ignore[arg-type]
@@ -50,7 +56,7 @@ def test_poems_are_drawn_escaped_with_their_odds() -> None:
 def test_figures_of_a_run() -> None:
     html = drawn.figures(QUALITY)
     assert "<td>62%</td>" in html
-    assert "<th>even lines that rhyme</th><td>7%</td><td>–</td>" in html
+    assert "<th>neighbouring even lines that rhyme</th><td>7%</td><td>–</td>" in html
     assert "modern" not in html
     assert "modern Mandarin" in drawn.figures({**QUALITY, "prosody": "modern"})
     assert "were not measured" in drawn.figures(None)

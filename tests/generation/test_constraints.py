@@ -24,7 +24,8 @@ def wishes(draw: st.DrawFn) -> tuple[Wish, Learned, str]:
     known = made_up(characters, draw(st.integers(0, 10_000)), draw(st.integers(1, 4)))
     tones = draw(st.sampled_from([None, "any", "pingqi", "zeqi"]))
     form = draw(st.sampled_from(FORMS if tones else [*FORMS, Form(1, 4), Form(3, 5)]))
-    rhyme = draw(st.sampled_from([None, "", *known.rhymes]))
+    any_rhyme = [""] if form.lines > 3 or (tones and form.lines > 1) else []  # else there is nothing to rhyme
+    rhyme = draw(st.sampled_from([None, *any_rhyme, *known.rhymes]))
     return Wish(form, tones, rhyme), known, characters
 
 
@@ -117,7 +118,7 @@ def test_reasons_name_the_place_and_the_remedy() -> None:
     pingqi = Wish(NAMED["wujue"], "pingqi")
     assert reason(pingqi, level, {6: "山"}) == (
         "五絕, line 2, character 2: 山 is level (平), but 平起首句不入韻 wants one that is oblique (仄) there; "
-        "the other tone patterns break sooner: choose other characters, or ask for no tones"
+        "no tone pattern gets further: choose other characters, or ask for no tones"
     )
     unknown = Learned({c: t for c, t in EVERY.tones.items() if c != "山"}, {})
     assert "山 is of unknown tone" in reason(pingqi, unknown, {6: "山"})
@@ -148,6 +149,26 @@ def test_reasons_of_rhymes() -> None:
     )
     with pytest.raises(UserError, match="no rhyme is known for 龘"):
         Constraints(vocabulary(), Wish(form, None, "龘"), EVERY)
+
+
+@pytest.mark.parametrize(
+    ("form", "rhyme"), [(Form(5, 1), ""), (Form(5, 1), "日"), (Form(5, 2), ""), (Form(5, 3), "")]
+)
+def test_where_no_two_lines_rhyme_none_can_be_asked_to(form: Form, rhyme: str) -> None:
+    assert "no two rhyme: ask for more lines" in reason(Wish(form, None, rhyme), EVERY, {})
+
+
+def test_an_earlier_break_of_a_rhyme_is_told_before_a_later_one_of_a_tone() -> None:
+    known = Learned({**EVERY.tones, "山": "平"}, {**EVERY.rhymes, "水": "二"})
+    forced = {9: "水", 16: "山"}
+    told = reason(Wish(NAMED["wujue"], "pingqi", "日"), known, forced)
+    assert "line 2, character 5: 水 does not rhyme with 日" in told
+
+
+def test_tones_and_rhymes_need_a_table() -> None:
+    for wish in (Wish(NAMED["wujue"], "any"), Wish(NAMED["wujue"], None, "")):
+        with pytest.raises(ValueError, match="which characters have which"):
+            Constraints(vocabulary(), wish, None)
 
 
 def test_a_vocabulary_without_characters() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tangsweep.batches.encoded import Sequences
-from tangsweep.corpora.vocabulary import BOS, EOS, Vocabulary
+from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
 from tangsweep.generation import freely, quality
 from tangsweep.generation.poem import Character, Poem
 from tangsweep.generation.poet import Poet
@@ -54,7 +54,7 @@ def test_figures_of_random_weights() -> None:
     assert (found["poems"], found["prosody"]) == (100, "learned")
     constrained = found["constrained"]
     if constrained is None:
-        assert "line" in found["unconstrained"]
+        assert "line" in found["not_constrained"]
     else:
         assert (constrained["rhyme"], constrained["tones"]) == (1.0, 1.0)
     for figures in (found["free"], constrained or found["free"]):
@@ -85,19 +85,45 @@ def test_where_the_vocabulary_cannot_rhyme_the_record_says_so() -> None:
     known = made_up(CHARACTERS, 0, groups=8)
     found = quality.measure(Poet(model(words), words), known, sequences("日日"))
     assert found["constrained"] is None
-    assert "line" in found["unconstrained"]
+    assert "line" in found["not_constrained"]
 
 
-def test_a_copy_over_the_end_of_a_line_is_no_copied_line() -> None:
-    form = Form(5, 2)
-    poem = Poem("", form, tuple(map(Character, "日月山水風花海湖夜紅", [1.0] * 10)), 1.0, 11)
-    known = made_up(CHARACTERS, 3)
-    across = quality._figures([poem], known, WORDS, [np.array(WORDS.encode("水風花海湖"))])
-    assert (across["longest_copy"], across["copied_line"]) == (5, 0.0)
-    within = quality._figures([poem], known, WORDS, [np.array(WORDS.encode("花海湖夜紅"))])
-    assert (within["longest_copy"], within["copied_line"]) == (5, 1.0)
+def composed(characters: str) -> Poem:
+    form = Form(5, len(characters) // 5)
+    return Poem("", form, tuple(Character(c, 1.0) for c in characters), 1.0, 11)
+
+
+def test_only_a_whole_line_of_the_training_text_is_a_copied_line() -> None:
+    known, poem = made_up(CHARACTERS, 3), composed("日月山水風花海湖夜紅")
+
+    def figures(*texts: str) -> tuple[int, float]:
+        learned = quality.TrainingText.of(sequences(*texts), WORDS)
+        found = quality.figures([poem], known, WORDS, learned)
+        return found["longest_copy"], found["copied_line"]
+
+    assert figures("春日。", "花海湖夜紅，") == (5, 1.0)
+    assert figures("水風花海湖。") == (5, 0.0)  # over the end of a line of ours
+    assert figures("日花海，湖夜紅月。") == (5, 0.0)  # over the end of a line of theirs
+    assert figures("日花海湖夜紅月。") == (5, 0.0)  # part of a longer line
+    assert figures("花海龘湖夜紅。")[0] == 3  # an unknown character is no neighbour less
+
+
+def test_the_shuffled_figures_are_of_the_same_characters() -> None:
+    known, poem = made_up(CHARACTERS, 3), composed("日月山水風" * 4)
+    found = quality.figures([poem], known, WORDS, quality.TrainingText.of(sequences("日"), WORDS))
+    assert 0 < found["tones_shuffled"] <= 1
+    assert quality._shuffled(["日月", "山水"]) != ["日月", "山水"]
+    assert sorted("".join(quality._shuffled(["日月", "山水"]))) == sorted("日月山水")
+
+
+def test_a_model_that_can_write_no_line_has_no_figures_and_no_error() -> None:
+    words = Vocabulary([*MARKS, "，", "。", "（"])
+    found = quality.measure(Poet(model(words), words), made_up("", 0), sequences("日"))
+    assert found["free"] is None
+    assert "the vocabulary has no character" in found["not_free"]
 
 
 def test_training_text_is_compared_without_marks_and_punctuation() -> None:
-    found = quality._characters(sequences("日月，山水。", "風。"), WORDS)
-    assert [ids.tolist() for ids in found] == [WORDS.encode("日月山水"), WORDS.encode("風")]
+    found = quality.TrainingText.of(sequences("日月，山水。", "風。"), WORDS)
+    assert [ids.tolist() for ids in found.texts] == [WORDS.encode("日月山水"), WORDS.encode("風")]
+    assert {"日月", "山水", "風"} <= found.lines

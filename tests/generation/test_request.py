@@ -38,10 +38,16 @@ def test_the_form_that_is_meant(request_: Request, form: Form) -> None:
         (Request(length=9, rhyme=""), "--length is for running text, --rhyme is for poems"),
         (Request(length=9, samples=2), "--length is for running text, --samples is for poems"),
         (Request(form="wujue", lines=4), "--form has its own characters and lines"),
+        (Request(form="sonnet"), "--form 'sonnet' does not exist; there are: wujue"),
+        (Request(tones="flat"), "--tones 'flat' does not exist; there are: any"),
+        (Request(acrostic="山" * 101), "the acrostic is too long"),
+        (Request(start="山\x07"), r"--start holds '\\x07', which is no character"),
+        (Request(prompt="\udcff"), r"--prompt holds '\\udcff', which is no character"),
+        (Request(length=9, skip_unknown=True), "--length is for running text, --skip-unknown is for poems"),
         (Request(beam=3, temperature=0.5), "--beam does not sample: leave out it or --temperature"),
         (Request(beam=3, top_p=0.5), "--beam does not sample: leave out it or --top-p"),
         (Request(beam=3, samples=4), "--samples 4 is more than --beam 3 finds"),
-        (Request(temperature=0, samples=2), "--samples are all the same at temperature 0"),
+        (Request(temperature=0, samples=2), "samples are all the same at temperature 0"),
     ],
 )
 def test_what_makes_no_sense(request_: Request, complaint: str) -> None:

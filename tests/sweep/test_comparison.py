@@ -116,7 +116,7 @@ QUALITY = {
     "free": {"rhyme": 0.07, "tones": 0.6, "distinct_1": 0.25, "distinct_2": 0.9, "distinct_3": 1.0,
              "longest_copy": 6, "copied_line": 0.03},
     "constrained": None,
-    "unconstrained": "too few",
+    "not_constrained": "too few",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from tangsweep.command_line import reported
 from tangsweep.errors import UserError
 
+HIGHEST = 65_535  # port
 HOST = "127.0.0.1"  # this machine, nobody else's
 # Read by Gradio and what it brings when they are imported: nothing is told, nothing asked.
 SILENT = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
@@ -21,6 +22,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, help="7860, or the next that is free; 0: any")
     parser.add_argument("--quiet", action="store_true", help="open no browser")
     options = parser.parse_args()
+    if options.port is not None and not 0 <= options.port <= HIGHEST:
+        raise UserError(f"--port {options.port} makes no sense: it must be from 0 to {HIGHEST}")
     if find_spec("gradio") is None:
         raise UserError("the page needs Gradio: pip install -c constraints.txt -e '.[demo]', or make demo")
     os.environ |= {

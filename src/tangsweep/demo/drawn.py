@@ -72,8 +72,9 @@ def note(words: str) -> str:
 
 # A line of the table: a key of `free` and `constrained` in the record, and what it counts.
 FIGURES = {
-    "rhyme": "even lines that rhyme",
-    "tones": "positions with the right tone",
+    "rhyme": "neighbouring even lines that rhyme",
+    "tones": "bound positions with the tone of the best pattern",
+    "tones_shuffled": "the same, characters in random order",
     "distinct_2": "distinct pairs of characters",
     "copied_line": "poems with a line copied from training",
 }
@@ -86,11 +87,11 @@ def figures(quality: Mapping[str, Any] | None) -> str:
     rows = [
         f"<tr><th>lines of the right length, nothing asked</th><td>{_share(quality['right_lines'])}</td></tr>"
     ]
-    free, constrained = quality["free"], quality["constrained"] or {}
+    free, constrained = quality["free"] or {}, quality["constrained"] or {}
     rows.append("<tr><th></th><td>form asked</td><td>rhymes and tones too</td></tr>")
     for key, words in FIGURES.items():
         rows.append(
-            f"<tr><th>{words}</th><td>{_share(free[key])}</td><td>{_share(constrained.get(key))}</td></tr>"
+            f"<tr><th>{words}</th><td>{_share(free.get(key))}</td><td>{_share(constrained.get(key))}</td></tr>"
         )
     note = f"<p>{MODERN}</p>" if quality["prosody"] == "modern" else ""
     caption = "<caption>Of a hundred poems of this run</caption>"

@@ -1,7 +1,6 @@
 """Trains the small default, for a page that has no model yet."""
 
 import csv
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tangsweep import places
+from tangsweep.demo import models
 from tangsweep.errors import UserError
 
 SWEEP = "demo"
@@ -18,6 +18,7 @@ COMMAND = (
     sys.executable,
     str(places.REPOSITORY / "src" / "train.py"),
     "hydra/launcher=basic",
+    "logger=csv",  # no mirror, wherever the environment would have one
     f"sweep.name={SWEEP}",
     f"trainer.max_epochs={EPOCHS}",
 )
@@ -25,21 +26,34 @@ LOOK = 0.3  # seconds between looks at its metrics
 
 
 def train() -> Iterator[float]:
-    """Yields the share that is done, as the run's own metrics.csv tells. Raises UserError where it fails."""
+    """Yields the share that is done, as the run's own metrics.csv tells.
+
+    Raises UserError where it fails, or leaves no model. Ended early, it ends the training.
+    """
+    began = time.time()
     with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(COMMAND, stdout=told, stderr=subprocess.STDOUT, env=os.environ)
-        while process.poll() is None:
-            yield _done()
-            time.sleep(LOOK)
+        process = subprocess.Popen(COMMAND, stdout=told, stderr=subprocess.STDOUT)
+        try:
+            while process.poll() is None:
+                yield _done(began)
+                time.sleep(LOOK)
+        finally:
+            process.terminate()  # nothing, where it has ended
+            process.wait()
         if process.returncode:
             told.seek(0)
             lines = told.read().decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
             raise UserError(f"training failed: {lines[-1]}")
+    if not models.offered():
+        raise UserError("training left no model: outputs/demo/ holds its log")
     yield 1.0
 
 
-def _done() -> float:
-    files = list((places.outputs() / SWEEP).glob("*/metrics.csv"))
+def _done(began: float) -> float:
+    """Of a run that has gone on since `began`."""
+    files = (
+        path for path in (places.outputs() / SWEEP).glob("*/metrics.csv") if path.stat().st_mtime >= began
+    )
     return max(map(_epochs, files), default=0) / EPOCHS
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tangsweep.prosody import knowledge
 from tangsweep.prosody.form import CHINESE
 
 TITLE = "tangsweep: poems"
+TRAIN = "Train the small default: half a minute, and the download of its corpus where there is no copy"
+HOUR = 3600  # seconds
 FORMS = [*((f"{CHINESE[name]} {name}", name) for name in CHINESE), ("another", OTHER)]
 BEGINNINGS = [("nothing", "nothing"), ("a text", "start"), ("an acrostic 藏頭", "acrostic")]
 TONES = [("free", "free"), ("平起 or 仄起", "any"), ("平起", "pingqi"), ("仄起", "zeqi")]
@@ -23,31 +26,30 @@ Answer = tuple[str, str, str, Any]
 
 
 def build() -> gr.Blocks:
-    """The page as it is for the runs that lie under outputs/ now."""
-    runs = models.offered()
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
-        gr.Markdown(f"# {TITLE}\nNothing leaves this machine.")
-        with gr.Column(visible=not runs) as first:
+    """The page; which runs lie under outputs/ it looks up whenever a browser loads it."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(HOUR, HOUR)) as page:
+        gr.Markdown(f"# {TITLE}\nWhat you type and what is composed stays on this machine.")
+        with gr.Column(visible=False) as first:
             gr.Markdown("There is no trained model of poems under `outputs/` yet.")
-            begin = gr.Button("Train the small default (half a minute or more)", elem_id="train")
-        with gr.Row(visible=bool(runs)) as workshop:
+            begin = gr.Button(TRAIN, elem_id="train")
+        with gr.Row(visible=False) as workshop:
             with gr.Column(scale=2, min_width=320):
-                run, asked = _asked(runs)
+                run, asked = _asked()
             with gr.Column(scale=3, min_width=320):
                 shown = _shown()
                 figures = gr.HTML(elem_id="figures")
         failed = gr.HTML(elem_id="failed")
-        begin.click(_train, outputs=[failed, first, workshop, run, begin])
-        run.change(_figures, inputs=run, outputs=figures)
-        page.load(_figures, inputs=run, outputs=figures)
-        asked["compose"].click(_compose, inputs=[run, *_inputs(asked)], outputs=shown)
+        private: dict[str, Any] = {"api_visibility": "private"}
+        page.load(_standing, outputs=[first, workshop, run], **private)
+        begin.click(_train, outputs=[failed, begin, first, workshop, run], **private)
+        run.change(_figures, inputs=run, outputs=figures, **private)
+        asked["compose"].click(_compose, inputs=[run, *_inputs(asked)], outputs=shown, **private)
     return page
 
 
-def _asked(runs: dict[str, str]) -> tuple[gr.Dropdown, dict[str, Any]]:
+def _asked() -> tuple[gr.Dropdown, dict[str, Any]]:
     """The run, and everything else by name; `compose` is the button."""
-    choices = [(label, key) for key, label in runs.items()]
-    run = gr.Dropdown(choices, value=next(iter(runs), None), label="Run", elem_id="run")
+    run = gr.Dropdown([], label="Run", elem_id="run")
     asked: dict[str, Any] = {"form": gr.Radio(FORMS, value="qijue", label="Form", elem_id="form")}
     with gr.Row(visible=False) as sizes:
         asked["chars"] = gr.Slider(1, 20, 7, step=1, label="Characters a line")
@@ -87,26 +89,34 @@ def _compose(run: str, *values: Any) -> Answer:
     """What `_shown` shows; a mistake as one line instead of a poem."""
     asked = Asked(*values)
     try:
-        asked.request.check()
+        request = asked.request
+        request.check()
         trained = models.model(models.chosen(run))
-        composed = compose.poems(trained, asked.request, knowledge.best, ALTERNATIVES)
+        composed = compose.poems(trained, request, knowledge.at_hand, ALTERNATIVES)
     except UserError as error:
         return drawn.mistake(str(error)), "", "", gr.DownloadButton(interactive=False)
     if asked.simple:
         composed = printing.simplified(composed)
     found = [poem for group in composed.groups for poem in group]
-    written = printing.text(composed, asked.samples)
+    written = printing.text(composed, request.samples)
     plain = "\n\n".join(poem.text for poem in found)
     return _notes(composed), drawn.poems(found, asked.down), plain, _download(written)
 
 
 def _notes(composed: compose.Composed) -> str:
     notes = [f"{'、'.join(composed.skipped)} is unknown and was skipped"] if composed.skipped else []
-    return drawn.note("; ".join([*notes, *([printing.MODERN] if composed.prosody == "modern" else [])]))
+    modern = printing.modern(composed)
+    return drawn.note("; ".join([*notes, *([modern] if modern else [])]))
+
+
+@cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """One folder as long as the server lives; Gradio copies what is offered for download."""
+    return tempfile.TemporaryDirectory(prefix="tangsweep-")
 
 
 def _download(written: str) -> Any:
-    path = Path(tempfile.mkdtemp(prefix="tangsweep-")) / "poem.txt"
+    path = Path(_scratch().name) / "poem.txt"
     path.write_text(written, encoding="utf-8")
     return gr.DownloadButton(value=str(path), interactive=True)
 
@@ -120,16 +130,21 @@ def _figures(run: str | None) -> str:
         return drawn.mistake(str(error))
 
 
+def _standing() -> tuple[Any, Any, Any]:
+    """The offer to train, or what can be asked of the runs that there are."""
+    runs = models.offered()
+    choices = [(label, key) for key, label in runs.items()]
+    run = gr.Dropdown(choices, value=next(iter(runs), None))
+    return gr.Column(visible=not runs), gr.Row(visible=bool(runs)), run
+
+
 def _train(progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008 (Gradio's way)
     """The default run with a progress bar; then the page as it is with a model."""
-    yield "", gr.Column(), gr.Row(), gr.Dropdown(), gr.Button(interactive=False)
+    yield "", gr.Button(interactive=False), *_standing()
+    failed = ""
     try:
         for share in first_run.train():
             progress(share, desc="training")
     except UserError as error:
-        yield drawn.mistake(str(error)), gr.Column(), gr.Row(), gr.Dropdown(), gr.Button(interactive=True)
-        return
-    runs = models.offered()
-    choices = [(label, key) for key, label in runs.items()]
-    run = gr.Dropdown(choices, value=next(iter(runs), None))
-    yield "", gr.Column(visible=not runs), gr.Row(visible=bool(runs)), run, gr.Button(interactive=True)
+        failed = drawn.mistake(str(error))
+    yield failed, gr.Button(interactive=True), *_standing()

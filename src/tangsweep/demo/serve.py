@@ -5,9 +5,11 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tangsweep.demo import drawn, page
+from tangsweep.errors import UserError, first_line
 
 OWN = "'self' data: blob:"
 POLICY = (  # Gradio's scripts are inline in part
@@ -40,6 +42,15 @@ def serve(host: str, port: int | None, browser: bool) -> None:
     """Until Ctrl-C. One poem is made at a time; further ones wait."""
     built: Any = page.build()
     built.queue(default_concurrency_limit=1, max_size=32)
+    try:
+        url = _launch(built, host, port, browser)
+    except OSError as error:
+        raise UserError(f"no page at port {port}: {first_line(error)}; name another with --port") from error
+    print(f"the page is at {url} until you press Ctrl-C", flush=True)
+    built.block_thread()
+
+
+def _launch(built: Any, host: str, port: int | None, browser: bool) -> str:
     _, url, _ = built.launch(
         server_name=host,
         server_port=_free(host) if port == 0 else port,
@@ -51,12 +62,14 @@ def serve(host: str, port: int | None, browser: bool) -> None:
         ssr_mode=False,
         theme=gr.themes.Default(font=FONTS, font_mono=["monospace"]),
         css=drawn.CSS,
-        app_kwargs={"middleware": [Middleware(OwnOnly)]},
+        # A page elsewhere that has its own name point here is turned away by the second.
+        app_kwargs={
+            "middleware": [Middleware(OwnOnly), Middleware(TrustedHostMiddleware, [host, "localhost"])]
+        },
         quiet=True,
         prevent_thread_lock=True,
     )
-    print(f"the page is at {url} until you press Ctrl-C", flush=True)
-    built.block_thread()
+    return str(url)
 
 
 def _free(host: str) -> int:

@@ -1,6 +1,6 @@
 """What a poem starts from: characters that stand where they were asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tangsweep.corpora.script import to_traditional
@@ -45,15 +45,12 @@ class Reader:
         if len(text) != form.lines:
             more = "more" if len(text) > form.lines else "fewer"
             raise UserError(
-                f"the acrostic {text} has {more} characters ({len(text)}) than the poem has lines "
-                f"({form.lines}): they must be as many"
+                f"the acrostic {_shown(text, '')} has {more} characters ({len(text)}) than the poem "
+                f"has lines ({form.lines}): they must be as many"
             )
-        ids = {}
-        for line, character in enumerate(text):
-            known = self._line(character, form)
-            if known:
-                ids[line * form.chars] = self.vocabulary.encode(known)[0]
-        return Beginning(text, ids)
+        known = [self._line(character, form) for character in text]
+        firsts = {line * form.chars: self.vocabulary.encode(c)[0] for line, c in enumerate(known) if c}
+        return Beginning("".join(c or "□" for c in known), firsts)
 
     def prompt(self, text: str) -> tuple[int, ...]:
         """Text with its punctuation, for the model to read before the poem."""
@@ -64,9 +61,11 @@ class Reader:
         known = self._known(text)
         marks = [c for c in known if not self._writable[self.vocabulary.encode(c)[0]]]
         if marks:
-            raise UserError(f"{'、'.join(marks)} is no character of a line: the form sets the marks itself")
+            raise UserError(f"{_shown(marks)} is no character of a line: the form sets the marks itself")
         if len(known) > form.chars:
-            raise UserError(f"the start {text} is longer than a line of {form.chars} characters: shorten it")
+            raise UserError(
+                f"the start {_shown(text, '')} is longer than a line of {form.chars} characters: shorten it"
+            )
         return known
 
     def _known(self, text: str) -> str:
@@ -74,13 +73,13 @@ class Reader:
         unknown = [c for c in converted if c not in self.vocabulary]
         if unknown and not self.skip:
             raise UserError(
-                f"{'、'.join(dict.fromkeys(unknown))} does not occur in the text that this model was "
+                f"{_shown(dict.fromkeys(unknown))} does not occur in the text that this model was "
                 f"trained on: {SKIP}"
             )
-        self.skipped += unknown
+        self.skipped += [c for c in dict.fromkeys(unknown) if c not in self.skipped]
         return "".join(c for c in converted if c in self.vocabulary)
 
 
-def poem_starts(reader: Reader, texts: Sequence[str], form: Form) -> list[Beginning]:
-    """A beginning for each text; those of which nothing is known are left out, where that is allowed."""
-    return [begun for text in texts if (begun := reader.start(text, form)).ids]
+def _shown(characters: Iterable[str], between: str = "、") -> str:
+    """In one line, whatever they are."""
+    return between.join(c if c.isprintable() else ascii(c)[1:-1] for c in characters)

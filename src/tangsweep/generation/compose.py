@@ -26,7 +26,7 @@ class Composed(NamedTuple):
     form: Form
     groups: list[list[Poem]]  # one a beginning; in each the model's favourites first
     skipped: list[str]  # unknown characters that were left out
-    prosody: str | None  # whose tones and rhymes: learned, modern, None where none were asked for
+    prosody: Prosody | None  # whose tones and rhymes; None where none were asked for
 
 
 def decoding(request: Request) -> Decoding:
@@ -57,7 +57,7 @@ def poems(
         wish, begun, decoding(request), request.seed, request.samples, lambda done: tell(done, len(begun))
     )
     groups = [group[: request.keep] for group in groups]
-    return Composed(form, groups, reader.skipped, known.source if known else None)
+    return Composed(form, groups, reader.skipped, known)
 
 
 def _beginnings(request: Request, reader: Reader, form: Form) -> list[Beginning]:
@@ -66,7 +66,7 @@ def _beginnings(request: Request, reader: Reader, form: Form) -> list[Beginning]
         return [reader.acrostic(request.acrostic, form)]
     if request.starts is None:
         return [reader.start(request.start or "", form)]
-    begun = [reader.start(character, form) for character in request.starts]
+    begun = [reader.start(character, form) for character in dict.fromkeys(request.starts)]
     if not any(beginning.ids for beginning in begun):
         raise UserError("nothing of the starts is known to this model: choose others")
     return [beginning for beginning in begun if beginning.ids]

@@ -16,7 +16,7 @@ from torch import Tensor
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.generation.contradiction import reason
-from tangsweep.prosody.form import Form
+from tangsweep.prosody.form import Form, described
 from tangsweep.prosody.pattern import EITHER, FREE, LEVEL, OBLIQUE, Pattern, free, regulated
 from tangsweep.prosody.prosody import Prosody
 
@@ -33,8 +33,15 @@ class Wish(NamedTuple):
 
     @property
     def patterns(self) -> list[Pattern]:
-        """Raises UserError where the form has no tone patterns."""
-        return regulated(self.form, self.tones) if self.tones else [free(self.form)]
+        """Raises UserError where the form has no tone patterns, or nothing that could rhyme."""
+        found = regulated(self.form, self.tones) if self.tones else [free(self.form)]
+        fewest = 1 if self.rhyme else 2  # a single line rhymes with a character that was named, or not at all
+        if self.rhyme is not None and max(len(pattern.rhymed) for pattern in found) < fewest:
+            raise UserError(
+                f"of {described(self.form)} no two rhyme: ask for more lines, for a rhyme with one "
+                "character, or for no rhyme"
+            )
+        return found
 
 
 def writable(vocabulary: Vocabulary) -> Tensor:
@@ -46,6 +53,8 @@ class Constraints:
     """A wish over a vocabulary. T patterns, G rhyme groups, P positions, V characters."""
 
     def __init__(self, vocabulary: Vocabulary, wish: Wish, prosody: Prosody | None) -> None:
+        if prosody is None and (wish.tones or wish.rhyme is not None):
+            raise ValueError("tones and rhymes need to know which characters have which")
         self.vocabulary, self.wish, self.prosody = vocabulary, wish, prosody
         self.form, self.patterns = wish.form, wish.patterns
         tokens = vocabulary.tokens
@@ -119,8 +128,8 @@ class Constraints:
 
     def left(self, pattern: Pattern, given: Sequence[int]) -> Tensor:
         """(G) how many characters of each group may still close a rhymed line beside those `given`."""
-        needs = {pattern.tones[position] for position in self.rhymed(pattern)}
-        candidates = self.fits[needs.pop()].clone()  # one need for all: rhymes share their tone
+        need = pattern.tones[self.rhymed(pattern)[0]]  # the same for all: rhymes share their tone
+        candidates = self.fits[need].clone()
         candidates[list(given)] = False
         grouped = self.group_of[candidates & (self.group_of != NOWHERE)]
         return torch.bincount(grouped, minlength=len(self.groups))

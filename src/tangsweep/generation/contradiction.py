@@ -24,7 +24,7 @@ def reason(constraints: "Constraints", forced: Mapping[int, int]) -> str:
     found = [_broken(constraints, pattern, forced) for pattern in constraints.patterns]
     nearest = max(found, key=lambda broken: broken.position)
     line, column = constraints.form.place(nearest.position)
-    others = "; the other tone patterns break sooner" if len(found) > 1 else ""
+    others = "; no tone pattern gets further" if len(found) > 1 else ""
     asked = [name for name in ("tones", "rhyme") if getattr(constraints.wish, name) is not None]
     remedy = f"choose other characters, or ask for no {' or '.join(asked)}" if asked else "train on more text"
     return (
@@ -34,6 +34,14 @@ def reason(constraints: "Constraints", forced: Mapping[int, int]) -> str:
 
 
 def _broken(constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int]) -> Break:
+    breaks = [_untuned(constraints, pattern, forced)]
+    if constraints.rhymed(pattern):
+        breaks.append(_unrhymed(constraints, pattern, forced))
+    return min((found for found in breaks if found), key=lambda broken: broken.position)
+
+
+def _untuned(constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int]) -> Break | None:
+    """The first position whose tone cannot be kept, or that nothing can fill."""
     for position, need in enumerate(pattern.tones):
         fitting = constraints.fits[need]
         if position in forced and not fitting[forced[position]]:
@@ -41,7 +49,7 @@ def _broken(constraints: "Constraints", pattern: Pattern, forced: Mapping[int, i
         if position not in forced and not fitting.any():
             wanted = "character that can stand in a line" if need == FREE else f"{WORDS[need]} character"
             return Break(position, f"the vocabulary has no {wanted}")
-    return _unrhymed(constraints, pattern, forced)
+    return None
 
 
 def _wrong_tone(constraints: "Constraints", pattern: Pattern, need: str, id: int) -> str:
@@ -50,7 +58,7 @@ def _wrong_tone(constraints: "Constraints", pattern: Pattern, need: str, id: int
     return f"{character} is {WORDS[tone]}, but {pattern.name} wants one that is {WORDS[need]} there"
 
 
-def _unrhymed(constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int]) -> Break:
+def _unrhymed(constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int]) -> Break | None:
     """The rhymes that break: given ones among themselves, or too few characters for the rest."""
     ends = constraints.rhymed(pattern)
     given = [position for position in ends if position in forced]
@@ -73,12 +81,14 @@ def _unrhymed(constraints: "Constraints", pattern: Pattern, forced: Mapping[int,
 
 def _too_few(
     constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int], ends: list[int], given: list[int]
-) -> Break:
+) -> Break | None:
     left = constraints.left(pattern, [forced[position] for position in given])
     rest = [position for position in ends if position not in forced]
     if given:
         left = left[constraints.group_of[forced[given[0]]]][None]
     most = int(left.max()) if len(left) else 0
+    if most >= len(rest):
+        return None
     among = " that rhyme with each other"
     if given or constraints.wish.rhyme:
         among = (

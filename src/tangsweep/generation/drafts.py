@@ -13,8 +13,12 @@ from tangsweep.language_model import Carry, LanguageModel
 
 
 class Written(NamedTuple):
-    """The characters at one position: (R) each, and the (R, shown) likeliest that could stand there."""
+    """The characters at one position: (R) each, and the likeliest (R, …) that could stand there.
 
+    `parents` (R) are the rows of the position before that they go on from, None where each goes on itself.
+    """
+
+    parents: Tensor | None
     ids: Tensor
     logs: Tensor
     other_ids: Tensor
@@ -30,6 +34,7 @@ class Drafts:
         self.written: list[Written] = []
         self.logs = torch.empty(0)
         self._carry: Carry | None = None
+        self._parents: Tensor | None = None
 
     def read(self, id: int) -> None:
         """The model reads an id that every row has and nobody pays for: <bos>, a prompt."""
@@ -47,12 +52,19 @@ class Drafts:
     def write(self, position: int, ids: Tensor, allowed: Tensor) -> None:
         """The rows go on with `ids` (R), of those `allowed` (R, V)."""
         logs = self.logs.gather(-1, ids[:, None])[:, 0]
-        width = min(self.shown, self.logs.shape[-1])
+        width = min(self.shown + 1, self.logs.shape[-1]) if self.shown else 0  # itself may be among them
         others = self.logs.masked_fill(~allowed, NEVER).topk(width) if width else None
         none = ids.new_empty(len(ids), 0)
         self.written.append(
-            Written(ids, logs, others.indices if others else none, others.values if others else none)
+            Written(
+                self._parents,
+                ids,
+                logs,
+                others.indices if others else none,
+                others.values if others else none,
+            )
         )
+        self._parents = None
         self._pay(logs)
         self.possible.chosen(position, ids.cpu())
         self._read(ids)
@@ -61,15 +73,18 @@ class Drafts:
         """Go on with the rows at the places `parents`, some perhaps twice."""
         self.possible = self.possible.rows(parents.cpu())
         self.nats, self.logs = self.nats[parents], self.logs[parents]
-        self.written = [Written(*(tensor[parents] for tensor in step)) for step in self.written]
+        self._parents = parents
         if self._carry is not None:
             states = [type(state)(*(tensor[parents] for tensor in state)) for state in self._carry.states]
             self._carry = Carry(states, self._carry.steps)
 
     def characters(self, tokens: tuple[str, ...]) -> list[list[Character]]:
         """Of each row; the character itself is not among its alternatives."""
-        columns = [_characters(step, tokens) for step in self.written]
-        return [list(row) for row in zip(*columns, strict=True)]
+        columns, rows = [], torch.arange(len(self.nats), device=self.nats.device)
+        for step in reversed(self.written):
+            columns.append(_characters(step, rows, tokens, self.shown))
+            rows = rows if step.parents is None else step.parents[rows]
+        return [list(row) for row in zip(*reversed(columns), strict=True)]
 
     def _pay(self, logs: Tensor) -> None:
         self.nats = self.nats - logs.double()
@@ -80,8 +95,9 @@ class Drafts:
         self.logs = log_probabilities(logits[:, -1])
 
 
-def _characters(step: Written, tokens: tuple[str, ...]) -> list[Character]:
-    columns = (column.tolist() for column in step)
+def _characters(step: Written, rows: Tensor, tokens: tuple[str, ...], shown: int) -> list[Character]:
+    """Of the rows at the places `rows`."""
+    columns = (column[rows].tolist() for column in step[1:] if column is not None)
     return [
         Character(
             tokens[id],
@@ -90,7 +106,7 @@ def _characters(step: Written, tokens: tuple[str, ...]) -> list[Character]:
                 (tokens[other], math.exp(value))
                 for other, value in zip(others, values, strict=True)
                 if other != id and value > NEVER
-            ),
+            )[:shown],
         )
         for id, log, others, values in zip(*columns, strict=True)
     ]

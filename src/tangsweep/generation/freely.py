@@ -1,18 +1,15 @@
 """Text that a model of poems writes when nothing is asked of it: no form, no start."""
 
-import re
-
 import torch
 
 from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
 from tangsweep.generation.decoding import Decoding, choose, log_probabilities
 from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.conformity import Kept
-from tangsweep.prosody.form import NAMED
+from tangsweep.prosody.form import END, NAMED
 from tangsweep.randomness import derive
 
 MOST = 100  # characters of a text; a poem of the longest form has 64 with its marks
-END = re.compile("[，。？！；]")
 CHARS = {form.chars for form in NAMED.values()}
 
 

@@ -17,7 +17,7 @@ from tangsweep.prosody.form import Form
 from tangsweep.prosody.prosody import Prosody
 from tangsweep.randomness import derive
 
-TOGETHER = 128  # poems under way at once
+TOGETHER = 128  # poems under way at once; more where one beginning alone has more
 Tell = Callable[[int], None]
 
 

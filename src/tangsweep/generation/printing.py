@@ -9,7 +9,6 @@ from tangsweep.generation.compose import Composed
 from tangsweep.generation.poem import Poem
 from tangsweep.prosody.form import described
 
-FORMATS = ("text", "json", "markdown")
 MODERN = "tones and rhymes are those of modern Mandarin, not of the Tang"
 
 
@@ -55,9 +54,16 @@ def markdown(composed: Composed, samples: int) -> str:
         told = _told(poem, samples)
         if told:
             parts.append(f"*{', '.join(told)}*")
-    if composed.prosody == "modern":
-        parts.append(f"({MODERN})")
+    if modern(composed):
+        parts.append(f"({modern(composed)})")
     return "\n\n".join(parts) + "\n"
+
+
+def modern(composed: Composed) -> str:
+    """What is to be said where tones and rhymes are not the Tang's own; empty where they are."""
+    if composed.prosody is None or composed.prosody.source != "modern":
+        return ""
+    return f"{MODERN} ({composed.prosody.why})"
 
 
 def as_json(composed: Composed, asked: dict[str, Any]) -> str:
@@ -65,7 +71,7 @@ def as_json(composed: Composed, asked: dict[str, Any]) -> str:
     found = {
         **asked,
         "form": {"name": described(composed.form), **composed.form._asdict()},
-        "prosody": composed.prosody,
+        "prosody": composed.prosody.source if composed.prosody else None,
         "skipped": composed.skipped,
         "poems": [_plain(poem) for group in composed.groups for poem in group],
     }

@@ -1,10 +1,12 @@
 """What a user asks for: a form, how to choose, what to start from, rhymes and tones. No torch here."""
 
 import math
+import unicodedata
 from typing import NamedTuple
 
 from tangsweep.errors import UserError
 from tangsweep.prosody.form import NAMED, Form
+from tangsweep.prosody.pattern import OPENINGS
 
 MOST = {  # what makes sense at most
     "chars": 100,
@@ -16,6 +18,7 @@ MOST = {  # what makes sense at most
     "keep": 1_000,
 }
 OF_POEMS = ("form", "chars", "lines", "acrostic", "prompt", "rhyme", "tones", "beam", "keep")
+TEXTS = ("start", "starts", "acrostic", "prompt", "rhyme")
 SAMPLED = ("temperature", "top_k", "top_p")
 
 
@@ -43,6 +46,10 @@ class Request(NamedTuple):
 
     def check(self) -> None:
         """Raises UserError, naming the option, for what makes no sense whatever the model."""
+        for name, known in (("form", NAMED), ("tones", OPENINGS)):
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise UserError(f"{_option(name)} {value!a} does not exist; there are: {', '.join(known)}")
         for name, most in MOST.items():
             value = getattr(self, name)
             if value is not None and not 1 <= value <= most:
@@ -53,6 +60,10 @@ class Request(NamedTuple):
             raise UserError(f"--top-p {self.top_p} makes no sense: it must be above 0 and at most 1")
         if "" in (self.start, self.starts, self.acrostic):
             raise UserError("the start is empty: name at least one character")
+        for name in TEXTS:
+            _check_text(name, getattr(self, name))
+        if self.acrostic is not None and len(self.acrostic) > MOST["lines"]:
+            raise UserError(f"the acrostic is too long: at most {MOST['lines']} characters")
         if self.rhyme is not None and len(self.rhyme) > 1:
             raise UserError(f"--rhyme {self.rhyme} makes no sense: it takes one character, or none for any")
         self._check_together()
@@ -68,7 +79,9 @@ class Request(NamedTuple):
         if self.beam is not None and self.samples > self.beam:
             raise UserError(f"--samples {self.samples} is more than --beam {self.beam} finds: widen the beam")
         if self.temperature == 0 and self.samples > 1:
-            raise UserError("--samples are all the same at temperature 0: raise it, or take --beam")
+            raise UserError(
+                "samples are all the same at temperature 0: raise it, or ask for one (--samples 1)"
+            )
 
     @property
     def poem_form(self) -> Form:
@@ -80,7 +93,18 @@ class Request(NamedTuple):
     def for_poems(self) -> str | None:
         """An option that only a poem has, where one was given."""
         given = [name for name in OF_POEMS if getattr(self, name) is not None]
-        return _option(given[0]) if given else "--samples" if self.samples > 1 else None
+        if self.samples > 1:
+            given.append("samples")
+        if self.skip_unknown:
+            given.append("skip_unknown")
+        return _option(given[0]) if given else None
+
+
+def _check_text(name: str, text: str | None) -> None:
+    """A book may begin with a line break; nothing begins with half a character or a bell."""
+    odd = [c for c in text or "" if unicodedata.category(c) in ("Cc", "Cs") and c != "\n"]
+    if odd:
+        raise UserError(f"{_option(name)} holds {odd[0]!a}, which is no character: leave it out")
 
 
 def _option(name: str) -> str:

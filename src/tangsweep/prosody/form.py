@@ -1,6 +1,9 @@
 """Forms of poems: so many lines of so many characters, punctuation where it belongs."""
 
+import re
 from typing import NamedTuple
+
+END = re.compile("[，。？！；：、]")  # what closes a line in the corpus
 
 
 class Form(NamedTuple):

@@ -30,6 +30,7 @@ class Learned:
     rhymes: Mapping[str, str]
     facts: Mapping[str, Any] = field(default_factory=dict)
     source: str = "learned"
+    why: str = ""
 
     def tone(self, character: str) -> str | None:
         return self.tones.get(character)
@@ -73,7 +74,7 @@ def best(root: str | None = None) -> Prosody:
     """Learned where it can be had, else modern."""
     try:
         return learned(root)
-    except (fetch.Unreachable, UserError) as reason:
+    except (fetch.Unreachable, UserError, OSError) as reason:
         return Modern(str(reason))
 
 
@@ -96,7 +97,8 @@ def _path() -> Path:
 def _key() -> str:
     """Of the published files and the way in which tables are made."""
     names = [f"{folder}/{name}" for folder in (tang.FOLDER, annotation.FOLDER) for name in tang.FILE_NAMES]
-    described = json.dumps([FORMAT, *(fetch.checksums()[name] for name in names)])
+    ways = [FORMAT, HELD_OUT, tones.CLEAR, rhymes.RESOLUTION, rhymes.STRANGERS]
+    described = json.dumps([*ways, *(fetch.checksums()[name] for name in names)])
     return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 

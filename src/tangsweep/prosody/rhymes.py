@@ -6,17 +6,15 @@ communities of the graph (Louvain: Blondel et al. 2008, by networkx) are the gro
 
 import itertools
 import random
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from tangsweep.corpora.tang import Poem
-from tangsweep.prosody.form import NAMED, Form
+from tangsweep.prosody.form import END, NAMED, Form
 
 RESOLUTION = 6.0  # from 4 to 8 the errors hardly move (docs/poems.md)
 STRANGERS = 200_000  # pairs from different poems that `errors` looks at
-END = re.compile("[，。？！；：、]")
 
 Rhyme = Callable[[str], Hashable | None]
 
@@ -64,7 +62,8 @@ def errors(rhyme: Rhyme, held_out: Sequence[Sequence[str]]) -> dict[str, Any]:
     `missed`: of neighbouring even lines (which rhyme) those put into different groups, or into none.
     `strangers`: of even lines of different poems (which seldom rhyme, and equally seldom for every
     `rhyme`) those put into one group. `unrhymed`: of the third and fourth lines of a poem (which do not
-    rhyme) those put into one group. `covered`: of even lines those with a group.
+    rhyme) those put into one group. `covered`: of even lines those with a group. Pairs of one and the same
+    character say nothing of groups and are left out.
     """
 
     def same(one: str, other: str) -> bool:

@@ -21,14 +21,24 @@ HEADINGS = {
 WIDE = ("free_distinct_1", "free_distinct_3", "free_longest_copy")  # not on the console
 CONSOLE = {key: heading for key, heading in HEADINGS.items() if key not in WIDE}
 SHARES = frozenset(HEADINGS) - {"run", "dev_perplexity", "free_longest_copy"}
-KEYS = ("rhyme", "tones", "distinct_1", "distinct_2", "distinct_3", "longest_copy", "copied_line")
+KEYS = (
+    "rhyme",
+    "tones",
+    "rhyme_shuffled",
+    "tones_shuffled",
+    "distinct_1",
+    "distinct_2",
+    "distinct_3",
+    "longest_copy",
+    "copied_line",
+)
 COLUMNS = (
     "right_lines",
     "prosody",
     *(f"{asked}_{key}" for asked in ("free", "constrained") for key in KEYS),
 )
 CAPTION = (
-    "poems, 100 a run (docs/poems.md): right lines when nothing is asked; even lines that rhyme "
+    "poems, 100 a run (docs/poems.md): right lines when nothing is asked; neighbouring even lines that rhyme "
     "and positions with the right tone when the form is asked, and * when they are too; distinct n-grams; "
     "poems with a line copied from training. Tones and rhymes: "
 )

@@ -70,11 +70,9 @@ class Poems:
             for source, counts in wanted.items()
         }
         corpora = [found[_source(c)].first(settings(c).poems_to_read) for c in configs]
-        if any(
-            c["poems"]["quality"] and corpus.name == "tang"
-            for c, corpus in zip(configs, corpora, strict=True)
-        ):
-            knowledge.best(configs[0]["corpus"]["root"])  # once, before the first run; at hand from then on
+        measured = [c for c, corpus in zip(configs, corpora, strict=True) if _measures(c, corpus)]
+        if measured:  # once, before the first run; at hand from then on
+            knowledge.best(measured[0]["corpus"]["root"])
         return corpora
 
     def encode(self, corpus: Corpus, config: Config) -> Encoded:
@@ -117,6 +115,11 @@ class Poems:
         show(Table("poems", collection.COLUMNS, poems), None)
         measured = config["poems"]["quality"]
         return {"quality": quality.measure(poet, knowledge.at_hand(), encoded.train) if measured else None}
+
+
+def _measures(config: Config, corpus: Corpus) -> bool:
+    """Whether a run will want tones and rhymes; the sample makes do with what is at hand."""
+    return bool(config["poems"]["quality"] and corpus.name == "tang" and not config["plan"])
 
 
 def _source(config: Config) -> Source:
