@@ -104,3 +104,22 @@ def test_dropout_acts_in_training_only() -> None:
 def test_an_unknown_cell_names_those_that_exist() -> None:
     with pytest.raises(UserError, match=r"lstn does not exist; there are: rnn, gru, lstm"):
         named({"name": "lstn"})
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "phased_lstm"])
+def test_units_that_are_copies_count_once(cell: str) -> None:
+    from tangsweep import inits
+
+    sizes = {"embed_size": 5, "hidden_size": 6, "layers": 2}
+    made = build({"name": cell}, sizes, 11)
+    inits.initialize(made, inits.uniform, 0.0, seed=0)
+    assert made.distinct_units() == 12
+    first = made.cells[0]
+    with torch.no_grad():
+        for parameter in first.parameters():
+            columns = parameter.reshape(*parameter.shape[:-1], -1, 6)
+            columns[..., 2] = columns[..., 4]
+    assert made.distinct_units() == 11
+    inits.initialize(made, inits.zeros, 0.0, seed=0)
+    drawn = 6 if cell == "phased_lstm" else 1  # its periods are drawn under every scheme
+    assert made.distinct_units() == 2 * drawn

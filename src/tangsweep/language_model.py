@@ -154,6 +154,15 @@ class LanguageModel(nn.Module):
             states.append(state)
         return x, Carry(states, read + steps)
 
+    @torch.no_grad()
+    def distinct_units(self) -> int:
+        """Hidden units that differ from every other of their layer, all layers together.
+
+        Two units with the same weights from below and the same recurrent weights and biases are one: they
+        always have the same value, whatever is read.
+        """
+        return sum(len(_units(cell).unique(dim=0)) for cell in self.cells)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """For an optimizer: what a cell draws itself, periods and the like, is no weight and never decays."""
         drawn = {
@@ -168,6 +177,13 @@ class LanguageModel(nn.Module):
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+
+def _units(cell: nn.Module) -> Tensor:
+    """(H, …) all of a cell's weights that lead to each unit: of the last axis of each, every H-th."""
+    hidden_size = cast(Any, cell).U.shape[0]
+    of_units = (p.detach() for p in cell.parameters() if p.shape[-1] % hidden_size == 0)
+    return torch.cat([p.reshape(-1, hidden_size) for p in of_units]).t()
 
 
 def _scored(x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:

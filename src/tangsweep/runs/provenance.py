@@ -1,9 +1,11 @@
 """What code and which libraries made a run."""
 
+import os
 import platform
 import subprocess
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from tangsweep import places
@@ -28,6 +30,23 @@ def git() -> dict[str, Any]:
     commit = output("rev-parse", "HEAD")
     changed = output("status", "--porcelain", "--untracked-files=no") if commit else None
     return {"commit": commit, "dirty": None if changed is None else bool(changed)}
+
+
+@cache
+def machine() -> str:
+    """Processor, cores that this process may use, and system."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{_processor()}, {cores} cores, {platform.system()}"
+
+
+def _processor() -> str:
+    """By its name where Linux tells it, else by its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next((name for name in names if name and name != "unknown"), platform.machine())
 
 
 @cache

@@ -22,6 +22,7 @@ COLUMNS = (
     "val/bits_per_character",
     "val/perplexity",
     "val/accuracy",
+    "units/distinct",  # hidden units that are no copies of each other
     "seconds",  # since training began
 )
 

@@ -126,6 +126,7 @@ class History(L.Callback):
             "val/bits_per_character": dev.loss / math.log(2),
             "val/perplexity": dev.perplexity,
             "val/accuracy": dev.accuracy,
+            "units/distinct": module.model.distinct_units(),
             "seconds": self.elapsed,
         }
         self._write(row)

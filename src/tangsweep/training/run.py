@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,6 +80,7 @@ def _attempt(prepared: Prepared, folder: RunFolder, before: Continued) -> dict[s
             if mirror is not None:
                 mirror.finish(result["status"] == "failed")
         # Last of all: a kill before this repeats the closing from the last checkpoint, W&B's file included.
+        result["finished"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         write_result(folder, result)
     return result
 
@@ -102,6 +104,7 @@ def _header(prepared: Prepared) -> dict[str, Any]:
         },
         "git": provenance.git(),
         "versions": provenance.versions(),
+        "machine": provenance.machine(),
         "threads": config["trainer"]["threads"],
         **assemble.arithmetic(config),
         "extended_from": extended_from(RunFolder(prepared.folder)),
