@@ -232,3 +232,18 @@ def test_metrics_are_cut_exactly(tmp_path: Path) -> None:
     assert "val/loss" not in kept[0]
     assert file.path.read_text().splitlines() == text.splitlines()[:4]
     assert file.path.read_text().splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_a_folder_that_wandb_made_again_is_superseded_again(home: Path) -> None:
+    """Its own process outlived the run that was killed, and wrote on where its files had been."""
+    from tangsweep.training.wandb_mirror import supersede
+
+    folder = RunFolder(home / "run")
+    for content in ("first", "again", "and again"):
+        made = folder.path / "wandb" / "offline-run-20261120_234437-abc"
+        made.mkdir(parents=True)
+        (made / "run.wandb").write_text(content)
+        supersede(folder)
+        assert not made.exists()
+    kept = (folder.path / "wandb" / "superseded").glob("offline-run-*/run.wandb")
+    assert sorted(path.read_text() for path in kept) == ["again", "and again", "first"]

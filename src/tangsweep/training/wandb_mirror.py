@@ -3,6 +3,7 @@
 import logging
 import secrets
 import string
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,11 +105,16 @@ class WandbMirror:
 
 
 def supersede(folder: RunFolder) -> None:
-    """Move the offline files of earlier attempts to wandb/superseded/: one history a run, never two."""
+    """Move the offline files of earlier attempts to wandb/superseded/: one history a run, never two.
+
+    W&B's own process may outlive a run that was killed, and make its folder a second time.
+    """
     earlier = sorted((folder.path / "wandb").glob("offline-run-*"))
     for path in earlier:
         moved = folder.path / "wandb" / "superseded" / path.name
         moved.parent.mkdir(exist_ok=True)
+        if moved.exists():
+            moved = moved.with_name(f"{path.name}.{time.time_ns()}")
         path.rename(moved)
 
 
