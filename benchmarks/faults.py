@@ -22,7 +22,7 @@ SWEEP = (
     "-m", "optimizer=sgd,adam,rmsprop", "seed=0,1", "corpus=sample", "trainer.max_epochs=4",
     "model.hidden_size=16",
 )  # fmt: skip
-TIMED = ["seconds"]
+TIMED = ["seconds", "characters_per_second", "finished", "wandb_id", "wandb_path"]
 
 
 def begun(home: Path, launcher: str) -> "subprocess.Popen[bytes]":
@@ -41,7 +41,7 @@ def records(home: Path) -> dict[str, int]:
 
 
 def comparison(home: Path) -> pd.DataFrame:
-    return pd.read_csv(home / "outputs" / "optimizer_seed" / "comparison.csv").drop(columns=TIMED)
+    return pd.read_csv(home / "outputs" / "optimizer_seed" / "tables" / "runs.csv").drop(columns=TIMED)
 
 
 def harried(home: Path, launcher: str, kills: int, whole: float) -> None:

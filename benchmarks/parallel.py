@@ -28,7 +28,9 @@ def swept(home: Path, launcher: str, *overrides: str) -> tuple[float, list[float
         env={**os.environ, "TANGSWEEP_HOME": str(home)}, check=True, capture_output=True,
     )  # fmt: skip
     seconds = time.perf_counter() - began
-    return seconds, pd.read_csv(home / "outputs" / "optimizer" / "comparison.csv")["dev_perplexity"].tolist()
+    return seconds, pd.read_csv(home / "outputs" / "optimizer" / "tables" / "runs.csv")[
+        "dev_perplexity"
+    ].tolist()
 
 
 def main() -> None:

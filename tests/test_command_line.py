@@ -41,7 +41,7 @@ MISTAKES = [
     ),
     (
         ["optimiser=sgd"],
-        "optimiser does not exist; there are: seed, rerun, plan, extend, fail_fast, unlock, published, sweep",
+        "optimiser does not exist; there are: seed, rerun, plan, extend, fail_fast, report, unlock, published, sweep",
     ),
     (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
     (
@@ -151,7 +151,7 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path, train: Callable[
     assert set(found) == {f"optimizer-{o}_forget_bias-{b}" for o in ("sgd", "adam") for b in (0, 1)}
     assert all(r["status"] == "done" for r in found.values())
     folder = home / "outputs" / "optimizer_init.forget_bias"
-    offline = [wandb_file.read(path) for path in folder.iterdir() if path.is_dir()]
+    offline = [wandb_file.read(path.parent) for path in folder.glob("*/result.json")]
     assert len({run.id for run in offline}) == 4
     assert [run.exit_codes for run in offline] == [[0]] * 4
     assert {run.group for run in offline} == {"optimizer_init.forget_bias"}
@@ -159,14 +159,14 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path, train: Callable[
     assert (noted["arguments"], noted["runs"], noted["trained"]) == (command, 4, 4)
     assert {p.name for p in folder.iterdir() if p.is_file()} == {
         "commands.jsonl",
-        "comparison.csv",
-        "comparison.md",
-        "curves.html",
-        "curves.png",
+        "report.html",
+        "report.md",
     }
+    assert {p.name for p in (folder / "tables").iterdir()} == {"runs.csv", "epochs.csv", "ranking.csv"}
+    assert {p.name for p in (folder / "figures").iterdir()} >= {"curves.png", "curves.svg"}
     assert "NOT 全唐诗" in done.stdout
-    assert re.search(r"optimizer-adam_forget_bias-0 +done +[0-9.]+ +[12] ", done.stdout)
-    assert "curves.html" in done.stdout
+    assert re.search(r"adam forget_bias=0 +[0-9.,]+ +1 of 1 +[12] ", done.stdout)
+    assert "report.html shows it all" in done.stdout
     assert "\x1b" not in done.stdout  # no progress bar, no colours: this is no terminal
     # A run alone gives the numbers that it gives inside the sweep.
     single = train("optimizer=adam", "init.forget_bias=1", base=(*TINY, "logger=csv")).result
@@ -213,7 +213,7 @@ def test_a_sweep_goes_on_after_failures_and_divergence(home: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
     [log] = (home / "outputs" / "mixed").glob("lr-1e300-*/train.log")
     assert "Traceback" in log.read_text()
-    assert (home / "outputs" / "mixed" / "comparison.csv").exists()
+    assert (home / "outputs" / "mixed" / "report.html").exists()
 
 
 @pytest.mark.slow
@@ -222,7 +222,7 @@ def test_fail_fast_ends_the_sweep_with_its_table(home: Path) -> None:
     done = call(home, "train.py", *broken, "sweep.name=fast", "hydra.launcher.workers=1", *TINY)
     assert done.returncode == 1
     assert {name: r["status"] for name, r in records(home, "fast").items()} == {"lr-1e300": "failed"}
-    assert "comparison.csv" in done.stdout
+    assert "report.html" in done.stdout
 
 
 @pytest.mark.slow

@@ -37,12 +37,12 @@ def test_the_default_sweep(home: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     folder = home / "outputs" / "optimizer"
-    runs = [path for path in folder.iterdir() if path.is_dir()]
+    runs = [path.parent for path in folder.glob("*/config.yaml")]
     records = [json.loads((run / "result.json").read_text(encoding="utf-8")) for run in runs]
     assert {r["overrides"][0] for r in records} == {f"optimizer={name}" for name in OPTIMIZERS}
     assert {r["status"] for r in records} == {"done"}
     assert len({r["corpus"]["split_fingerprint"] for r in records}) == 1
     assert len({wandb_file.read(run).id for run in runs}) == 6
-    table = pd.read_csv(folder / "comparison.csv")
-    assert sorted(table["run"]) == sorted(f"optimizer-{name}" for name in OPTIMIZERS)
-    assert table["dev_perplexity"].is_monotonic_increasing
+    table = pd.read_csv(folder / "tables" / "ranking.csv")
+    assert sorted(table["group"]) == sorted(OPTIMIZERS)
+    assert table["mean"].is_monotonic_increasing

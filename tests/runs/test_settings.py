@@ -58,6 +58,8 @@ WRONG = {
     "trainer.log_every": ["0"],
     "poems.lines": ["0"],
     "poems.quality": ["1"],
+    "report": ["1"],
+    "sweep.question": ["5"],
     "poems.starts": ["5", "null"],
     "poems.forms": ["5", "[{chars:5}]", "[{chars:0,temperature:1}]", "[{chars:5,temperature:-1}]"],
     "corpus.root": ["5"],

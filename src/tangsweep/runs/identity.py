@@ -21,6 +21,7 @@ VOLATILE = frozenset(
         "plan",
         "poems.quality",
         "published",
+        "report",
         "rerun",
         "sweep",
         "trainer.log_every",

@@ -18,7 +18,14 @@ READS_TIMES = ("phased_lstm",)  # cells whose output depends on time stamps
 FORGETS = ("lstm", "numpy_lstm", "phased_lstm")  # cells with a forget gate
 BETTER = {"perplexity": "min", "loss": "min", "accuracy": "max"}
 
-OF_THE_COMMAND = ("plan", "rerun", "extend", "fail_fast", "unlock")  # what it does, not what a run is
+OF_THE_COMMAND = (
+    "plan",
+    "rerun",
+    "extend",
+    "fail_fast",
+    "unlock",
+    "report",
+)  # what it does, not what a run is
 ALONE = ("seed", *OF_THE_COMMAND)
 
 RULES: dict[str, Rule] = {
@@ -28,7 +35,9 @@ RULES: dict[str, Rule] = {
     "extend": rules.FLAG,
     "fail_fast": rules.FLAG,
     "unlock": rules.FLAG,
+    "report": rules.FLAG,
     "sweep.name": or_null(rules.FOLDER),
+    "sweep.question": or_null(rules.TEXT),
     "corpus.primary.metric": one_of(*BETTER),
     "corpus.primary.mode": one_of("min", "max"),
     "data.batch_size": rules.COUNT,

@@ -72,7 +72,7 @@ def conduct(
     _announce(standings)
     standing.set_aside(standings, config["unlock"])
     wanted = [pinned(j, p) for j, p in zip(jobs, prepared, strict=True) if standings[p.folder].trained]
-    return _launch(wanted, folders, launcher)
+    return _launch(wanted, folders, launcher, config["report"])
 
 
 def _announce(standings: standing.Standings) -> None:
@@ -83,7 +83,9 @@ def _announce(standings: standing.Standings) -> None:
     commands.note(sweep, len(standings), sum(s.trained for s in standings.values()))
 
 
-def _launch(wanted: list[list[str]], folders: Sequence[Path], launcher: Launcher) -> list[Any]:
+def _launch(
+    wanted: list[list[str]], folders: Sequence[Path], launcher: Launcher, reported: bool
+) -> list[Any]:
     """Train, and compare whatever comes of it. Raises SystemExit(1) where a run failed or died."""
     returns: Sequence[JobReturn] = []
     try:
@@ -93,7 +95,7 @@ def _launch(wanted: list[list[str]], folders: Sequence[Path], launcher: Launcher
             f"the launcher gave up ({first_line(error)}): what ended stands, the rest goes on"
         ) from error
     finally:
-        _compare(folders[0].parent, trained=bool(wanted))
+        _compare(folders[0].parent, bool(wanted), reported)
         standing.say_what_is_left(folders)
     failures = [job for job in returns if _failed(job)]
     if failures:
@@ -101,14 +103,14 @@ def _launch(wanted: list[list[str]], folders: Sequence[Path], launcher: Launcher
     return [job.return_value for job in returns]
 
 
-def _compare(sweep: Path, trained: bool) -> None:
+def _compare(sweep: Path, trained: bool, reported: bool) -> None:
     """The closing comparison; where nothing was trained the files of last time stand."""
-    if not trained and (sweep / "comparison.md").exists():
-        say(f"nothing to train; the comparison lies in {places.shown(sweep / 'comparison.md')}")
+    if not trained and (sweep / "report.html").exists():
+        say(f"nothing to train; the report lies in {places.shown(sweep / 'report.html')}")
         return
-    from tangsweep.sweep import comparison  # pandas and Altair, only now that they are needed
+    from tangsweep.sweep import closing  # pandas, SciPy and Altair, only now that they are needed
 
-    comparison.close(sweep)
+    closing.close(sweep, reported)
 
 
 def pinned(job: Job, prepared: Prepared) -> list[str]:

@@ -1,0 +1,82 @@
+"""A report on many runs that nobody trained: seconds, memory, and how large the page is.
+
+python benchmarks/report.py [--runs 1000] [--epochs 100] [--groups 200]
+
+The ratio is that of building to writing the page, against pandas alone reading the same metrics.csv files.
+"""
+
+import argparse
+import json
+import math
+import random
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from tangsweep.report.write import made, write
+from tangsweep.runs.record import COLUMNS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--groups", type=int, default=200)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        sweep = Path(name) / "many"
+        for number in range(options.runs):
+            _run(sweep / f"run-{number:08x}", number, options.groups, options.epochs)
+        began = time.perf_counter()
+        for path in sweep.glob("*/metrics.csv"):
+            pd.read_csv(path)
+        read = time.perf_counter() - began
+        began = time.perf_counter()
+        _, report = made([sweep])
+        files = write(report, sweep)
+        seconds = time.perf_counter() - began
+        page = files[0].stat().st_size / 2**20
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{options.runs} runs of {options.epochs} epochs in {options.groups} groups: {seconds:.1f} s, ")
+    print(f"{options.runs} runs of {options.epochs} epochs in {options.groups} groups: {seconds:.1f} s,")
+    print(f"{seconds / read:.0f} times pandas' reading ({read:.1f} s)")
+    print(f"{memory:.2f} GiB at most; page {page:.1f} MiB")
+
+
+def _run(folder: Path, number: int, groups: int, epochs: int) -> None:
+    draw = random.Random(number)
+    folder.mkdir(parents=True)
+    group, seed = number % groups, number // groups
+    rate = 10 ** (-3 + 3 * group / groups)
+    primary = {"metric": "perplexity", "mode": "min"}
+    config = {"seed": seed, "optimizer": {"lr": rate}, "corpus": {"primary": primary}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    rows = [",".join(COLUMNS)]
+    for epoch in range(epochs + 1):
+        loss = 5 + 2 * math.exp(-epoch * rate) + 0.05 * draw.random()
+        scores = {"val/loss": loss, "val/perplexity": math.exp(loss), "val/accuracy": 0.2}
+        where = {"step": 100 * epoch, "epoch": epoch, "seconds": epoch * 0.5}
+        values = where | scores | ({"train/epoch_loss": loss - 0.1} if epoch else {})
+        rows.append(",".join(str(values.get(column, "")) for column in COLUMNS))
+    (folder / "metrics.csv").write_text("\n".join(rows) + "\n")
+    score = {"perplexity": math.exp(loss), "loss": loss, "bits_per_character": loss / math.log(2)}
+    result = {
+        "status": "done",
+        "seed": seed,
+        "overrides": [f"optimizer.lr={rate}"],
+        "dev": score,
+        "train": score,
+        "primary": primary,
+        "corpus": {"name": "tang", "characters": {"train": 5000}},
+        "baselines": {"uniform": 1366.0, "unigram": 565.0, "bigram": 553.0},
+        "best_epoch": epochs,
+    }
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

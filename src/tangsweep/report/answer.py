@@ -1,0 +1,155 @@
+"""The head of a report: the question, the answer with its uncertainty, and what forbids to trust it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tangsweep.report.collect import Collected
+from tangsweep.report.comparable import Comparable
+from tangsweep.report.numbers import probability, shown, with_interval
+from tangsweep.report.ranking import Ranked
+
+LEVEL = 0.05
+UNFINISHED = ("running", "interrupted", "crashed", "missing")
+
+
+def question(found: Collected) -> str:
+    """What the sweep file asks, else what was varied."""
+    questions = (config.get("sweep.question") for config in found.configs.values())
+    asked = [str(asked) for asked in questions if asked]
+    if asked:
+        return " ".join(dict.fromkeys(asked))
+    keys: dict[str, set[str]] = {}
+    for written in found.runs["overrides"].dropna():
+        for part in str(written).split(" "):
+            key, _, value = part.lstrip("+").partition("=")
+            keys.setdefault(key, set()).add(value)
+    varied = [key for key, values in keys.items() if len(values) > 1 and key not in ("seed", "sweep.varied")]
+    return f"What does {' and '.join(varied)} change?" if varied else "How does this run do?"
+
+
+def answer(part: Comparable, ranked: Sequence[Ranked]) -> list[str]:
+    """One or two sentences on one ranking."""
+    best = ranked[0]
+    if best.score is None:
+        return ["No run has a score yet."]
+    metric = "accuracy" if part.by_accuracy else "development perplexity"
+    score = with_interval(best.score, part.by_accuracy)
+    over = f"mean and 95 % interval over {best.score.n} seeds" if best.score.n > 1 else "one seed"
+    if len(ranked) == 1:
+        return [f"{best.group}: {metric} {score} ({over})."]
+    first = f"{best.group} is best: {metric} {score} ({over}), {_ahead(part, ranked)}."
+    return [first, _sure(ranked)]
+
+
+def _ahead(part: Comparable, ranked: Sequence[Ranked]) -> str:
+    second = ranked[1]
+    if second.score is None:
+        return f"the only one of {len(ranked)} with a score"
+    return f"before {second.group} with {with_interval(second.score, part.by_accuracy)}"
+
+
+def _sure(ranked: Sequence[Ranked]) -> str:
+    tested = [group for group in ranked[1:] if group.p is not None]
+    if not tested:
+        return "One seed each: nothing says how sure that is; add seeds (seed=0,1,2,3,4)."
+    close = [group.group for group in tested if group.p is not None and group.p >= LEVEL]
+    if close:
+        return (
+            "Seed by seed it is not told apart from "
+            f"{', '.join(close)} (paired t-test, Holm-corrected p of {LEVEL:g} or more)."
+        )
+    largest = max(group.p for group in tested if group.p is not None)
+    return f"Seed by seed it is ahead of all others (paired t-test, Holm-corrected p {_p(largest)})."
+
+
+def _p(p: float) -> str:
+    shown_p = probability(p)
+    return shown_p if shown_p.startswith("<") else f"at most {shown_p}"
+
+
+def warnings(
+    found: Collected, parts: Sequence[Comparable], rankings: Sequence[Sequence[Ranked]]
+) -> list[str]:
+    """What must not be missed."""
+    runs = found.runs
+    told = []
+    if (runs["corpus"] == "sample").any():
+        told.append("The corpus is the bundled sample of 120 poems written for this project, NOT 全唐诗.")
+    if len(parts) > 1:
+        told.append(
+            f"Runs were scored on {len(parts)} different texts, splits, vocabularies or tasks: "
+            "each has a ranking of its own, and figures of different rankings do not compare."
+        )
+    told += _trouble(runs)
+    commits = runs["commit"].dropna().unique()
+    if len(commits) > 1:
+        told.append(f"Runs come from {len(commits)} commits ({', '.join(c[:8] for c in commits)}).")
+    if runs["dirty"].eq(True).any():
+        told.append(f"{int(runs['dirty'].eq(True).sum())} runs come from a checkout with changes of its own.")
+    if (runs["verified"].eq(False)).any():
+        told.append("The corpus is not the published edition: checksums differ.")
+    if all(len(group.scores) < 2 for ranked in rankings for group in ranked):
+        told.append("One seed only: no difference here can be told from luck.")
+    if found.unread:
+        told.append(f"{len(found.unread)} files could not be read, whole or in part: see the end.")
+    return told
+
+
+def _trouble(runs: pd.DataFrame) -> list[str]:
+    counts = runs["status"].value_counts()
+    ended_badly = [status for status in ("failed", "diverged") if status in counts]
+    told = [f"{counts[status]} of {len(runs)} runs {status}." for status in ended_badly]
+    unfinished = {status: int(counts[status]) for status in UNFINISHED if status in counts}
+    if unfinished:
+        each = ", ".join(f"{count} {status}" for status, count in unfinished.items())
+        told.append(f"{sum(unfinished.values())} of {len(runs)} runs have not ended ({each}).")
+    return told
+
+
+def facts(found: Collected) -> list[tuple[str, str]]:
+    """Name and value of what one wants to know of a sweep before its figures."""
+    runs = found.runs
+    statuses = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
+    seeds = sorted({int(seed) for seed in runs["seed"].dropna()})
+    corpora = [_corpus(row) for _, row in runs.drop_duplicates(["corpus", "corpus_fingerprint"]).iterrows()]
+    finished = runs["finished"].dropna()
+    when = f"{finished.min()} to {finished.max()}" if len(finished) else "not recorded"
+    spent = pd.to_numeric(runs["seconds"], errors="coerce").sum()
+    return [
+        ("corpus", "; ".join(name for name in corpora if name) or "unknown"),
+        ("runs", f"{len(runs)} ({statuses}) in {runs['group'].nunique()} groups"),
+        ("seeds", ", ".join(map(str, seeds)) or "none"),
+        ("commit", ", ".join(commit[:12] for commit in _several(runs["commit"])) or "unknown"),
+        ("machine", "; ".join(_several(runs["machine"])) or "not recorded"),
+        ("ended", when),
+        ("training time", f"{shown(round(float(spent)))} s over all runs"),
+        ("versions", ", ".join(f"{k} {v}" for k in ("python", "torch") for v in _several(runs[k]))),
+    ]
+
+
+def _corpus(run: pd.Series) -> str:
+    if pd.isna(run["corpus"]):
+        return ""
+    fingerprint = "" if pd.isna(run["corpus_fingerprint"]) else f" ({run['corpus_fingerprint']})"
+    return f"{run['corpus']}{fingerprint}"
+
+
+def _several(values: pd.Series) -> list[str]:
+    return [str(value) for value in values.dropna().unique()]
+
+
+def published(results: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Rows of run, figure, published, ours, and how far the run got."""
+    rows = []
+    for run, result in results.items():
+        for name, figures in (result.get("published") or {}).items():
+            ours, theirs = figures.get("ours"), figures.get("published")
+            got = f"{result.get('epochs')} epochs, {result.get('steps')} steps"
+            rows.append([run, name, _plain(theirs), _plain(ours), f"{got}, ended by {result.get('ended')}"])
+    return rows
+
+
+def _plain(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.4g}"

@@ -1,0 +1,114 @@
+"""The map of a report: what was collected → sections of tables, charts and poems."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tangsweep.report import answer, curves, learning_rates
+from tangsweep.report.collect import Collected
+from tangsweep.report.colours import Look
+from tangsweep.report.comparable import Comparable, sets
+from tangsweep.report.parts import Chart, Part, Report, Section, Table
+from tangsweep.report.ranking import Ranked, rank
+from tangsweep.report.rankings import ranking_parts, ranking_rows
+from tangsweep.report.sections import whole
+
+
+def build(found: Collected, title: str, folders: Mapping[str, Any]) -> Report:
+    """`folders` is run → its folder. Raises nothing for what is missing: it is left out or said."""
+    parts = sets(found.runs)
+    rankings = [rank(part) for part in parts]
+    sections, tables = [], {"runs": _tidy_runs(found), "epochs": found.epochs}
+    tables["ranking"] = pd.concat(
+        [ranking_rows(part, ranked) for part, ranked in zip(parts, rankings, strict=True)] or [pd.DataFrame()]
+    )
+    several = len(parts) > 1
+    for number, (part, ranked) in enumerate(zip(parts, rankings, strict=True), 1):
+        suffix = f" ({part.title})" if several else ""
+        name = f"-{number}" if several else ""
+        sections += _of_part(found, part, ranked, suffix, name, tables)
+    sections += whole(found, parts, rankings, folders, tables)
+    answers = [
+        f"{part.title}: {sentence}" if several else sentence
+        for part, ranked in zip(parts, rankings, strict=True)
+        for sentence in answer.answer(part, ranked)
+    ]
+    return Report(
+        title,
+        answer.question(found),
+        answers,
+        answer.warnings(found, parts, rankings) + _edges(found, parts),
+        answer.facts(found),
+        [section for section in sections if section.parts],
+        tables,
+    )
+
+
+def _of_part(
+    found: Collected,
+    part: Comparable,
+    ranked: Sequence[Ranked],
+    suffix: str,
+    name: str,
+    tables: dict[str, pd.DataFrame],
+) -> list[Section]:
+    """What one set of comparable runs has of its own."""
+    epochs = found.epochs[found.epochs["run"].isin(part.runs["run"])]
+    look = Look(part.runs["group"])
+    sections = [Section(f"Ranking{suffix}", ranking_parts(part, ranked, epochs))]
+    if len(epochs):
+        drawn = curves.chart(epochs, part.runs, look, part.by_accuracy)
+        sections.append(Section(f"Curves{suffix}", [Chart.of(f"curves{name}", CURVES, drawn)]))
+    rates = learning_rates.table(part, found.configs)
+    if len(rates):
+        tables[f"learning_rates{name}"] = rates
+        sections.append(Section(f"Learning rates{suffix}", _rates(rates, name)))
+    return sections
+
+
+CURVES = (
+    "Mean and 95 % interval over seeds, as far as every run of a group got; single runs faint; a cross is "
+    "the last point of a run that diverged. Click names in the legend to single them out. Losses above 2.5 "
+    "times the untrained model's are cut off."
+)
+DEEPOBS = (
+    "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
+    "judged by its best development score, mean over seeds. A triangle at the top edge diverged, a ring is "
+    "the best."
+)
+
+
+def _rates(rates: pd.DataFrame, name: str) -> list[Part]:
+    robust = learning_rates.robustness(rates)
+    rows = [[group, f"{share:.0%}"] for group, share in sorted(robust.items(), key=lambda pair: -pair[1])]
+    edges = learning_rates.at_the_edge(rates)
+    parts: list[Part] = [
+        Chart.of(f"learning_rates{name}", DEEPOBS, learning_rates.chart(rates, Look(rates["group"]))),
+        Table(["group", "rates within 10 % of its best"], rows, "Robustness: the share of the grid."),
+    ]
+    if edges:
+        at = ", ".join(edges)
+        parts.append(f"The best rate lies at the edge of its grid, and a better one may lie beyond: {at}.")
+    return parts
+
+
+def _edges(found: Collected, parts: Sequence[Comparable]) -> list[str]:
+    edges = [
+        edge
+        for part in parts
+        for edge in learning_rates.at_the_edge(learning_rates.table(part, found.configs))
+    ]
+    return [f"Best learning rate at the edge of its grid: {', '.join(edges)}."] if edges else []
+
+
+def _tidy_runs(found: Collected) -> pd.DataFrame:
+    """All columns, and of the config the keys whose values differ, as config.KEY."""
+    keys = dict.fromkeys(key for config in found.configs.values() for key in config)
+    varied = [
+        key
+        for key in keys
+        if len({repr(found.configs[run].get(key)) for run in found.runs["run"]}) > 1 and key != "sweep.varied"
+    ]
+    added = {f"config.{key}": [found.configs[run].get(key) for run in found.runs["run"]] for key in varied}
+    return pd.concat([found.runs, pd.DataFrame(added, index=found.runs.index)], axis=1)

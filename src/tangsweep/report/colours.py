@@ -1,0 +1,45 @@
+"""One look for each group, the same in every chart: a colour, and from the ninth group on a dash as well."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import altair as alt
+
+# Okabe and Ito's palette (2008), told apart whatever colours one sees; its yellow is made darker, for white.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#000000")
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4], [4, 1, 1, 1], [3, 6])
+
+
+def natural(name: str) -> list[str]:
+    """Sorts `length=5` before `length=10`."""
+    return [part.rjust(12, "0") if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+class Look:
+    """The order and the looks of the groups of a report."""
+
+    def __init__(self, groups: Iterable[str]) -> None:
+        self.groups = sorted(set(groups), key=natural)
+
+    @property
+    def colour(self) -> alt.Color:
+        shades = [COLOURS[place % len(COLOURS)] for place in range(len(self.groups))]
+        legend = alt.Legend(symbolLimit=0, columns=1 + (len(self.groups) - 1) // 20, labelLimit=260)
+        return alt.Color(
+            "group:N",
+            title=None,
+            sort=self.groups,
+            legend=legend,
+            scale=alt.Scale(domain=self.groups, range=shades),
+        )
+
+    @property
+    def dash(self) -> Any:
+        """Nothing where colours are enough."""
+        if len(self.groups) <= len(COLOURS):
+            return alt.value([1, 0])
+        dashes = [list(DASHES[place // len(COLOURS) % len(DASHES)]) for place in range(len(self.groups))]
+        return alt.StrokeDash(
+            "group:N", sort=self.groups, legend=None, scale=alt.Scale(domain=self.groups, range=dashes)
+        )

@@ -1,0 +1,31 @@
+"""Vega-Lite specifications as pictures, and the scripts that draw them in a page. No browser, no network."""
+
+import json
+from importlib.metadata import version
+from typing import Any
+
+import vl_convert
+
+from tangsweep import places
+from tangsweep.runs.folder import atomic_write
+
+SCALE = 2  # pixels a point, of PNG
+
+
+def png(spec: dict[str, Any]) -> bytes:
+    found: bytes = vl_convert.vegalite_to_png(json.dumps(spec), scale=SCALE)
+    return found
+
+
+def svg(spec: dict[str, Any]) -> str:
+    found: str = vl_convert.vegalite_to_svg(json.dumps(spec))
+    return found
+
+
+def scripts() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one text; bundled once a version (2 s), from the cache then."""
+    path = places.data() / "cache" / f"vega-{version('vl-convert-python')}.js"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,76 @@
+"""Which runs belong together: what was varied but the seed, under a name that one can read."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from tangsweep.runs import identity
+
+SEEDS = ("seed",)
+
+
+def grouped(runs: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Run → the name of its group: runs whose configs are the same but for seeds and what is volatile.
+
+    Also of runs without a record. The name holds the overrides whose values differ between groups; where
+    two groups would have one name, the keys of the config that tell them apart.
+    """
+    signatures = {run: _signature(configs[run]) or (run,) for run in runs["run"]}
+    members: dict[Any, list[str]] = defaultdict(list)
+    for run, signature in signatures.items():
+        members[signature].append(run)
+    written = runs.set_index("run")["overrides"]
+    overrides = {signature: _overrides(written.loc[found].dropna()) for signature, found in members.items()}
+    names = {signature: name or members[signature][0] for signature, name in _names(overrides).items()}
+    told = _told_apart(names, {signature: configs[found[0]] for signature, found in members.items()})
+    return {run: told[signature] for run, signature in signatures.items()}
+
+
+def _signature(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    kept = ((key, repr(value)) for key, value in config.items())
+    return tuple(sorted((k, v) for k, v in kept if not identity.volatile(k) and k not in SEEDS))
+
+
+def _overrides(written: pd.Series) -> dict[str, str] | None:
+    """Of the first run that has a record."""
+    if written.empty:
+        return None
+    parts = (part.lstrip("+").partition("=") for part in str(written.iloc[0]).split(" "))
+    return {key: value for key, _, value in parts if key and not identity.volatile(key) and key not in SEEDS}
+
+
+def _names(overrides: Mapping[Any, Mapping[str, str] | None]) -> dict[Any, str]:
+    known = [given for given in overrides.values() if given is not None]
+    keys = dict.fromkeys(key for given in known for key in given)
+    varied = [key for key in keys if len({given.get(key) for given in known}) > 1]
+    return {
+        signature: " ".join(_part(key, given[key]) for key in varied if key in given) if given else ""
+        for signature, given in overrides.items()
+    }
+
+
+def _part(key: str, value: str) -> str:
+    """`adam` of optimizer=adam, `lr=0.1` of optimizer.lr=0.1."""
+    return f"{key.rpartition('.')[2]}={value}" if "." in key else value
+
+
+def _told_apart(names: Mapping[Any, str], configs: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:
+    alike: dict[str, list[Any]] = defaultdict(list)
+    for signature, name in names.items():
+        alike[name].append(signature)
+    told: dict[Any, str] = {}
+    for name, same in alike.items():
+        keys = dict.fromkeys(key for signature in same for key in configs[signature])
+        apart = [
+            key
+            for key in keys
+            if not identity.volatile(key)
+            and key not in SEEDS
+            and len({repr(configs[s].get(key)) for s in same}) > 1
+        ]
+        for signature in same:
+            values = " ".join(f"{key.rpartition('.')[2]}={configs[signature].get(key)}" for key in apart)
+            told[signature] = f"{name} ({values})" if values else name
+    return told

@@ -1,0 +1,43 @@
+"""A report as Markdown, for a README or a pull request; charts are the pictures beside it."""
+
+from tangsweep.report.parts import Chart, Part, Report, Table, Verses
+
+
+def markdown(report: Report) -> str:
+    parts = [f"# {_plain(report.title)}", f"*{_plain(report.question)}*"]
+    parts += [f"**{_plain(answer)}**" for answer in report.answers]
+    if report.warnings:
+        parts.append("\n".join(f"> **Warning:** {_plain(warning)}  " for warning in report.warnings))
+    parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in report.facts))
+    for section in report.sections:
+        parts += [f"## {_plain(section.title)}", *map(_part, section.parts)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _part(part: Part) -> str:
+    match part:
+        case Table():
+            rows = [part.columns, ["---"] * len(part.columns), *part.rows]
+            written = "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
+            return f"{written}\n\n{_plain(part.note)}" if part.note else written
+        case Chart():
+            return f"![{_plain(part.name)}](figures/{part.name}.png)\n\n{_plain(part.caption)}"
+        case Verses():
+            return "\n\n".join(f"{_plain(title)}:\n\n{_quoted(text)}" for title, text in part.poems)
+        case _:
+            return part
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {_plain(line)}  " if line else ">" for line in text.split("\n"))
+
+
+def _plain(text: str) -> str:
+    """Nothing that Markdown or HTML would take for its own."""
+    for sign in "\\`*_{}[]<>#|":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\n", " ")
+
+
+def _cell(text: str) -> str:
+    return _plain(text)

@@ -1,0 +1,85 @@
+"""The ranking of the groups of comparable runs, with what their seeds allow to say."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from tangsweep.report.comparable import Comparable
+from tangsweep.report.statistics import Difference, Interval, holm, interval, paired
+
+VARIANTS = ("dev_perplexity_padded", "dev_perplexity_mean_over_sentences", "dev_perplexity_oov_charged")
+MEANS = (
+    "dev_bits_per_character", "train_perplexity", "last_train_perplexity", "last_dev_perplexity", "gap",
+    "dev_loss", "best_epoch", "characters_per_second", "seconds", "steps", "solved_step", "last_dev_accuracy",
+    *VARIANTS, "right_lines", "free_rhyme", "free_tones", "constrained_rhyme", "constrained_tones",
+    "free_distinct_1", "free_distinct_2", "free_distinct_3", "free_longest_copy", "free_copied_line",
+)  # fmt: skip
+
+
+class Ranked(NamedTuple):
+    """One group. `scores` are by seed, of the runs that have one; `of` counts all its runs."""
+
+    group: str
+    score: Interval | None
+    scores: dict[int, float]
+    of: int
+    failures: dict[str, int]  # status → runs, of those without a score or diverged
+    difference: Difference | None  # to the first group
+    p: float | None  # Holm-corrected
+    means: dict[str, float]  # of MEANS, over the runs with a score; not of columns that none has
+
+
+def rank(part: Comparable) -> list[Ranked]:
+    """Best mean first, groups without a score last."""
+    column = "dev_accuracy" if part.by_accuracy else "dev_perplexity"
+    gap = pd.to_numeric(part.runs["dev_loss"], errors="coerce") - pd.to_numeric(
+        part.runs["train_loss"], errors="coerce"
+    )
+    groups = [_ranked(str(name), same, column) for name, same in part.runs.assign(gap=gap).groupby("group")]
+    sign = -1 if part.by_accuracy else 1
+    ordered = sorted(groups, key=lambda g: (g.score is None, sign * g.score.mean if g.score else 0, g.group))
+    best = ordered[0].scores
+    found = [paired(g.scores, best) if place and g.scores else None for place, g in enumerate(ordered)]
+    corrected = holm([difference.p if difference else None for difference in found])
+    return [g._replace(difference=d, p=p) for g, d, p in zip(ordered, found, corrected, strict=True)]
+
+
+def _ranked(group: str, runs: pd.DataFrame, column: str) -> Ranked:
+    scored = runs[pd.to_numeric(runs[column], errors="coerce").notna()]
+    scores = {int(seed): float(score) for seed, score in zip(scored["seed"], scored[column], strict=True)}
+    troubled = runs[~runs["status"].eq("done")]["status"].value_counts()
+    means = {
+        name: float(values.mean())
+        for name in MEANS
+        if len(values := pd.to_numeric(scored[name], errors="coerce").dropna())
+    }
+    failures = {str(status): int(count) for status, count in troubled.items()}
+    return Ranked(group, interval(list(scores.values())), scores, len(runs), failures, None, None, means)
+
+
+def thresholds(part: Comparable, ranked: Sequence[Ranked]) -> list[float]:
+    """Perplexities to time: the baselines, then 1.5 and 1.1 times the best mean, where they are harder."""
+    best = next((g.score.mean for g in ranked if g.score and math.isfinite(g.score.mean)), None)
+    if part.by_accuracy or best is None:
+        return []
+    baselines = [part.runs[name].dropna() for name in ("unigram", "bigram")]
+    wanted = [float(values.iloc[0]) for values in baselines if len(values)] + [1.5 * best, 1.1 * best]
+    return sorted({round(value, 1) for value in wanted if value > best}, reverse=True)
+
+
+def seconds_to(part: Comparable, epochs: pd.DataFrame, perplexities: Sequence[float]) -> pd.DataFrame:
+    """(group, perplexity): mean seconds until an evaluation was at least as good, runs that were, of runs."""
+    runs = part.runs.set_index("run")["group"]
+    own = epochs[epochs["run"].isin(runs.index)]
+    tables = []
+    for wanted in perplexities:
+        first = own[own["dev_perplexity"] <= wanted].groupby("run")["seconds"].min()
+        by_group = first.groupby(runs.reindex(first.index))
+        told = pd.DataFrame({"seconds": by_group.mean(), "reached": by_group.size()})
+        told = told.reindex(sorted(set(runs))).rename_axis("group").reset_index()
+        tables.append(told.assign(perplexity=wanted, runs=told["group"].map(runs.value_counts())))
+    columns = ["group", "perplexity", "seconds", "reached", "runs"]
+    found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    return found.assign(reached=found["reached"].fillna(0).astype(int))[columns]

@@ -1,0 +1,179 @@
+"""Rankings as tables: to read, and as rows for a CSV file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tangsweep.report.comparable import Comparable
+from tangsweep.report.numbers import NOTHING, percent, probability, shown, with_interval
+from tangsweep.report.parts import Part, Table
+from tangsweep.report.ranking import VARIANTS, Ranked, seconds_to, thresholds
+
+BASELINES = ("uniform", "unigram", "bigram")
+QUALITY = {
+    "right_lines": "lines",
+    "free_rhyme": "rhyme",
+    "free_tones": "tones",
+    "constrained_rhyme": "rhyme*",
+    "constrained_tones": "tones*",
+    "free_distinct_1": "dist-1",
+    "free_distinct_2": "dist-2",
+    "free_distinct_3": "dist-3",
+    "free_longest_copy": "copy",
+    "free_copied_line": "copied",
+}
+MEASURED = (
+    "100 poems a run: lines of the right length when nothing is asked; neighbouring even lines that rhyme "
+    "and positions with the right tone when the form is asked, and * when they are asked too; distinct "
+    "n-grams; longest copy and poems with a copied line. docs/poems.md defines them."
+)
+
+
+def ranking_parts(part: Comparable, ranked: Sequence[Ranked], epochs: pd.DataFrame) -> list[Part]:
+    parts: list[Part] = [_main(part, ranked)]
+    if not part.by_accuracy:
+        parts += [_variants(ranked), _times(part, ranked, epochs)]
+    return parts
+
+
+def _main(part: Comparable, ranked: Sequence[Ranked]) -> Table:
+    by_accuracy = part.by_accuracy
+    own = {"dev_loss": "dev loss", "last_dev_accuracy": "at end", "solved_step": "solved at"}
+    if not by_accuracy:
+        own = {"dev_bits_per_character": "bits", "train_perplexity": "train ppl", "gap": "gap, nats"}
+    score = "accuracy" if by_accuracy else "dev ppl"
+    columns = [
+        "group",
+        score,
+        "seeds",
+        "behind the best",
+        "p",
+        "best epoch",
+        *own.values(),
+        "characters/s",
+        "trouble",
+    ]
+    rows = [
+        [
+            group.group,
+            with_interval(group.score, by_accuracy),
+            f"{len(group.scores)} of {group.of}",
+            with_interval(group.difference.interval, by_accuracy) if group.difference else NOTHING,
+            probability(group.p),
+            shown(group.means.get("best_epoch")),
+            *(_fine(group.means.get(key)) for key in own),
+            shown(group.means.get("characters_per_second")),
+            ", ".join(f"{count} {status}" for status, count in group.failures.items()) or NOTHING,
+        ]
+        for group in ranked
+    ]
+    return Table(columns, rows, _note(part))
+
+
+def _fine(value: float | None) -> str:
+    return NOTHING if value is None else (f"{value:.2f}" if abs(value) < 100 else shown(value))
+
+
+def _note(part: Comparable) -> str:
+    told = "Mean ± 95 % t-interval over the seeds that have a score; behind the best: the same of the "
+    told += "differences seed by seed, p of a paired t-test, Holm-corrected."
+    known = part.runs.dropna(subset=["uniform"])
+    if len(known):
+        first = known.iloc[0]
+        if part.by_accuracy:
+            return f"{told} Guessing: accuracy {1 / first['uniform']:.2g}."
+        each = [f"{name} {shown(first[name])}" for name in BASELINES if pd.notna(first[name])]
+        told += f" Baselines on the same text: {', '.join(each)}."
+    return told
+
+
+def _variants(ranked: Sequence[Ranked]) -> Table:
+    columns = [
+        "group",
+        "pads counted",
+        "mean over sentences",
+        "unknown charged",
+        "dev ppl at end",
+        "train ppl at end",
+        "seconds",
+    ]
+    keys = [*VARIANTS, "last_dev_perplexity", "last_train_perplexity", "seconds"]
+    rows = [[group.group, *(shown(group.means.get(key)) for key in keys)] for group in ranked]
+    return Table(
+        columns,
+        rows,
+        "Other ways to count, for comparison with published figures: docs/perplexity.md. Means over seeds.",
+    )
+
+
+def _times(part: Comparable, ranked: Sequence[Ranked], epochs: pd.DataFrame) -> Table:
+    wanted = thresholds(part, ranked)
+    found: Any = seconds_to(part, epochs, wanted).set_index(["group", "perplexity"])
+    rows = [[group.group, *(_reached(found.loc[(group.group, ppl)]) for ppl in wanted)] for group in ranked]
+    columns = ["group", *(f"≤ {shown(ppl)}" for ppl in wanted)]
+    return Table(
+        columns,
+        rows,
+        "Seconds of training until an evaluation's perplexity was as low; mean of the runs that got there.",
+    )
+
+
+def _reached(row: Any) -> str:
+    if not row["reached"]:
+        return NOTHING
+    some = "" if row["reached"] == row["runs"] else f" ({row['reached']:.0f} of {row['runs']:.0f})"
+    return f"{row['seconds']:.1f}{some}"
+
+
+def quality_table(ranked: Sequence[Ranked]) -> Table | None:
+    """None where no run's poems were measured."""
+    if not any("right_lines" in group.means or "free_tones" in group.means for group in ranked):
+        return None
+    rows = [
+        [group.group, *(_quality(key, group.means) for key in QUALITY), with_interval(group.score)]
+        for group in ranked
+    ]
+    return Table(["group", *QUALITY.values(), "dev ppl"], rows, MEASURED)
+
+
+def _quality(key: str, means: Mapping[str, float]) -> str:
+    return shown(means.get(key)) if key == "free_longest_copy" else percent(means.get(key))
+
+
+def best_runs(part: Comparable, ranked: Sequence[Ranked]) -> dict[str, str]:
+    """Group → the run with its best score, groups in the ranking's order."""
+    column = "dev_accuracy" if part.by_accuracy else "dev_perplexity"
+    found = {}
+    for group in ranked:
+        own = part.runs[(part.runs["group"] == group.group) & part.runs[column].notna()]
+        if len(own):
+            found[group.group] = str(own.sort_values(column, ascending=not part.by_accuracy).iloc[0]["run"])
+    return found
+
+
+def ranking_rows(part: Comparable, ranked: Sequence[Ranked]) -> pd.DataFrame:
+    """One row a group, as numbers."""
+    rows: list[dict[str, Any]] = []
+    for place, group in enumerate(ranked, 1):
+        behind = group.difference.interval if group.difference else None
+        rows.append(
+            {
+                "scored_on": part.title,
+                "metric": part.metric,
+                "place": place if group.score else None,
+                "group": group.group,
+                "mean": group.score.mean if group.score else None,
+                "low": group.score.low if group.score else None,
+                "high": group.score.high if group.score else None,
+                "seeds": len(group.scores),
+                "runs": group.of,
+                "behind_mean": behind.mean if behind else None,
+                "behind_low": behind.low if behind else None,
+                "behind_high": behind.high if behind else None,
+                "p_holm": group.p,
+                **group.means,
+                **group.failures,
+            }
+        )
+    return pd.DataFrame(rows)

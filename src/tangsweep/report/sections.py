@@ -1,0 +1,173 @@
+"""The sections of a report that are told of all its runs together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tangsweep.report import answer, sizes, solved, starts
+from tangsweep.report.collect import Collected
+from tangsweep.report.colours import Look
+from tangsweep.report.comparable import Comparable
+from tangsweep.report.parts import Chart, Part, Section, Table, Verses
+from tangsweep.report.ranking import Ranked
+from tangsweep.report.rankings import best_runs, quality_table
+from tangsweep.runs.folder import RunFolder
+
+POEMS = 7  # of each group: one a start
+REFUSED = (
+    "The amount of data was varied, but no two amounts were scored on the same text with the same "
+    "vocabulary: no chart. data.split=fixed with data.pool and data.dev_poems holds both fixed."
+)
+
+
+def whole(
+    found: Collected,
+    parts: Sequence[Comparable],
+    rankings: Sequence[Sequence[Ranked]],
+    folders: Mapping[str, Any],
+    tables: dict[str, pd.DataFrame],
+) -> list[Section]:
+    """What is told of all runs together."""
+    return [
+        Section("Dataset size", _sizes(found, parts, tables)),
+        Section("Initialization", _starts(found, folders)),
+        Section("Solved", _solved(found, tables)),
+        Section("Poems", _poems(found, parts, rankings)),
+        Section("Published figures", _published(found)),
+        Section("Provenance", _provenance(found)),
+        Section("Could not be read", _unread(found)),
+    ]
+
+
+def _sizes(found: Collected, parts: Sequence[Comparable], tables: dict[str, pd.DataFrame]) -> list[Part]:
+    if not sizes.varied(found.runs, found.configs):
+        return []
+    known = [of_part for part in parts if (of_part := sizes.sizes(part))]
+    if not known:
+        return [REFUSED]
+    shown: list[Part] = []
+    for number, of_part in enumerate(known):
+        tables["sizes" if not number else f"sizes-{number + 1}"] = of_part.points
+        drawn = sizes.chart(of_part, Look(of_part.points["group"]))
+        shown.append(Chart.of("sizes" if not number else f"sizes-{number + 1}", _laws(of_part), drawn))
+    return shown
+
+
+def _laws(found: sizes.Sizes) -> str:
+    laws = [
+        f"{group}: perplexity ~ characters^{law.exponent.mean:.3f} (95 % interval {law.exponent.low:.3f} to "
+        f"{law.exponent.high:.3f}, {law.exponent.n} runs)"
+        for group, law in found.laws.items()
+    ]
+    return "; ".join(laws) or "Fewer than three sizes: no power law is fitted."
+
+
+def _starts(found: Collected, folders: Mapping[str, Any]) -> list[Part]:
+    varied = any(len({repr(c.get(key)) for c in found.configs.values()}) > 1 for key in starts.KEYS)
+    if not varied:
+        return []
+    groups = dict(zip(found.runs["run"], found.runs["group"], strict=True))
+    first = starts.first_epochs({run: RunFolder(path).metrics for run, path in folders.items()}, groups)
+    look = Look(found.runs["group"])
+    parts: list[Part] = []
+    if len(first):
+        parts.append(
+            Chart.of("first_epoch", "Training loss within the first epoch.", starts.loss_chart(first, look))
+        )
+        norms = starts.gradients(first).sort_values("grad_norm", ascending=False)
+        rows = [[r["run"], f"{r['step']:.0f}", f"{r['grad_norm']:.3g}"] for _, r in norms.iterrows()]
+        parts.append(
+            Table(["run", "step", "gradient norm"], rows, "The first that was logged, before clipping.")
+        )
+    if found.epochs["distinct_units"].notna().any():
+        caption = "Units with the same weights are one unit. Under `zeros` they stay copies of each other."
+        parts.append(Chart.of("distinct_units", caption, starts.units_chart(found.epochs, look)))
+    return parts
+
+
+def _solved(found: Collected, tables: dict[str, pd.DataFrame]) -> list[Part]:
+    rates = solved.rates(found.runs)
+    if rates.empty:
+        return []
+    tables["solved"] = rates
+    look = Look(map(solved.without_length, found.runs["group"]))
+    rows = [
+        [str(r["group"]), str(r["length"]), f"{r['solved']} of {r['seeds']}", _steps(r), r["accuracies"]]
+        for _, r in rates.iterrows()
+    ]
+    columns = ["group", "length", "solved", "steps to solve: least, median, most", "accuracy of each seed"]
+    caption = "Results are bimodal: success rates, steps and every seed, never means alone."
+    return [Chart.of("solved", caption, solved.chart(found.runs, look)), Table(columns, rows)]
+
+
+def _steps(row: pd.Series) -> str:
+    values = [row[f"steps_to_solve_{which}"] for which in ("least", "median", "most")]
+    return "–" if pd.isna(values[0]) else ", ".join(f"{value:,.0f}" for value in values)
+
+
+def _poems(found: Collected, parts: Sequence[Comparable], rankings: Sequence[Sequence[Ranked]]) -> list[Part]:
+    shown: list[Part] = []
+    for part, ranked in zip(parts, rankings, strict=True):
+        best = [(group, run) for group, run in best_runs(part, ranked).items() if found.poems.get(run)]
+        if best:
+            shown.append(Verses([(group, _first(found.poems[run])) for group, run in best]))
+            shown.append(f"Of the best run of each group ({part.title}).")
+        measured = quality_table(ranked)
+        if measured:
+            shown.append(measured)
+    return shown
+
+
+def _first(text: str) -> str:
+    """The first poems of poems.txt, without their headings: those of the first form."""
+    poems = [poem.partition("\n")[2].strip() for poem in text.split("# ")[1:]]
+    return "\n\n".join(poems[:POEMS])
+
+
+def _published(found: Collected) -> list[Part]:
+    rows = answer.published(found.results)
+    if not rows:
+        return []
+    columns = ["run", "figure", "published", "ours", "how far the run got"]
+    note = "Under the same convention; docs/experiments.md names the differences of setting."
+    return [Table(columns, rows, note, names=2)]
+
+
+def _provenance(found: Collected) -> list[Part]:
+    columns = ["run", "status", "seed", "overrides", "identity", "commit", "threads", "kernel", "W&B"]
+    rows = [_origin(run) for _, run in found.runs.iterrows()]
+    commands = [f"python src/train.py {' '.join(map(str, c.get('arguments', [])))}" for c in found.commands]
+    failures = found.runs[found.runs["error"].notna()]
+    parts: list[Part] = []
+    if commands:
+        parts.append("What repeats the sweep: " + "; ".join(dict.fromkeys(commands)))
+    parts.append(Table(columns, rows, names=len(columns)))
+    if len(failures):
+        errors = [[str(run["run"]), str(run["error"])] for _, run in failures.iterrows()]
+        parts.append(Table(["failed run", "why"], errors, names=2))
+    return parts
+
+
+def _origin(run: pd.Series) -> list[str]:
+    changed = " (changed)" if run["dirty"] is True else ""
+    return [
+        str(run["run"]),
+        str(run["status"]),
+        _word(run["seed"], "{:.0f}"),
+        _word(run["overrides"]),
+        _word(run["config_hash"]),
+        _word(run["commit"])[:12] + changed,
+        _word(run["threads"], "{:.0f}"),
+        _word(run["kernel"]),
+        _word(run["wandb_path"]),
+    ]
+
+
+def _word(value: Any, form: str = "{}") -> str:
+    return "–" if value is None or pd.isna(value) else form.format(value)
+
+
+def _unread(found: Collected) -> list[Part]:
+    rows = [[unread.path, unread.why] for unread in found.unread]
+    return [Table(["file", "why"], rows, names=2)] if rows else []

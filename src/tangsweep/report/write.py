@@ -1,0 +1,54 @@
+"""report.html, report.md, tables/*.csv and figures/*, written beside the runs or wherever one wants them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tangsweep.errors import UserError
+from tangsweep.report import drawing, page
+from tangsweep.report.build import build
+from tangsweep.report.collect import Collected, collect
+from tangsweep.report.markdown import markdown
+from tangsweep.report.parts import Chart, Report
+from tangsweep.runs.folder import atomic_write
+
+
+def made(folders: Sequence[Path]) -> tuple[Collected, Report]:
+    """The report on the sweeps in `folders`. Raises UserError where a folder is missing or holds no run."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder} does not exist: name the folder of a sweep, outputs/NAME")
+    found = collect(folders)
+    if found.runs.empty:
+        named = ", ".join(map(str, folders))
+        raise UserError(f"{named} holds no run: name the folder of a sweep, outputs/NAME")
+    paths = {
+        str(run["run"]): folder / str(run["folder"])
+        for folder in folders
+        for _, run in found.runs.iterrows()
+        if run["sweep"] == folder.name and (folder / str(run["folder"])).is_dir()
+    }
+    title = " and ".join(dict.fromkeys(folder.name for folder in folders))
+    return found, build(found, title, paths)
+
+
+def write(report: Report, out: Path, pictures: bool = True) -> list[Path]:
+    """The files, each whole or not at all. `pictures` False leaves out PNG and SVG."""
+    files: dict[Path, bytes | str] = {
+        out / "report.html": page.html(report),
+        out / "report.md": markdown(report),
+    }
+    for name, table in report.tables.items():
+        files[out / "tables" / f"{name}.csv"] = table.to_csv(index=False)
+    charts = [part for section in report.sections for part in section.parts if isinstance(part, Chart)]
+    for chart in charts if pictures else []:
+        files[out / "figures" / f"{chart.name}.png"] = drawing.png(chart.spec)
+        files[out / "figures" / f"{chart.name}.svg"] = drawing.svg(chart.spec)
+    for path, content in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{path.parent} cannot be made ({error.strerror}): name another with --out"
+            ) from error
+        atomic_write(path, content)
+    return list(files)
