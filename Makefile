@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+FOLDER ?= outputs/optimizer
 EXTRAS := $(VENV)/.extras
 DEMO   := $(VENV)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep demo test test-slow check format gradients bench clean
+.PHONY: help setup sweep report demo test test-slow check format gradients bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,6 +30,9 @@ $(DEMO): $(READY)
 
 sweep: $(READY)  ## the main job: six optimizers compared
 	$(BIN)/python src/train.py -m optimizer=sgd,momentum,adam,adagrad,adadelta,rmsprop
+
+report: $(READY)  ## the comparison of a sweep's runs: make report FOLDER=outputs/optimizer
+	$(BIN)/python src/report.py $(FOLDER)
 
 demo: $(DEMO)  ## a local page that composes poems
 	$(BIN)/python -m tangsweep.demo

@@ -11,6 +11,7 @@ from tangsweep.report.numbers import probability, shown, with_interval
 from tangsweep.report.ranking import Ranked
 
 LEVEL = 0.05
+NAMED = 5  # groups in a sentence
 UNFINISHED = ("running", "interrupted", "crashed", "missing")
 
 
@@ -56,9 +57,10 @@ def _sure(ranked: Sequence[Ranked]) -> str:
         return "One seed each: nothing says how sure that is; add seeds (seed=0,1,2,3,4)."
     close = [group.group for group in tested if group.p is not None and group.p >= LEVEL]
     if close:
+        named = ", ".join(close[:NAMED]) + (f" and {len(close) - NAMED} more" if len(close) > NAMED else "")
         return (
             "Seed by seed it is not told apart from "
-            f"{', '.join(close)} (paired t-test, Holm-corrected p of {LEVEL:g} or more)."
+            f"{named} (paired t-test, Holm-corrected p of {LEVEL:g} or more)."
         )
     largest = max(group.p for group in tested if group.p is not None)
     return f"Seed by seed it is ahead of all others (paired t-test, Holm-corrected p {_p(largest)})."

@@ -85,10 +85,14 @@ def chart(found: pd.DataFrame, look: Look) -> alt.LayerChart | alt.FacetChart:
     scored = found.dropna(subset=["score"])
     top = float(scored["score"].max() * 1.5) if len(scored) else 1.0
     x = alt.X("rate:Q", title="learning rate", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g"))
-    y = alt.Y("score:Q", title="development perplexity", scale=alt.Scale(type="log"))
+    lowest = float(scored["score"].min() / 1.3) if len(scored) else 0.1
+    within = alt.Scale(
+        type="log", domain=[lowest, top * 1.1]
+    )  # two seeds may have intervals beyond any paper
+    y = alt.Y("score:Q", title="development perplexity", scale=within)
     tip = ["group:N", "rate:Q", alt.Tooltip("score:Q", format=".1f"), "seeds:Q", "of:Q"]
     lines = alt.Chart(scored).mark_line(point=True).encode(x=x, y=y, color=look.colour, tooltip=tip)
-    bars = alt.Chart(scored.dropna(subset=["low"])).mark_rule().encode(
+    bars = alt.Chart(scored.dropna(subset=["low"])).mark_rule(clip=True).encode(
         x=x, y=alt.Y("low:Q"), y2="high:Q", color=look.colour
     )  # fmt: skip
     best = alt.Chart(scored[scored["best"]]).mark_point(size=170, strokeWidth=2).encode(

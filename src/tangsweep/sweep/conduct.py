@@ -1,4 +1,4 @@
-"""A sweep from its jobs' overrides to the closing table; the sweeper plugin calls it."""
+"""A sweep from its jobs' overrides to its report; the sweeper plugin calls it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -45,12 +45,12 @@ def conduct(
     composer: Composer,
     launcher: Launcher,
 ) -> list[Any]:
-    """Check every job, launch those that are not done, and close with the comparison.
+    """Check every job, launch those that are not done, and close with the report.
 
     The jobs are those of all `grids`. `params` are the keys that the sweep file varies and `chosen` is its
     name, if there is one. With `plan=true` the jobs are checked and listed, and nothing is launched.
     Raises UserError before the first run starts where any job is wrong, and SystemExit(1) after the
-    closing table where a run failed or died.
+    report where a run failed or died.
     """
     jobs = _jobs(grids, params, chosen, composer)
     if not jobs[0].config["plan"] and _is_work_likely(jobs):
