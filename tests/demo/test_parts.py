@@ -11,7 +11,7 @@ from tangsweep.errors import UserError
 from tangsweep.generation.poem import Character, Poem
 from tangsweep.prosody.form import Form
 from tests.conftest import QUIET, SMALL, Ran
-from tests.sweep.test_comparison import QUALITY
+from tests.report.made import QUALITY
 
 PAGE = Asked("qijue", 6, 3, "start", "山", True, "any", False, False, 0.8, 1, 1, 0, False)
 

@@ -109,3 +109,15 @@ def optimizers(sweep: Path, scores: dict[str, list[float]], **config: Any) -> No
                 optimizer___target_=target,
                 **config,
             )
+
+
+QUALITY = {
+    "poems": 100,
+    "temperature": 0.8,
+    "prosody": "learned",
+    "right_lines": 0.625,
+    "free": {"rhyme": 0.07, "tones": 0.6, "rhyme_shuffled": 0.02, "tones_shuffled": 0.58, "distinct_1": 0.25,
+             "distinct_2": 0.9, "distinct_3": 1.0, "longest_copy": 6, "copied_line": 0.03},
+    "constrained": None,
+    "not_constrained": "too few",
+}  # fmt: skip

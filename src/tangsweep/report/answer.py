@@ -7,8 +7,10 @@ import pandas as pd
 
 from tangsweep.report.collect import Collected
 from tangsweep.report.comparable import Comparable
-from tangsweep.report.numbers import probability, shown, with_interval
+from tangsweep.report.numbers import shown
 from tangsweep.report.ranking import Ranked
+from tangsweep.report.rankings import shown_score
+from tangsweep.runs import identity
 
 LEVEL = 0.05
 NAMED = 5  # groups in a sentence
@@ -26,7 +28,8 @@ def question(found: Collected) -> str:
         for part in str(written).split(" "):
             key, _, value = part.lstrip("+").partition("=")
             keys.setdefault(key, set()).add(value)
-    varied = [key for key, values in keys.items() if len(values) > 1 and key not in ("seed", "sweep.varied")]
+    told = (key for key, values in keys.items() if len(values) > 1 and key != "seed")
+    varied = [key for key in told if not identity.volatile(key)]
     return f"What does {' and '.join(varied)} change?" if varied else "How does this run do?"
 
 
@@ -35,40 +38,64 @@ def answer(part: Comparable, ranked: Sequence[Ranked]) -> list[str]:
     best = ranked[0]
     if best.score is None:
         return ["No run has a score yet."]
-    metric = "accuracy" if part.by_accuracy else "development perplexity"
-    score = with_interval(best.score, part.by_accuracy)
-    over = f"mean and 95 % interval over {best.score.n} seeds" if best.score.n > 1 else "one seed"
     if len(ranked) == 1:
-        return [f"{best.group}: {metric} {score} ({over})."]
-    first = f"{best.group} is best: {metric} {score} ({over}), {_ahead(part, ranked)}."
-    return [first, _sure(ranked)]
+        return [f"{best.group}: {_score(part, best)}."]
+    first = f"{best.group} is best: {_score(part, best)}, {_ahead(part, ranked)}."
+    return [first, _sure(part, ranked)]
+
+
+def _score(part: Comparable, group: Ranked) -> str:
+    """The mean, over how many of the group's runs, and what became of the others."""
+    assert group.score is not None
+    metric = "accuracy" if part.by_accuracy else "development perplexity"
+    told = f"{metric} {shown_score(group, part.by_accuracy)}"
+    solved = [step for step in group.solved if step is not None]
+    if group.solved:
+        told = f"solved by {len(solved)} of {len(group.solved)} runs, {told}"
+    over = f"{group.score.n} seeds" if group.score.n > 1 else "one seed"
+    if group.failures:
+        rest = ", ".join(f"{count} {status}" for status, count in group.failures.items())
+        over += f"; of {group.of} runs {rest}"
+    return f"{told} ({over})"
 
 
 def _ahead(part: Comparable, ranked: Sequence[Ranked]) -> str:
     second = ranked[1]
     if second.score is None:
         return f"the only one of {len(ranked)} with a score"
-    return f"before {second.group} with {with_interval(second.score, part.by_accuracy)}"
+    assert ranked[0].score is not None
+    how = "as good as" if second.score.mean == ranked[0].score.mean else "before"
+    return f"{how} {second.group} with {_score(part, second)}"
 
 
-def _sure(ranked: Sequence[Ranked]) -> str:
-    tested = [group for group in ranked[1:] if group.p is not None]
+def _sure(part: Comparable, ranked: Sequence[Ranked]) -> str:
+    """What a paired test of each other group against the first says; never more than it tested."""
+    scored = [group for group in ranked[1:] if group.scores]
+    tested = [group for group in scored if group.p is not None]
     if not tested:
-        return "One seed each: nothing says how sure that is; add seeds (seed=0,1,2,3,4)."
-    close = [group.group for group in tested if group.p is not None and group.p >= LEVEL]
+        return "Too few seeds to say how sure that is; add some (seed=0,1,2,3,4)."
+    beaten = [group.group for group in tested if _beaten(part, group)]
+    close = [group.group for group in tested if not _beaten(part, group)]
+    rest = [group.group for group in scored if group.p is None]
+    told = []
+    if beaten:
+        told.append("ahead of " + ("all others" if len(beaten) == len(ranked) - 1 else _named(beaten)))
     if close:
-        named = ", ".join(close[:NAMED]) + (f" and {len(close) - NAMED} more" if len(close) > NAMED else "")
-        return (
-            "Seed by seed it is not told apart from "
-            f"{named} (paired t-test, Holm-corrected p of {LEVEL:g} or more)."
-        )
-    largest = max(group.p for group in tested if group.p is not None)
-    return f"Seed by seed it is ahead of all others (paired t-test, Holm-corrected p {_p(largest)})."
+        told.append(f"not told apart from {_named(close)}")
+    if rest:
+        told.append(f"not tested against {_named(rest)}, with which it shares too few seeds")
+    return f"Seed by seed it is {'; '.join(told)} (paired t-tests, Holm-corrected, level {LEVEL:g})."
 
 
-def _p(p: float) -> str:
-    shown_p = probability(p)
-    return shown_p if shown_p.startswith("<") else f"at most {shown_p}"
+def _beaten(part: Comparable, group: Ranked) -> bool:
+    if group.p is None or group.difference is None or group.p >= LEVEL:
+        return False
+    behind = group.difference.interval.mean
+    return behind < 0 if part.by_accuracy else behind > 0
+
+
+def _named(groups: Sequence[str]) -> str:
+    return ", ".join(groups[:NAMED]) + (f" and {len(groups) - NAMED} more" if len(groups) > NAMED else "")
 
 
 def warnings(
@@ -92,8 +119,12 @@ def warnings(
         told.append(f"{int(runs['dirty'].eq(True).sum())} runs come from a checkout with changes of its own.")
     if (runs["verified"].eq(False)).any():
         told.append("The corpus is not the published edition: checksums differ.")
-    if all(len(group.scores) < 2 for ranked in rankings for group in ranked):
+    seeds = [len(group.scores) for ranked in rankings for group in ranked if group.scores]
+    if seeds and max(seeds) < 2:
         told.append("One seed only: no difference here can be told from luck.")
+    repeated = sum(group.repeated for ranked in rankings for group in ranked)
+    if repeated:
+        told.append(f"{repeated} runs have the seed of another run of their group: each seed counts once.")
     if found.unread:
         told.append(f"{len(found.unread)} files could not be read, whole or in part: see the end.")
     return told
@@ -146,11 +177,17 @@ def published(results: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     """Rows of run, figure, published, ours, and how far the run got."""
     rows = []
     for run, result in results.items():
-        for name, figures in (result.get("published") or {}).items():
+        for name, figures in _figures(result):
             ours, theirs = figures.get("ours"), figures.get("published")
             got = f"{result.get('epochs')} epochs, {result.get('steps')} steps"
             rows.append([run, name, _plain(theirs), _plain(ours), f"{got}, ended by {result.get('ended')}"])
     return rows
+
+
+def _figures(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    found = result.get("published")
+    named = found.items() if isinstance(found, Mapping) else ()
+    return [(name, figures) for name, figures in named if isinstance(figures, Mapping)]
 
 
 def _plain(value: float | None) -> str:

@@ -70,7 +70,7 @@ def _of_part(
 CURVES = (
     "Mean and 95 % interval over seeds, as far as every run of a group got; single runs faint; a cross is "
     "the last point of a run that diverged. Click names in the legend to single them out. Losses above 2.5 "
-    "times the untrained model's are cut off."
+    "times the untrained model's are drawn at the upper edge."
 )
 DEEPOBS = (
     "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
@@ -83,10 +83,13 @@ def _rates(rates: pd.DataFrame, name: str) -> list[Part]:
     robust = learning_rates.robustness(rates)
     rows = [[group, f"{share:.0%}"] for group, share in sorted(robust.items(), key=lambda pair: -pair[1])]
     edges = learning_rates.at_the_edge(rates)
+    unfinished = int((rates["score"].isna() & ~rates["diverged"]).sum())
     parts: list[Part] = [
         Chart.of(f"learning_rates{name}", DEEPOBS, learning_rates.chart(rates, Look(rates["group"]))),
         Table(["group", "rates within 10 % of its best"], rows, "Robustness: the share of the grid."),
     ]
+    if unfinished:
+        parts.append(f"{unfinished} rates have no run that ended: they are left out.")
     if edges:
         at = ", ".join(edges)
         parts.append(f"The best rate lies at the edge of its grid, and a better one may lie beyond: {at}.")

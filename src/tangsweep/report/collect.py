@@ -51,18 +51,29 @@ def collect(folders: Sequence[Path]) -> Collected:
     """Everything that lies in the folders of sweeps; a folder that is no run is left alone."""
     found = Collected(pd.DataFrame(), pd.DataFrame(), {}, {}, {}, [], [])
     rows, epochs = [], []
-    for sweep in folders:
+    for sweep, told in labels(folders).items():
         found.commands.extend(_commands(sweep, found.unread))
         for path in sorted(sweep.iterdir()):
             folder = RunFolder(path)
             if not path.is_dir() or folder.replaced or not (folder.config.exists() or folder.result.exists()):
                 continue
-            name = path.name if len(folders) == 1 else f"{sweep.name}/{path.name}"
+            name = f"{told}/{path.name}" if told else path.name
             rows.append(_run(name, sweep, folder, found))
             epochs.append(_epochs(name, folder, found.unread))
     runs = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
     runs["group"] = runs["run"].map(grouped(runs, found.configs))
     return found._replace(runs=runs, epochs=_together(epochs, runs))
+
+
+def labels(folders: Sequence[Path]) -> dict[Path, str]:
+    """Each folder once, with what its runs' names begin with: as much of its path as tells it apart."""
+    unique = list(dict.fromkeys(folders))
+    if len(unique) == 1:
+        return {unique[0]: ""}
+    depth = 1
+    while len({path.parts[-depth:] for path in unique}) < len(unique):
+        depth += 1
+    return {path: "/".join(path.parts[-depth:]) for path in unique}
 
 
 def _run(name: str, sweep: Path, folder: RunFolder, found: Collected) -> dict[str, Any]:
@@ -75,7 +86,7 @@ def _run(name: str, sweep: Path, folder: RunFolder, found: Collected) -> dict[st
         state = of(folder).value
         return {**told, "overrides": None, "status": state, "seed": config.get("seed"),
                 "metric": config.get("corpus.primary.metric"), "mode": config.get("corpus.primary.mode"),
-                "corpus": config.get("corpus.name")}  # fmt: skip
+                "corpus": config.get("corpus.name"), "length": config.get("corpus.length")}  # fmt: skip
     found.results[name] = result
     return {**told, "overrides": " ".join(map(str, result.get("overrides") or [])), **record_row.row(result)}
 
@@ -148,7 +159,8 @@ def _commands(sweep: Path, unread: list[Unread]) -> list[dict[str, Any]]:
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         try:
-            found.append({"sweep": sweep.name, **json.loads(line)})
-        except (ValueError, TypeError):
+            arguments = [str(argument) for argument in json.loads(line)["arguments"]]
+            found.append({"sweep": sweep.name, "arguments": arguments})
+        except (ValueError, TypeError, KeyError):
             unread.append(Unread(f"{path}, line {number}", "no JSON"))
     return found

@@ -4,9 +4,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-# Perplexities compare where all of these agree; accuracies where the task and what is scored do.
-BY_PERPLEXITY = ("metric", "corpus", "dev_fingerprint", "vocabulary_fingerprint")
-BY_ACCURACY = ("metric", "corpus", "length", "dev_fingerprint")
 UNSCORED = ("failed", "running", "interrupted", "crashed", "missing")
 
 
@@ -23,16 +20,18 @@ class Comparable(NamedTuple):
 
 
 def sets(runs: pd.DataFrame) -> list[Comparable]:
-    """The largest first. A run without scores goes with the others of its group, else with the largest."""
+    """The largest first. A run without scores goes with its group, else with its corpus and length."""
     if runs.empty:
         return []
     keys = pd.Series([_key(run) for _, run in runs.iterrows()], index=runs.index, dtype=object)
     known = keys[keys.notna()]
     if known.empty:
         return [_comparable(runs)]
-    largest = known.value_counts().index[0]
     of_group = known.groupby(runs.loc[known.index, "group"]).agg(lambda found: found.iloc[0])
-    keys = keys.where(keys.notna(), runs["group"].map(of_group)).fillna(largest)
+    keys = keys.where(keys.notna(), runs["group"].map(of_group))
+    of_text = known.groupby(runs.loc[known.index].apply(_text, axis=1)).agg(lambda found: found.iloc[0])
+    texts = pd.Series([_text(run) for _, run in runs.iterrows()], index=runs.index)
+    keys = keys.where(keys.notna(), texts.map(of_text)).fillna("unscored")
     order = keys.value_counts().index
     parts = [runs[keys == key] for key in order]
     return [_comparable(part) for part in parts]
@@ -44,10 +43,24 @@ def _comparable(part: pd.DataFrame) -> Comparable:
 
 
 def _key(run: pd.Series) -> str | None:
+    """Equal for runs whose scores count the same: the same text, and for perplexities the same vocabulary.
+
+    A record without a fingerprint of the held-out text has one of the split or the corpus, with its counts.
+    """
     if run["status"] in UNSCORED or pd.isna(run["metric"]):
         return None
-    columns = BY_ACCURACY if run["metric"] == "accuracy" else BY_PERPLEXITY
-    return "|".join(str(run[column]) for column in columns)
+    scored_on = [run["metric"], run["corpus"], run["length"]]
+    if run["metric"] != "accuracy":
+        scored_on += [run["vocabulary_fingerprint"], run["vocabulary"]]
+    if pd.notna(run["dev_fingerprint"]):
+        return "|".join(map(str, [*scored_on, run["dev_fingerprint"]]))
+    split = run["split_fingerprint"] if pd.notna(run["split_fingerprint"]) else run["corpus_fingerprint"]
+    return "|".join(map(str, [*scored_on, split, run["dev_characters"]]))
+
+
+def _text(run: pd.Series) -> str:
+    """What a run without a score would have been scored on, as far as its config tells."""
+    return f"{run['corpus']}|{run['length']}"
 
 
 def _title(part: pd.DataFrame) -> str:

@@ -96,7 +96,7 @@ def chart(epochs: pd.DataFrame, runs: pd.DataFrame, look: Look, by_accuracy: boo
         ],
         ignore_index=True,
     )
-    data = data[data["value"] <= top]
+    data = data.assign(**{name: data[name].clip(upper=top) for name in ("value", "low", "high")})
     axis = alt.param(name="axis", value="epoch", bind=alt.binding_select(options=list(AXES), name="against "))
     logarithmic = alt.param(name="logarithmic", value=False, bind=alt.binding_checkbox(name="logarithmic "))
     chosen = alt.selection_point(name="chosen", fields=["group"], bind="legend", toggle="true")

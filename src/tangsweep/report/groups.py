@@ -1,7 +1,7 @@
 """Which runs belong together: what was varied but the seed, under a name that one can read."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -29,8 +29,9 @@ def grouped(runs: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> dic
 
 
 def _signature(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    kept = ((key, repr(value)) for key, value in config.items())
-    return tuple(sorted((k, v) for k, v in kept if not identity.volatile(k) and k not in SEEDS))
+    """What a run is but for its seed; a key that came later counts where it says something new."""
+    kept = ((k, v) for k, v in config.items() if not (k in identity.ADDED and identity.ADDED[k] == v))
+    return tuple(sorted((k, repr(v)) for k, v in kept if not identity.volatile(k) and k not in SEEDS))
 
 
 def _overrides(written: pd.Series) -> dict[str, str] | None:
@@ -45,10 +46,14 @@ def _names(overrides: Mapping[Any, Mapping[str, str] | None]) -> dict[Any, str]:
     known = [given for given in overrides.values() if given is not None]
     keys = dict.fromkeys(key for given in known for key in given)
     varied = [key for key in keys if len({given.get(key) for given in known}) > 1]
-    return {
-        signature: " ".join(_part(key, given[key]) for key in varied if key in given) if given else ""
-        for signature, given in overrides.items()
-    }
+    return {signature: _name(given, varied) for signature, given in overrides.items()}
+
+
+def _name(given: Mapping[str, str] | None, varied: Sequence[str]) -> str:
+    """Empty where no record tells; `default` where nothing that varies was overridden."""
+    if given is None:
+        return ""
+    return " ".join(_part(key, given[key]) for key in varied if key in given) or "default"
 
 
 def _part(key: str, value: str) -> str:

@@ -15,7 +15,7 @@ from tangsweep.report.statistics import interval
 
 KEY = "optimizer.lr"
 WITHIN = 1.1  # robust: within 10 % of the best perplexity
-COLUMNS = ["group", "rate", "score", "low", "high", "seeds", "of", "best"]
+COLUMNS = ["group", "rate", "score", "low", "high", "seeds", "of", "diverged", "best"]
 
 
 def table(part: Comparable, configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -58,14 +58,16 @@ def _row(group: str, rate: float, runs: pd.DataFrame) -> dict[str, Any]:
         "high": finite.high if finite else None,
         "seeds": len(scores),
         "of": len(runs),
+        "diverged": bool((runs["status"] == "diverged").any()),
     }
 
 
 def robustness(found: pd.DataFrame) -> dict[str, float]:
-    """Of each group the share of its rates whose mean lies within 10 % of its best."""
+    """Of each group the share of its rates that ended whose mean lies within 10 % of its best."""
+    ended = found[found["score"].notna() | found["diverged"]]
     return {
         str(group): float((same["score"] <= WITHIN * same["score"].min()).mean())
-        for group, same in found.groupby("group")
+        for group, same in ended.groupby("group")
         if same["score"].notna().any()
     }
 
@@ -98,7 +100,7 @@ def chart(found: pd.DataFrame, look: Look) -> alt.LayerChart | alt.FacetChart:
     best = alt.Chart(scored[scored["best"]]).mark_point(size=170, strokeWidth=2).encode(
         x=x, y=y, color=look.colour, tooltip=tip
     )  # fmt: skip
-    lost = found[found["score"].isna()].assign(score=top)
+    lost = found[found["score"].isna() & found["diverged"]].assign(score=top)
     edge = alt.Chart(lost).mark_point(shape="triangle-up", size=110, filled=True).encode(
         x=x, y=y, color=look.colour, tooltip=["group:N", "rate:Q"]
     )  # fmt: skip

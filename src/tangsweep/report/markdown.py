@@ -25,7 +25,7 @@ def _part(part: Part) -> str:
         case Verses():
             return "\n\n".join(f"{_plain(title)}:\n\n{_quoted(text)}" for title, text in part.poems)
         case _:
-            return part
+            return _plain(part)
 
 
 def _quoted(text: str) -> str:

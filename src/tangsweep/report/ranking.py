@@ -28,6 +28,8 @@ class Ranked(NamedTuple):
     failures: dict[str, int]  # status → runs, of those without a score or diverged
     difference: Difference | None  # to the first group
     p: float | None  # Holm-corrected
+    repeated: int  # runs with the seed of another: their scores are averaged first
+    solved: list[float | None]  # of tasks that can be solved: each ended run's step, None where it was not
     means: dict[str, float]  # of MEANS, over the runs with a score; not of columns that none has
 
 
@@ -47,8 +49,9 @@ def rank(part: Comparable) -> list[Ranked]:
 
 
 def _ranked(group: str, runs: pd.DataFrame, column: str) -> Ranked:
-    scored = runs[pd.to_numeric(runs[column], errors="coerce").notna()]
-    scores = {int(seed): float(score) for seed, score in zip(scored["seed"], scored[column], strict=True)}
+    scored = runs[pd.to_numeric(runs[column], errors="coerce").notna() & runs["seed"].notna()]
+    by_seed = scored.assign(score=scored[column].astype(float)).groupby(scored["seed"].astype(int))["score"]
+    scores = {int(str(seed)): float(score) for seed, score in by_seed.mean().items()}
     troubled = runs[~runs["status"].eq("done")]["status"].value_counts()
     means = {
         name: float(values.mean())
@@ -56,7 +59,19 @@ def _ranked(group: str, runs: pd.DataFrame, column: str) -> Ranked:
         if len(values := pd.to_numeric(scored[name], errors="coerce").dropna())
     }
     failures = {str(status): int(count) for status, count in troubled.items()}
-    return Ranked(group, interval(list(scores.values())), scores, len(runs), failures, None, None, means)
+    ended = runs[runs["length"].notna() & runs["status"].isin(["done", "diverged"])]["solved_step"]
+    return Ranked(
+        group,
+        interval(list(scores.values())),
+        scores,
+        len(runs),
+        failures,
+        None,
+        None,
+        len(scored) - len(scores),
+        [None if pd.isna(step) else float(step) for step in ended],
+        means,
+    )
 
 
 def thresholds(part: Comparable, ranked: Sequence[Ranked]) -> list[float]:

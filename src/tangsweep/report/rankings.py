@@ -57,7 +57,7 @@ def _main(part: Comparable, ranked: Sequence[Ranked]) -> Table:
     rows = [
         [
             group.group,
-            with_interval(group.score, by_accuracy),
+            shown_score(group, by_accuracy),
             f"{len(group.scores)} of {group.of}",
             with_interval(group.difference.interval, by_accuracy) if group.difference else NOTHING,
             probability(group.p),
@@ -71,12 +71,22 @@ def _main(part: Comparable, ranked: Sequence[Ranked]) -> Table:
     return Table(columns, rows, _note(part))
 
 
+def shown_score(group: Ranked, by_accuracy: bool) -> str:
+    """A perplexity with its interval; an accuracy, bounded and often bimodal, with least and largest."""
+    if group.score is None or not by_accuracy:
+        return with_interval(group.score)
+    least, largest = min(group.scores.values()), max(group.scores.values())
+    several = f" ({shown(least, True)} to {shown(largest, True)})" if len(group.scores) > 1 else ""
+    return shown(group.score.mean, True) + several
+
+
 def _fine(value: float | None) -> str:
     return NOTHING if value is None else (f"{value:.2f}" if abs(value) < 100 else shown(value))
 
 
 def _note(part: Comparable) -> str:
-    told = "Mean ± 95 % t-interval over the seeds that have a score; behind the best: the same of the "
+    mean = "Mean, least and largest" if part.by_accuracy else "Mean ± 95 % t-interval"
+    told = f"{mean} over the seeds that have a score; behind the best: mean and 95 % t-interval of the "
     told += "differences seed by seed, p of a paired t-test, Holm-corrected."
     known = part.runs.dropna(subset=["uniform"])
     if len(known):

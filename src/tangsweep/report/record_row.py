@@ -66,7 +66,7 @@ def row(result: Mapping[str, Any]) -> dict[str, Any]:
     """Every column; None where the record has nothing."""
     found = {column: _at(result, place) for column, place in PLACES.items()}
     for column in UNBOUNDED:
-        if found[column] is None and _at(result, PLACES[column][:-1]) is not None:
+        if found[column] is None and _at(result, PLACES[column][:-1]) and found["status"] != "failed":
             found[column] = math.inf
     return found
 

@@ -1,5 +1,6 @@
 """The sections of a report that are told of all its runs together."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -137,7 +138,7 @@ def _published(found: Collected) -> list[Part]:
 def _provenance(found: Collected) -> list[Part]:
     columns = ["run", "status", "seed", "overrides", "identity", "commit", "threads", "kernel", "W&B"]
     rows = [_origin(run) for _, run in found.runs.iterrows()]
-    commands = [f"python src/train.py {' '.join(map(str, c.get('arguments', [])))}" for c in found.commands]
+    commands = [shlex.join(["python", "src/train.py", *c["arguments"]]) for c in found.commands]
     failures = found.runs[found.runs["error"].notna()]
     parts: list[Part] = []
     if commands:

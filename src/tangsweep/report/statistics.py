@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
+EQUAL = 1e-9  # differences that differ by less, relative to the scores, are the same but for rounding
 
 
 class Interval(NamedTuple):
@@ -56,7 +57,7 @@ class Difference(NamedTuple):
 
 
 def paired(ours: Mapping[int, float], best: Mapping[int, float]) -> Difference | None:
-    """Scores by seed. None where the two share no seed; equal differences throughout have p 0, or 1 if 0."""
+    """Scores by seed. None where the two share no seed; equal differences throughout allow no test."""
     shared = sorted(set(ours) & set(best))
     differences = [ours[seed] - best[seed] for seed in shared]
     found = interval([d for d in differences if math.isfinite(d)])
@@ -64,8 +65,9 @@ def paired(ours: Mapping[int, float], best: Mapping[int, float]) -> Difference |
         return None
     if found.n < 2:
         return Difference(found, None)
-    if np.ptp(differences) == 0:
-        return Difference(found, 1.0 if found.mean == 0 else 0.0)
+    largest = max(abs(score) for scores in (ours, best) for score in scores.values())
+    if np.ptp(differences) <= EQUAL * largest:
+        return Difference(found, None)
     return Difference(found, float(stats.ttest_1samp(differences, 0.0).pvalue))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tangsweep.errors import UserError
 from tangsweep.report import drawing, page
 from tangsweep.report.build import build
-from tangsweep.report.collect import Collected, collect
+from tangsweep.report.collect import Collected, collect, labels
 from tangsweep.report.markdown import markdown
 from tangsweep.report.parts import Chart, Report
 from tangsweep.runs.folder import atomic_write
@@ -22,10 +22,10 @@ def made(folders: Sequence[Path]) -> tuple[Collected, Report]:
         named = ", ".join(map(str, folders))
         raise UserError(f"{named} holds no run: name the folder of a sweep, outputs/NAME")
     paths = {
-        str(run["run"]): folder / str(run["folder"])
-        for folder in folders
-        for _, run in found.runs.iterrows()
-        if run["sweep"] == folder.name and (folder / str(run["folder"])).is_dir()
+        run: sweep / run.rpartition("/")[2]
+        for sweep, label in labels(folders).items()
+        for run in found.runs["run"]
+        if run.rpartition("/")[0] == label
     }
     title = " and ".join(dict.fromkeys(folder.name for folder in folders))
     return found, build(found, title, paths)
