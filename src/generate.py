@@ -104,7 +104,7 @@ def _poems(trained: Any, options: argparse.Namespace, request: Request, asked: d
     shown = SHOWN if options.format == "json" else 0
     with counted("poems") as tell:
         composed = compose.poems(trained, request, knowledge.best, shown, tell)
-    for note in _notes(composed):
+    for note in printing.notes(composed):
         print(f"note: {note}", file=sys.stderr)
     if options.script == "simplified":
         composed = printing.simplified(composed)
@@ -112,13 +112,6 @@ def _poems(trained: Any, options: argparse.Namespace, request: Request, asked: d
         return printing.as_json(composed, asked)
     write = printing.text if options.format == "text" else printing.markdown
     return write(composed, request.samples)
-
-
-def _notes(composed: Any) -> list[str]:
-    from tangsweep.generation.printing import modern
-
-    skipped = f"{'、'.join(composed.skipped)} is unknown to this model and was skipped"
-    return [note for note in (skipped if composed.skipped else "", modern(composed)) if note]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """The page in a real browser: a poem is made, a mistake is told, and nothing leaves the machine."""
 
-import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,13 +15,9 @@ import requests
 
 from tangsweep import places
 from tangsweep.demo import models
+from tests.chromium import CHROMIUM, DRIVER, opened, requested, waited
 from tests.conftest import Ran
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-HEADLESS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1300,1100",
-)  # fmt: skip
 RUN = ("corpus=sample", "data.poems=60", "model.hidden_size=8", "trainer.max_epochs=1", "logger=csv",
        "poems.starts='山'")  # fmt: skip
 # Runs in the server before anything else: whoever it connects to is written down.
@@ -48,9 +42,7 @@ class Page:
         self.browser = browser
 
     def wait(self, condition: Callable[[], Any], seconds: float = 120) -> Any:
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        return WebDriverWait(self.browser, seconds, poll_frequency=0.1).until(lambda _: condition())
+        return waited(self.browser, condition, seconds)
 
     def find(self, selector: str) -> list[Any]:
         return self.browser.find_elements("css selector", selector)
@@ -80,24 +72,11 @@ class Page:
         """The plain text without its punctuation."""
         return re.sub("[，。\n]", "", self.find("#plain textarea")[0].get_property("value"))
 
-    def requested(self) -> set[str]:
-        """Every address that the browser asked for."""
-        events = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
-        return {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for argument in HEADLESS:
-        options.add_argument(argument)
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with opened(1300, 1100) as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -172,7 +151,7 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
     assert "<img src=x" in page.find("#message .mistake")[0].text  # shown, not run
     assert not page.find("#message img")
 
-    outside = {u for u in page.requested() if not u.startswith((address, "data:", "blob:"))}
+    outside = {u for u in requested(browser) if not u.startswith((address, "data:", "blob:"))}
     assert not outside
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 

@@ -1,15 +1,14 @@
 """The report's page in a real browser: every chart is drawn, switches work, no request leaves the file."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tangsweep.report.write import made, write
+from tests.chromium import CHROMIUM, DRIVER, opened, requested, waited
 from tests.report.made import CORPUS, optimizers, record, run
-from tests.test_slow_demo import CHROMIUM, DRIVER, HEADLESS
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,23 +19,8 @@ DESK, PHONE = (1300, 900), (390, 800)
 
 @pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
 def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    for argument in HEADLESS:
-        options.add_argument(argument)
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_window_size(*request.param)
-    yield driver
-    driver.quit()
-
-
-def waited(browser: Any, condition: Callable[[], Any]) -> Any:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(browser, 60, poll_frequency=0.1).until(lambda _: condition())
+    with opened(*request.param) as driver:
+        yield driver
 
 
 def lines(browser: Any, chart: str) -> list[str]:
@@ -107,7 +91,6 @@ def test_the_page(home: Path, browser: Any) -> None:
 
     wide = browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     assert wide  # tables and charts scroll inside themselves, never the page
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+    asked = requested(browser)
     assert {url for url in asked if not url.startswith(("file:", "data:", "blob:"))} == set()
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []

@@ -97,16 +97,10 @@ def _compose(run: str, *values: Any) -> Answer:
         return drawn.mistake(str(error)), "", "", gr.DownloadButton(interactive=False)
     if asked.simple:
         composed = printing.simplified(composed)
-    found = [poem for group in composed.groups for poem in group]
     written = printing.text(composed, request.samples)
-    plain = "\n\n".join(poem.text for poem in found)
-    return _notes(composed), drawn.poems(found, asked.down), plain, _download(written)
-
-
-def _notes(composed: compose.Composed) -> str:
-    notes = [f"{'、'.join(composed.skipped)} is unknown and was skipped"] if composed.skipped else []
-    modern = printing.modern(composed)
-    return drawn.note("; ".join([*notes, *([modern] if modern else [])]))
+    plain = "\n\n".join(poem.text for poem in composed.poems)
+    notes = drawn.note("; ".join(printing.notes(composed)))
+    return notes, drawn.poems(composed.poems, asked.down), plain, _download(written)
 
 
 @cache

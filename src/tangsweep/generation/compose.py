@@ -28,6 +28,10 @@ class Composed(NamedTuple):
     skipped: list[str]  # unknown characters that were left out
     prosody: Prosody | None  # whose tones and rhymes; None where none were asked for
 
+    @property
+    def poems(self) -> list[Poem]:
+        return [poem for group in self.groups for poem in group]
+
 
 def decoding(request: Request) -> Decoding:
     """Raises nothing: `request` was checked."""

@@ -33,8 +33,7 @@ class Poem(NamedTuple):
     @property
     def bare_lines(self) -> list[str]:
         """Without punctuation."""
-        whole, chars = "".join(character.text for character in self.characters), self.form.chars
-        return [whole[first : first + chars] for first in range(0, len(whole), chars)]
+        return self.form.split("".join(character.text for character in self.characters))
 
     @property
     def lines(self) -> list[str]:

@@ -32,7 +32,7 @@ def _simplified(poem: Poem) -> Poem:
 
 def text(composed: Composed, samples: int) -> str:
     """Poems with a blank line between them; above each what else was asked of it."""
-    return "\n\n".join(_headed(poem, samples) for group in composed.groups for poem in group) + "\n"
+    return "\n\n".join(_headed(poem, samples) for poem in composed.poems) + "\n"
 
 
 def _headed(poem: Poem, samples: int) -> str:
@@ -49,18 +49,24 @@ def _told(poem: Poem, samples: int) -> list[str]:
 def markdown(composed: Composed, samples: int) -> str:
     """A heading, and a poem as a quotation, couplet by couplet."""
     parts = [f"## {described(composed.form)}"]
-    for poem in (poem for group in composed.groups for poem in group):
+    for poem in composed.poems:
         parts.append("\n".join(f"> {line}  " for line in poem.text.split("\n")))
         told = _told(poem, samples)
         if told:
             parts.append(f"*{', '.join(told)}*")
-    if modern(composed):
-        parts.append(f"({modern(composed)})")
+    if _modern(composed):
+        parts.append(f"({_modern(composed)})")
     return "\n\n".join(parts) + "\n"
 
 
-def modern(composed: Composed) -> str:
-    """What is to be said where tones and rhymes are not the Tang's own; empty where they are."""
+def notes(composed: Composed) -> list[str]:
+    """What whoever asked should know: what was skipped, and whose tones and rhymes these are."""
+    skipped = f"{'、'.join(composed.skipped)} is unknown to this model and was skipped"
+    return [note for note in (skipped if composed.skipped else "", _modern(composed)) if note]
+
+
+def _modern(composed: Composed) -> str:
+    """Empty where tones and rhymes are the Tang's own, or were not asked for."""
     if composed.prosody is None or composed.prosody.source != "modern":
         return ""
     return f"{MODERN} ({composed.prosody.why})"
@@ -73,7 +79,7 @@ def as_json(composed: Composed, asked: dict[str, Any]) -> str:
         "form": {"name": described(composed.form), **composed.form._asdict()},
         "prosody": composed.prosody.source if composed.prosody else None,
         "skipped": composed.skipped,
-        "poems": [_plain(poem) for group in composed.groups for poem in group],
+        "poems": [_plain(poem) for poem in composed.poems],
     }
     return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
 

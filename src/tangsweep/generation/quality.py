@@ -86,28 +86,27 @@ def _compose(poet: Poet, prosody: Prosody, tones: str | None, rhyme: str | None)
 def figures(
     poems: Sequence[Poem], prosody: Prosody, vocabulary: Vocabulary, learned: TrainingText
 ) -> dict[str, Any]:
-    """Of `poems` together, all but the first line being as `measure` says."""
+    """Of `poems` together, what `measure` says of each of its two hundreds."""
     lines = [poem.bare_lines for poem in poems]
-    shuffled = [_shuffled(of_poem) for of_poem in lines]
+    shuffled = [
+        poem.form.split(_shuffled("".join(of_poem))) for poem, of_poem in zip(poems, lines, strict=True)
+    ]
     copies = longest_copies([vocabulary.encode("".join(of_poem)) for of_poem in lines], learned.texts)
     copied = [any(line in learned.lines for line in of_poem) for of_poem in lines]
     return {
-        "rhyme": conformity.total(conformity.rhymes(of_poem, prosody) for of_poem in lines).share,
-        "tones": conformity.total(conformity.tones(of_poem, prosody) for of_poem in lines).share,
-        "rhyme_shuffled": conformity.total(conformity.rhymes(of_poem, prosody) for of_poem in shuffled).share,
-        "tones_shuffled": conformity.total(conformity.tones(of_poem, prosody) for of_poem in shuffled).share,
+        **conformity.shares(lines, prosody),
+        **{f"{name}_shuffled": share for name, share in conformity.shares(shuffled, prosody).items()},
         **{f"distinct_{n}": distinct([line for of_poem in lines for line in of_poem], n) for n in (1, 2, 3)},
         "longest_copy": max(int(run.max()) for run in copies),
         "copied_line": sum(copied) / len(copied),
     }
 
 
-def _shuffled(lines: Sequence[str]) -> list[str]:
+def _shuffled(text: str) -> str:
     """The same characters in another order, always the same one: what chance alone would keep."""
-    characters = list("".join(lines))
+    characters = list(text)
     random.Random(SEED).shuffle(characters)
-    whole, chars = "".join(characters), len(lines[0])
-    return [whole[first : first + chars] for first in range(0, len(whole), chars)]
+    return "".join(characters)
 
 
 def distinct(lines: Sequence[str], n: int) -> float:

@@ -26,6 +26,15 @@ def total(counts: Iterable[Kept]) -> Kept:
     return Kept(sum(count.kept for count in found), sum(count.of for count in found))
 
 
+def shares(poems: Iterable[Sequence[str]], prosody: Prosody) -> dict[str, float | None]:
+    """`rhyme` and `tones`, as below, of many poems together."""
+    found = list(poems)
+    return {
+        "rhyme": total(rhymes(lines, prosody) for lines in found).share,
+        "tones": total(tones(lines, prosody) for lines in found).share,
+    }
+
+
 def rhymes(lines: Sequence[str], prosody: Prosody) -> Kept:
     """Of neighbouring even lines those that rhyme: two characters of one group, not the same one twice.
 

@@ -25,6 +25,10 @@ class Form(NamedTuple):
         """The position of the character that closes `line`."""
         return (line + 1) * self.chars - 1
 
+    def split(self, text: str) -> list[str]:
+        """The characters of a poem, without punctuation, line by line."""
+        return [text[first : first + self.chars] for first in range(0, len(text), self.chars)]
+
     def mark(self, line: int) -> str:
         """The punctuation after line `line`, counted from 0; a poem always ends with 。"""
         return "。" if line % 2 or line == self.lines - 1 else "，"

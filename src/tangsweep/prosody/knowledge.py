@@ -139,12 +139,8 @@ def tables(found: annotation.Annotation) -> dict[str, Any]:
 
 def _conformity(poems: list[annotation.Annotated], prosody: Prosody) -> dict[str, float | None]:
     """How far real poems of regular forms keep the rules that composed ones are held against."""
-    regular = [rhymes.lines(poem.poem) for poem in poems if rhymes.line_ends(poem.poem)]
-    kept = {
-        "tones": [conformity.tones(lines, prosody) for lines in regular],
-        "rhyme": [conformity.rhymes(lines, prosody) for lines in regular],
-    }
-    return {name: conformity.total(counts).share for name, counts in kept.items()}
+    regular = (rhymes.lines(poem.poem) for poem in poems if rhymes.line_ends(poem.poem))
+    return conformity.shares(regular, prosody)
 
 
 def _ends(poems: list[annotation.Annotated]) -> list[list[str]]:

@@ -11,10 +11,11 @@ from tangsweep.report.numbers import shown
 from tangsweep.report.ranking import Ranked
 from tangsweep.report.rankings import shown_score
 from tangsweep.runs import identity
+from tangsweep.runs.state import ENDED, State
 
 LEVEL = 0.05
 NAMED = 5  # groups in a sentence
-UNFINISHED = ("running", "interrupted", "crashed", "missing")
+UNFINISHED = [state.value for state in State if state not in (*ENDED, State.FAILED)]
 
 
 def question(found: Collected) -> str:

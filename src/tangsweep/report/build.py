@@ -1,7 +1,6 @@
 """The map of a report: what was collected → sections of tables, charts and poems."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -15,8 +14,8 @@ from tangsweep.report.rankings import ranking_parts, ranking_rows
 from tangsweep.report.sections import whole
 
 
-def build(found: Collected, title: str, folders: Mapping[str, Any]) -> Report:
-    """`folders` is run → its folder. Raises nothing for what is missing: it is left out or said."""
+def build(found: Collected, title: str) -> Report:
+    """Raises nothing for what is missing: it is left out or said."""
     parts = sets(found.runs)
     rankings = [rank(part) for part in parts]
     sections, tables = [], {"runs": _tidy_runs(found), "epochs": found.epochs}
@@ -28,7 +27,7 @@ def build(found: Collected, title: str, folders: Mapping[str, Any]) -> Report:
         suffix = f" ({part.title})" if several else ""
         name = f"-{number}" if several else ""
         sections += _of_part(found, part, ranked, suffix, name, tables)
-    sections += whole(found, parts, rankings, folders, tables)
+    sections += whole(found, parts, rankings, tables)
     answers = [
         f"{part.title}: {sentence}" if several else sentence
         for part, ranked in zip(parts, rankings, strict=True)
@@ -38,7 +37,7 @@ def build(found: Collected, title: str, folders: Mapping[str, Any]) -> Report:
         title,
         answer.question(found),
         answers,
-        answer.warnings(found, parts, rankings) + _edges(found, parts),
+        answer.warnings(found, parts, rankings) + _edges(tables),
         answer.facts(found),
         [section for section in sections if section.parts],
         tables,
@@ -96,12 +95,9 @@ def _rates(rates: pd.DataFrame, name: str) -> list[Part]:
     return parts
 
 
-def _edges(found: Collected, parts: Sequence[Comparable]) -> list[str]:
-    edges = [
-        edge
-        for part in parts
-        for edge in learning_rates.at_the_edge(learning_rates.table(part, found.configs))
-    ]
+def _edges(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    rates = [table for name, table in tables.items() if name.startswith("learning_rates")]
+    edges = [edge for table in rates for edge in learning_rates.at_the_edge(table)]
     return [f"Best learning rate at the edge of its grid: {', '.join(edges)}."] if edges else []
 
 

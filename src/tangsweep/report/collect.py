@@ -1,5 +1,6 @@
 """The files of one sweep or several, as tables. Nothing is changed, and nothing unread is left unsaid."""
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ class Collected(NamedTuple):
 
     runs: pd.DataFrame
     epochs: pd.DataFrame
+    folders: dict[str, RunFolder]  # run → where it lies
     configs: dict[str, dict[str, Any]]  # run → its flat config
     results: dict[str, dict[str, Any]]  # run → its record
     poems: dict[str, str]  # run → poems.txt
@@ -49,15 +51,16 @@ class Collected(NamedTuple):
 
 def collect(folders: Sequence[Path]) -> Collected:
     """Everything that lies in the folders of sweeps; a folder that is no run is left alone."""
-    found = Collected(pd.DataFrame(), pd.DataFrame(), {}, {}, {}, [], [])
+    found = Collected(pd.DataFrame(), pd.DataFrame(), {}, {}, {}, {}, [], [])
     rows, epochs = [], []
-    for sweep, told in labels(folders).items():
+    for sweep, told in _labels(folders).items():
         found.commands.extend(_commands(sweep, found.unread))
         for path in sorted(sweep.iterdir()):
             folder = RunFolder(path)
             if not path.is_dir() or folder.replaced or not (folder.config.exists() or folder.result.exists()):
                 continue
             name = f"{told}/{path.name}" if told else path.name
+            found.folders[name] = folder
             rows.append(_run(name, sweep, folder, found))
             epochs.append(_epochs(name, folder, found.unread))
     runs = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
@@ -65,7 +68,7 @@ def collect(folders: Sequence[Path]) -> Collected:
     return found._replace(runs=runs, epochs=_together(epochs, runs))
 
 
-def labels(folders: Sequence[Path]) -> dict[Path, str]:
+def _labels(folders: Sequence[Path]) -> dict[Path, str]:
     """Each folder once, with what its runs' names begin with: as much of its path as tells it apart."""
     unique = list(dict.fromkeys(folders))
     if len(unique) == 1:
@@ -117,27 +120,22 @@ def _result(folder: RunFolder, unread: list[Unread]) -> dict[str, Any] | None:
 
 
 def _epochs(name: str, folder: RunFolder, unread: list[Unread]) -> pd.DataFrame:
-    """The evaluated rows of metrics.csv, and of the first step its gradient."""
+    """The evaluated rows of metrics.csv, those with an infinite loss as well."""
     empty = pd.DataFrame(columns=["run", *EPOCHS])
     if not folder.metrics.exists():
         return empty
     try:
-        read = pd.read_csv(folder.metrics, on_bad_lines="skip", low_memory=False)
-        evaluated = read[
-            pd.to_numeric(read["val/loss"], errors="coerce").notna() | _infinite(read["val/loss"])
-        ]
+        content = folder.metrics.read_bytes()
+        read = pd.read_csv(io.BytesIO(content), on_bad_lines="skip", low_memory=False)
+        evaluated = read[pd.to_numeric(read["val/loss"], errors="coerce").notna()]
     except (OSError, ValueError, KeyError) as error:
         unread.append(Unread(str(folder.metrics), f"no metrics: {type(error).__name__}"))
         return empty
-    if not folder.metrics.read_bytes().endswith(b"\n"):
+    if not content.endswith(b"\n"):
         unread.append(Unread(str(folder.metrics), "its last line is cut off"))
     numbers = evaluated.reindex(columns=list(EPOCHS.values())).apply(pd.to_numeric, errors="coerce")
     numbers = numbers.set_axis(list(EPOCHS), axis=1).dropna(subset=["epoch", "step"])
     return numbers.drop_duplicates("epoch", keep="last").assign(run=name)
-
-
-def _infinite(values: pd.Series) -> pd.Series:
-    return values.astype(str).str.strip().isin(["inf", "nan", "-inf"]) & values.notna()
 
 
 def _together(epochs: list[pd.DataFrame], runs: pd.DataFrame) -> pd.DataFrame:

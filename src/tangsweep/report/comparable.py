@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-UNSCORED = ("failed", "running", "interrupted", "crashed", "missing")
+from tangsweep.runs.state import ENDED
 
 
 class Comparable(NamedTuple):
@@ -47,7 +47,7 @@ def _key(run: pd.Series) -> str | None:
 
     A record without a fingerprint of the held-out text has one of the split or the corpus, with its counts.
     """
-    if run["status"] in UNSCORED or pd.isna(run["metric"]):
+    if run["status"] not in ENDED or pd.isna(run["metric"]):
         return None
     scored_on = [run["metric"], run["corpus"], run["length"]]
     if run["metric"] != "accuracy":

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tangsweep.report.colours import Look
-from tangsweep.report.statistics import half_width
+from tangsweep.report.statistics import finite, half_width
 
 AXES = {"epoch": "epoch", "step": "optimizer step", "characters": "characters seen", "seconds": "seconds"}
 SIDES = {"train_loss": "training", "dev_loss": "development"}
@@ -52,7 +52,7 @@ def means(epochs: pd.DataFrame, by_accuracy: bool) -> pd.DataFrame:
     """
     wanted = epochs.groupby("group")["run"].nunique()
     found = [
-        _means(epochs[_finite(epochs[c])], c, wanted).assign(side=s) for c, s in _sides(by_accuracy).items()
+        _means(epochs[finite(epochs[c])], c, wanted).assign(side=s) for c, s in _sides(by_accuracy).items()
     ]
     return _rounded(thinned(pd.concat(found, ignore_index=True), ["group", "side"]))
 
@@ -70,10 +70,6 @@ def _means(finite: pd.DataFrame, column: str, wanted: pd.Series) -> pd.DataFrame
 
 def _sides(by_accuracy: bool) -> dict[str, str]:
     return {"dev_accuracy": "development"} if by_accuracy else SIDES
-
-
-def _finite(values: pd.Series) -> pd.Series:
-    return pd.to_numeric(values, errors="coerce").map(np.isfinite, na_action="ignore").eq(True)
 
 
 def ends(epochs: pd.DataFrame, runs: pd.DataFrame, by_accuracy: bool) -> pd.DataFrame:

@@ -61,6 +61,11 @@ def _part(key: str, value: str) -> str:
     return f"{key.rpartition('.')[2]}={value}" if "." in key else value
 
 
+def without(group: str, key: str) -> str:
+    """The name of a group without the part of `key`, `lr` of `adam lr=0.1`; `all` where nothing is left."""
+    return " ".join(part for part in group.split(" ") if not part.startswith(f"{key}=")) or "all"
+
+
 def _told_apart(names: Mapping[Any, str], configs: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:
     alike: dict[str, list[Any]] = defaultdict(list)
     for signature, name in names.items():

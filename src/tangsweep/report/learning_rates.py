@@ -11,6 +11,7 @@ import pandas as pd
 
 from tangsweep.report.colours import Look
 from tangsweep.report.comparable import Comparable
+from tangsweep.report.groups import without
 from tangsweep.report.statistics import interval
 
 KEY = "optimizer.lr"
@@ -30,7 +31,9 @@ def table(part: Comparable, configs: Mapping[str, Mapping[str, Any]]) -> pd.Data
         [configs[run].get(KEY) for run in part.runs["run"]], index=part.runs.index, dtype=object
     )
     runs = part.runs.assign(rate=pd.to_numeric(rates, errors="coerce"))
-    runs = runs[runs["rate"].notna()].assign(group=lambda r: r["group"].map(without_rate))
+    runs = runs[runs["rate"].notna()].assign(
+        group=lambda r: r["group"].map(lambda group: without(group, "lr"))
+    )
     by_rate: Any = runs.groupby(["group", "rate"])
     rows = [_row(str(group), float(rate), same) for [group, rate], same in by_rate]
     found = pd.DataFrame(rows, columns=COLUMNS)
@@ -39,10 +42,6 @@ def table(part: Comparable, configs: Mapping[str, Mapping[str, Any]]) -> pd.Data
     best = found.groupby("group")["score"].transform("min")
     found["best"] = found["score"].notna() & (found["score"] == best)
     return found.reset_index(drop=True)
-
-
-def without_rate(group: str) -> str:
-    return " ".join(part for part in group.split(" ") if not part.startswith("lr=")) or "all"
 
 
 def _row(group: str, rate: float, runs: pd.DataFrame) -> dict[str, Any]:

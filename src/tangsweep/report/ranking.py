@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from tangsweep.report import solved
 from tangsweep.report.comparable import Comparable
 from tangsweep.report.statistics import Difference, Interval, holm, interval, paired
 
@@ -59,7 +60,7 @@ def _ranked(group: str, runs: pd.DataFrame, column: str) -> Ranked:
         if len(values := pd.to_numeric(scored[name], errors="coerce").dropna())
     }
     failures = {str(status): int(count) for status, count in troubled.items()}
-    ended = runs[runs["length"].notna() & runs["status"].isin(["done", "diverged"])]["solved_step"]
+    ended = solved.ended(runs)["solved_step"]
     return Ranked(
         group,
         interval(list(scores.values())),

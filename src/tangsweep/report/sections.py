@@ -1,7 +1,7 @@
 """The sections of a report that are told of all its runs together."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,6 @@ from tangsweep.report.comparable import Comparable
 from tangsweep.report.parts import Chart, Part, Section, Table, Verses
 from tangsweep.report.ranking import Ranked
 from tangsweep.report.rankings import best_runs, quality_table
-from tangsweep.runs.folder import RunFolder
 
 POEMS = 7  # of each group: one a start
 REFUSED = (
@@ -26,13 +25,12 @@ def whole(
     found: Collected,
     parts: Sequence[Comparable],
     rankings: Sequence[Sequence[Ranked]],
-    folders: Mapping[str, Any],
     tables: dict[str, pd.DataFrame],
 ) -> list[Section]:
     """What is told of all runs together."""
     return [
         Section("Dataset size", _sizes(found, parts, tables)),
-        Section("Initialization", _starts(found, folders)),
+        Section("Initialization", _starts(found)),
         Section("Solved", _solved(found, tables)),
         Section("Poems", _poems(found, parts, rankings)),
         Section("Published figures", _published(found)),
@@ -64,12 +62,12 @@ def _laws(found: sizes.Sizes) -> str:
     return "; ".join(laws) or "Fewer than three sizes: no power law is fitted."
 
 
-def _starts(found: Collected, folders: Mapping[str, Any]) -> list[Part]:
+def _starts(found: Collected) -> list[Part]:
     varied = any(len({repr(c.get(key)) for c in found.configs.values()}) > 1 for key in starts.KEYS)
     if not varied:
         return []
     groups = dict(zip(found.runs["run"], found.runs["group"], strict=True))
-    first = starts.first_epochs({run: RunFolder(path).metrics for run, path in folders.items()}, groups)
+    first = starts.first_epochs({run: folder.metrics for run, folder in found.folders.items()}, groups)
     look = Look(found.runs["group"])
     parts: list[Part] = []
     if len(first):
@@ -99,7 +97,7 @@ def _solved(found: Collected, tables: dict[str, pd.DataFrame]) -> list[Part]:
     ]
     columns = ["group", "length", "solved", "steps to solve: least, median, most", "accuracy of each seed"]
     caption = "Results are bimodal: success rates, steps and every seed, never means alone."
-    return [Chart.of("solved", caption, solved.chart(found.runs, look)), Table(columns, rows)]
+    return [Chart.of("solved", caption, solved.chart(found.runs, rates, look)), Table(columns, rows)]
 
 
 def _steps(row: pd.Series) -> str:

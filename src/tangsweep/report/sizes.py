@@ -9,7 +9,8 @@ import pandas as pd
 
 from tangsweep.report.colours import Look
 from tangsweep.report.comparable import Comparable
-from tangsweep.report.statistics import PowerLaw, power_law
+from tangsweep.report.groups import without
+from tangsweep.report.statistics import PowerLaw, finite, power_law
 
 KEY = "data.poems"
 
@@ -29,13 +30,12 @@ def varied(runs: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> bool
 def sizes(part: Comparable) -> Sizes | None:
     """None where no two sizes were scored on the same text: the chart is refused."""
     runs = part.runs[part.runs["train_characters"].notna()]
-    scored = pd.to_numeric(runs["dev_perplexity"], errors="coerce")
-    runs = runs[scored.map(np.isfinite, na_action="ignore").eq(True)]
+    runs = runs[finite(runs["dev_perplexity"])]
     if part.by_accuracy or runs["train_characters"].nunique() < 2:
         return None
     points = pd.DataFrame(
         {
-            "group": runs["group"].map(without_size),
+            "group": runs["group"].map(lambda group: without(group, "poems")),
             "characters": runs["train_characters"].astype(float),
             "perplexity": runs["dev_perplexity"].astype(float),
             "run": runs["run"],
@@ -47,10 +47,6 @@ def sizes(part: Comparable) -> Sizes | None:
         if (law := power_law(same["characters"].tolist(), same["perplexity"].tolist()))
     }
     return Sizes(points, laws)
-
-
-def without_size(group: str) -> str:
-    return " ".join(part for part in group.split(" ") if not part.startswith("poems=")) or "all"
 
 
 def chart(found: Sizes, look: Look) -> alt.LayerChart | alt.FacetChart:

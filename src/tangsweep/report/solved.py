@@ -6,18 +6,22 @@ import altair as alt
 import pandas as pd
 
 from tangsweep.report.colours import Look
+from tangsweep.report.groups import without
+from tangsweep.runs.state import ENDED
 
-ENDED = ("done", "diverged")
+
+def ended(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that say whether a length can be solved: one that failed says nothing about its cell."""
+    return runs[runs["length"].notna() & runs["status"].isin(ENDED)]
 
 
 def rates(runs: pd.DataFrame) -> pd.DataFrame:
     """One row a group and length: seeds, how many solved, steps to solve of those, accuracies of all.
 
-    Of runs that ended: one that failed says nothing about its cell. Nothing where runs have no length.
+    Nothing where runs have no length.
     """
-    ended = runs[runs["length"].notna() & runs["status"].isin(ENDED)]
-    ended = ended.assign(group=ended["group"].map(without_length))
-    by_length: Any = ended.groupby(["group", "length"])
+    found = ended(runs)
+    by_length: Any = found.assign(group=found["group"].map(without_length)).groupby(["group", "length"])
     rows = []
     for [group, length], same in by_length:
         solved = pd.to_numeric(same["solved_step"], errors="coerce").dropna()
@@ -38,15 +42,14 @@ def rates(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_length(group: str) -> str:
-    return " ".join(part for part in group.split(" ") if not part.startswith("length=")) or "all"
+    return without(group, "length")
 
 
-def chart(runs: pd.DataFrame, look: Look) -> alt.HConcatChart:
-    """Accuracy of every run, and the share of seeds that solved, against the length."""
-    ended = runs[runs["length"].notna() & runs["status"].isin(ENDED)]
-    points = ended[["group", "length", "dev_accuracy", "run", "ended"]].astype({"length": int})
+def chart(runs: pd.DataFrame, solved: pd.DataFrame, look: Look) -> alt.HConcatChart:
+    """Accuracy of every run, and of their `rates` the share of seeds that solved, against the length."""
+    points = ended(runs)[["group", "length", "dev_accuracy", "run", "ended"]].astype({"length": int})
     points["group"] = points["group"].map(without_length)
-    shares = rates(runs)[["group", "length", "solved_share", "solved", "seeds"]]
+    shares = solved[["group", "length", "solved_share", "solved", "seeds"]]
     size: Any = {"width": {"step": 60}, "height": 260}
     common: Any = {
         "x": alt.X("length:O", title="length T", axis=alt.Axis(labelAngle=0), scale=alt.Scale(type="band")),

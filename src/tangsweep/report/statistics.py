@@ -40,6 +40,11 @@ def interval(values: Sequence[float]) -> Interval | None:
     return Interval(mean, float(stats.t.ppf((1 + CONFIDENCE) / 2, len(found) - 1)) * error, len(found))
 
 
+def finite(values: pd.Series) -> pd.Series:
+    """Where a column holds a number that is neither NaN nor infinite."""
+    return pd.to_numeric(values, errors="coerce").map(np.isfinite, na_action="ignore").eq(True)
+
+
 def half_width(spread: pd.Series, n: pd.Series) -> pd.Series:
     """Half of `interval`'s width for many means at once: `spread` are standard deviations of `n` values.
 

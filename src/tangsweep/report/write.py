@@ -6,7 +6,7 @@ from pathlib import Path
 from tangsweep.errors import UserError
 from tangsweep.report import drawing, page
 from tangsweep.report.build import build
-from tangsweep.report.collect import Collected, collect, labels
+from tangsweep.report.collect import Collected, collect
 from tangsweep.report.markdown import markdown
 from tangsweep.report.parts import Chart, Report
 from tangsweep.runs.folder import atomic_write
@@ -21,14 +21,8 @@ def made(folders: Sequence[Path]) -> tuple[Collected, Report]:
     if found.runs.empty:
         named = ", ".join(map(str, folders))
         raise UserError(f"{named} holds no run: name the folder of a sweep, outputs/NAME")
-    paths = {
-        run: sweep / run.rpartition("/")[2]
-        for sweep, label in labels(folders).items()
-        for run in found.runs["run"]
-        if run.rpartition("/")[0] == label
-    }
     title = " and ".join(dict.fromkeys(folder.name for folder in folders))
-    return found, build(found, title, paths)
+    return found, build(found, title)
 
 
 def write(report: Report, out: Path, pictures: bool = True) -> list[Path]:
