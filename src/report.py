@@ -1,34 +1,61 @@
 """The comparison of a sweep's runs: one page that answers its question.
 
-python src/report.py outputs/optimizers              report.html, report.md, tables/, figures/ in it
-python src/report.py outputs/a outputs/b --out both  of several sweeps, elsewhere
+python src/report.py outputs/optimizers                  report.html, report.md, tables/, figures/ in it
+python src/report.py outputs/a outputs/b --out both      of several sweeps, elsewhere
+python src/report.py outputs/optimizers --wandb publish  the same as a workspace and a report at W&B
 """
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 from tangsweep import places
 from tangsweep.command_line import reported
 from tangsweep.errors import UserError
+from tangsweep.runs.folder import atomic_write
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the runs of one sweep, or of several.")
     parser.add_argument("folders", nargs="+", help="folders of sweeps, outputs/NAME")
     parser.add_argument("--out", help="where to write (the folder of the sweep, where there is one)")
+    parser.add_argument(
+        "--wandb",
+        choices=("publish", "spec"),
+        help="publish: a workspace and a report at W&B; spec: the same as dashboard.json, without a network",
+    )
+    parser.add_argument("--entity", help="the W&B user or team (where the runs are, else your default)")
+    parser.add_argument("--project", help="the W&B project (where the runs are)")
     options = parser.parse_args()
+    if options.wandb and find_spec("wandb_workspaces") is None:
+        raise UserError("--wandb needs wandb-workspaces: pip install -c constraints.txt -e '.[dashboard]'")
     folders = [places.typed(folder).resolve() for folder in options.folders]
     if options.out is None and len(folders) > 1:
         raise UserError("several folders make one report: say where to write it with --out")
     out = Path(options.out).expanduser().absolute() if options.out else folders[0]
+    make(folders, out, options)
 
+
+def make(folders: list[Path], out: Path, options: argparse.Namespace) -> None:
+    """The report's files, then what W&B was asked to show."""
     from tangsweep.report.write import made, write  # pandas, Altair, SciPy: only now
 
-    _, report = made(folders)
+    found, report = made(folders)
     for line in (*report.warnings, *report.answers):
         print(line)
     files = write(report, out)
     print(f"{places.shown(files[0])}, and {len(files) - 1} files beside it")
+    if not options.wandb:
+        return
+    from tangsweep.dashboard import publish, spec
+
+    home = publish.home(found, options.entity, options.project)
+    if options.wandb == "publish":
+        print("\n".join(publish.publish(found, report, home)))
+    else:
+        path = out / "dashboard.json"
+        atomic_write(path, spec.dashboard(found, report, home).json)
+        print(f"{places.shown(path)}: what --wandb publish would save")
 
 
 if __name__ == "__main__":

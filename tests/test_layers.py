@@ -15,7 +15,7 @@ RANK = {
     "gemm": 0, "kernels": 1, "cross_entropy": 2, "corpora": 1, "cells": 2, "analytic": 1, "runs": 1,
     "language_model": 3, "console": 2, "bar": 2, "batches": 2, "prosody": 3,
     "inits": 4, "command_line": 3,
-    "generation": 4, "report": 4,
+    "generation": 4, "report": 4, "dashboard": 7,
     "tasks": 5, "demo": 5, "training": 6, "sweep": 7,
 }  # fmt: skip
 WITHOUT_TORCH = {"corpora", "prosody", "analytic", "metrics", "randomness", "runs", "baselines", "console"}

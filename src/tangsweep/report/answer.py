@@ -5,12 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from tangsweep.report import record_row
 from tangsweep.report.collect import Collected
 from tangsweep.report.comparable import Comparable
+from tangsweep.report.groups import varied
 from tangsweep.report.numbers import shown
-from tangsweep.report.ranking import Ranked
+from tangsweep.report.ranking import Ranked, Ranking
 from tangsweep.report.rankings import shown_score
-from tangsweep.runs import identity
+from tangsweep.runs import overrides
 from tangsweep.runs.state import ENDED, State
 
 LEVEL = 0.05
@@ -24,18 +26,13 @@ def question(found: Collected) -> str:
     asked = [str(asked) for asked in questions if asked]
     if asked:
         return " ".join(dict.fromkeys(asked))
-    keys: dict[str, set[str]] = {}
-    for written in found.runs["overrides"].dropna():
-        for part in str(written).split(" "):
-            key, _, value = part.lstrip("+").partition("=")
-            keys.setdefault(key, set()).add(value)
-    told = (key for key, values in keys.items() if len(values) > 1 and key != "seed")
-    varied = [key for key in told if not identity.volatile(key)]
-    return f"What does {' and '.join(varied)} change?" if varied else "How does this run do?"
+    told = varied([overrides.chosen(record_row.overridden(result)) for result in found.results.values()])
+    return f"What does {' and '.join(told)} change?" if told else "How does this run do?"
 
 
-def answer(part: Comparable, ranked: Sequence[Ranked]) -> list[str]:
+def answer(ranking: Ranking) -> list[str]:
     """One or two sentences on one ranking."""
+    part, ranked = ranking
     best = ranked[0]
     if best.score is None:
         return ["No run has a score yet."]
@@ -99,17 +96,15 @@ def _named(groups: Sequence[str]) -> str:
     return ", ".join(groups[:NAMED]) + (f" and {len(groups) - NAMED} more" if len(groups) > NAMED else "")
 
 
-def warnings(
-    found: Collected, parts: Sequence[Comparable], rankings: Sequence[Sequence[Ranked]]
-) -> list[str]:
+def warnings(found: Collected, rankings: Sequence[Ranking]) -> list[str]:
     """What must not be missed."""
     runs = found.runs
     told = []
     if (runs["corpus"] == "sample").any():
         told.append("The corpus is the bundled sample of 120 poems written for this project, NOT 全唐诗.")
-    if len(parts) > 1:
+    if len(rankings) > 1:
         told.append(
-            f"Runs were scored on {len(parts)} different texts, splits, vocabularies or tasks: "
+            f"Runs were scored on {len(rankings)} different texts, splits, vocabularies or tasks: "
             "each has a ranking of its own, and figures of different rankings do not compare."
         )
     told += _trouble(runs)
@@ -120,10 +115,11 @@ def warnings(
         told.append(f"{int(runs['dirty'].eq(True).sum())} runs come from a checkout with changes of its own.")
     if (runs["verified"].eq(False)).any():
         told.append("The corpus is not the published edition: checksums differ.")
-    seeds = [len(group.scores) for ranked in rankings for group in ranked if group.scores]
+    groups = [group for ranking in rankings for group in ranking.groups]
+    seeds = [len(group.scores) for group in groups if group.scores]
     if seeds and max(seeds) < 2:
         told.append("One seed only: no difference here can be told from luck.")
-    repeated = sum(group.repeated for ranked in rankings for group in ranked)
+    repeated = sum(group.repeated for group in groups)
     if repeated:
         told.append(f"{repeated} runs have the seed of another run of their group: each seed counts once.")
     if found.unread:

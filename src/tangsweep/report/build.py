@@ -1,61 +1,59 @@
 """The map of a report: what was collected → sections of tables, charts and poems."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from tangsweep.report import answer, curves, learning_rates
 from tangsweep.report.collect import Collected
 from tangsweep.report.colours import Look
-from tangsweep.report.comparable import Comparable, sets
+from tangsweep.report.comparable import sets
 from tangsweep.report.parts import Chart, Part, Report, Section, Table
-from tangsweep.report.ranking import Ranked, rank
-from tangsweep.report.rankings import ranking_parts, ranking_rows
+from tangsweep.report.ranking import Ranking, rank
+from tangsweep.report.rankings import beside, ranking_rows, table
 from tangsweep.report.sections import whole
 
 
 def build(found: Collected, title: str) -> Report:
     """Raises nothing for what is missing: it is left out or said."""
-    parts = sets(found.runs)
-    rankings = [rank(part) for part in parts]
+    rankings = [rank(part) for part in sets(found.runs)]
     sections, tables = [], {"runs": _tidy_runs(found), "epochs": found.epochs}
-    tables["ranking"] = pd.concat(
-        [ranking_rows(part, ranked) for part, ranked in zip(parts, rankings, strict=True)] or [pd.DataFrame()]
-    )
-    several = len(parts) > 1
-    for number, (part, ranked) in enumerate(zip(parts, rankings, strict=True), 1):
-        suffix = f" ({part.title})" if several else ""
+    tables["ranking"] = pd.concat([ranking_rows(ranking) for ranking in rankings] or [pd.DataFrame()])
+    several = len(rankings) > 1
+    for number, ranking in enumerate(rankings, 1):
+        suffix = f" ({ranking.part.title})" if several else ""
         name = f"-{number}" if several else ""
-        sections += _of_part(found, part, ranked, suffix, name, tables)
-    sections += whole(found, parts, rankings, tables)
+        sections += _of_part(found, ranking, suffix, name, tables)
+    sections += whole(found, rankings, tables)
     answers = [
-        f"{part.title}: {sentence}" if several else sentence
-        for part, ranked in zip(parts, rankings, strict=True)
-        for sentence in answer.answer(part, ranked)
+        f"{ranking.part.title}: {sentence}" if several else sentence
+        for ranking in rankings
+        for sentence in answer.answer(ranking)
     ]
     return Report(
         title,
         answer.question(found),
         answers,
-        answer.warnings(found, parts, rankings) + _edges(tables),
+        answer.warnings(found, rankings) + _edges(tables),
         answer.facts(found),
         [section for section in sections if section.parts],
         tables,
+        rankings,
     )
 
 
 def _of_part(
     found: Collected,
-    part: Comparable,
-    ranked: Sequence[Ranked],
+    ranking: Ranking,
     suffix: str,
     name: str,
     tables: dict[str, pd.DataFrame],
 ) -> list[Section]:
     """What one set of comparable runs has of its own."""
+    part = ranking.part
     epochs = found.epochs[found.epochs["run"].isin(part.runs["run"])]
     look = Look(part.runs["group"])
-    sections = [Section(f"Ranking{suffix}", ranking_parts(part, ranked, epochs))]
+    sections = [Section(f"Ranking{suffix}", [table(ranking), *beside(ranking, epochs)])]
     if len(epochs):
         drawn = curves.chart(epochs, part.runs, look, part.by_accuracy)
         sections.append(Section(f"Curves{suffix}", [Chart.of(f"curves{name}", CURVES, drawn)]))

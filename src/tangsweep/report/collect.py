@@ -64,7 +64,7 @@ def collect(folders: Sequence[Path]) -> Collected:
             rows.append(_run(name, sweep, folder, found))
             epochs.append(_epochs(name, folder, found.unread))
     runs = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
-    runs["group"] = runs["run"].map(grouped(runs, found.configs))
+    runs["group"] = runs["run"].map(grouped(found.configs, found.results))
     return found._replace(runs=runs, epochs=_together(epochs, runs))
 
 
@@ -91,7 +91,7 @@ def _run(name: str, sweep: Path, folder: RunFolder, found: Collected) -> dict[st
                 "metric": config.get("corpus.primary.metric"), "mode": config.get("corpus.primary.mode"),
                 "corpus": config.get("corpus.name"), "length": config.get("corpus.length")}  # fmt: skip
     found.results[name] = result
-    return {**told, "overrides": " ".join(map(str, result.get("overrides") or [])), **record_row.row(result)}
+    return {**told, "overrides": " ".join(record_row.overridden(result)), **record_row.row(result)}
 
 
 def _config(folder: RunFolder, unread: list[Unread]) -> dict[str, Any]:

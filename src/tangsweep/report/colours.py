@@ -23,15 +23,19 @@ class Look:
         self.groups = sorted(set(groups), key=natural)
 
     @property
+    def shades(self) -> dict[str, str]:
+        """Group → its colour."""
+        return {group: COLOURS[place % len(COLOURS)] for place, group in enumerate(self.groups)}
+
+    @property
     def colour(self) -> alt.Color:
-        shades = [COLOURS[place % len(COLOURS)] for place in range(len(self.groups))]
         legend = alt.Legend(symbolLimit=0, columns=1 + (len(self.groups) - 1) // 20, labelLimit=260)
         return alt.Color(
             "group:N",
             title=None,
             sort=self.groups,
             legend=legend,
-            scale=alt.Scale(domain=self.groups, range=shades),
+            scale=alt.Scale(domain=self.groups, range=list(self.shades.values())),
         )
 
     @property

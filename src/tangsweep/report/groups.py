@@ -4,26 +4,24 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
-from tangsweep.runs import identity
-
-SEEDS = ("seed",)
+from tangsweep.report import record_row
+from tangsweep.runs import identity, overrides
 
 
-def grouped(runs: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def grouped(
+    configs: Mapping[str, Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
     """Run → the name of its group: runs whose configs are the same but for seeds and what is volatile.
 
     Also of runs without a record. The name holds the overrides whose values differ between groups; where
     two groups would have one name, the keys of the config that tell them apart.
     """
-    signatures = {run: _signature(configs[run]) or (run,) for run in runs["run"]}
+    signatures = {run: _signature(config) or (run,) for run, config in configs.items()}
     members: dict[Any, list[str]] = defaultdict(list)
     for run, signature in signatures.items():
         members[signature].append(run)
-    written = runs.set_index("run")["overrides"]
-    overrides = {signature: _overrides(written.loc[found].dropna()) for signature, found in members.items()}
-    names = {signature: name or members[signature][0] for signature, name in _names(overrides).items()}
+    chosen = {signature: _chosen(found, results) for signature, found in members.items()}
+    names = {signature: name or members[signature][0] for signature, name in _names(chosen).items()}
     told = _told_apart(names, {signature: configs[found[0]] for signature, found in members.items()})
     return {run: told[signature] for run, signature in signatures.items()}
 
@@ -31,22 +29,24 @@ def grouped(runs: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> dic
 def _signature(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """What a run is but for its seed; a key that came later counts where it says something new."""
     kept = ((k, v) for k, v in config.items() if not (k in identity.ADDED and identity.ADDED[k] == v))
-    return tuple(sorted((k, repr(v)) for k, v in kept if not identity.volatile(k) and k not in SEEDS))
+    return tuple(sorted((k, repr(v)) for k, v in kept if overrides.tells(k)))
 
 
-def _overrides(written: pd.Series) -> dict[str, str] | None:
+def _chosen(runs: Sequence[str], results: Mapping[str, Mapping[str, Any]]) -> dict[str, str] | None:
     """Of the first run that has a record."""
-    if written.empty:
-        return None
-    parts = (part.lstrip("+").partition("=") for part in str(written.iloc[0]).split(" "))
-    return {key: value for key, _, value in parts if key and not identity.volatile(key) and key not in SEEDS}
+    found = (overrides.chosen(record_row.overridden(results[run])) for run in runs if run in results)
+    return next(found, None)
 
 
-def _names(overrides: Mapping[Any, Mapping[str, str] | None]) -> dict[Any, str]:
-    known = [given for given in overrides.values() if given is not None]
-    keys = dict.fromkeys(key for given in known for key in given)
-    varied = [key for key in keys if len({given.get(key) for given in known}) > 1]
-    return {signature: _name(given, varied) for signature, given in overrides.items()}
+def _names(chosen: Mapping[Any, Mapping[str, str] | None]) -> dict[Any, str]:
+    known = [given for given in chosen.values() if given is not None]
+    return {signature: _name(given, varied(known)) for signature, given in chosen.items()}
+
+
+def varied(chosen: Sequence[Mapping[str, str]]) -> list[str]:
+    """The keys whose values differ, or that only some have."""
+    keys = dict.fromkeys(key for given in chosen for key in given)
+    return [key for key in keys if len({given.get(key) for given in chosen}) > 1]
 
 
 def _name(given: Mapping[str, str] | None, varied: Sequence[str]) -> str:
@@ -74,11 +74,7 @@ def _told_apart(names: Mapping[Any, str], configs: Mapping[Any, Mapping[str, Any
     for name, same in alike.items():
         keys = dict.fromkeys(key for signature in same for key in configs[signature])
         apart = [
-            key
-            for key in keys
-            if not identity.volatile(key)
-            and key not in SEEDS
-            and len({repr(configs[s].get(key)) for s in same}) > 1
+            key for key in keys if overrides.tells(key) and len({repr(configs[s].get(key)) for s in same}) > 1
         ]
         for signature in same:
             values = " ".join(f"{key.rpartition('.')[2]}={configs[signature].get(key)}" for key in apart)

@@ -10,16 +10,17 @@ def markdown(report: Report) -> str:
         parts.append("\n".join(f"> **Warning:** {_plain(warning)}  " for warning in report.warnings))
     parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in report.facts))
     for section in report.sections:
-        parts += [f"## {_plain(section.title)}", *map(_part, section.parts)]
+        parts += [f"## {_plain(section.title)}", *map(written, section.parts)]
     return "\n\n".join(parts) + "\n"
 
 
-def _part(part: Part) -> str:
+def written(part: Part) -> str:
+    """A table, a chart's picture, poems or a paragraph."""
     match part:
         case Table():
             rows = [part.columns, ["---"] * len(part.columns), *part.rows]
-            written = "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
-            return f"{written}\n\n{_plain(part.note)}" if part.note else written
+            lines = "\n".join(f"| {' | '.join(map(_plain, row))} |" for row in rows)
+            return f"{lines}\n\n{_plain(part.note)}" if part.note else lines
         case Chart():
             return f"![{_plain(part.name)}](figures/{part.name}.png)\n\n{_plain(part.caption)}"
         case Verses():
@@ -37,7 +38,3 @@ def _plain(text: str) -> str:
     for sign in "\\`*_{}[]<>#|":
         text = text.replace(sign, f"\\{sign}")
     return text.replace("\n", " ")
-
-
-def _cell(text: str) -> str:
-    return _plain(text)

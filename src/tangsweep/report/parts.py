@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import altair as alt
 import pandas as pd
 
+from tangsweep.report.ranking import Ranking
+
 
 class Table(NamedTuple):
     """Cells as they are printed; the first `names` columns are words, the others numbers."""
@@ -56,3 +58,4 @@ class Report(NamedTuple):
     facts: list[tuple[str, str]]
     sections: list[Section]
     tables: dict[str, pd.DataFrame]
+    rankings: list[Ranking]

@@ -11,11 +11,23 @@ from tangsweep.report.comparable import Comparable
 from tangsweep.report.statistics import Difference, Interval, holm, interval, paired
 
 VARIANTS = ("dev_perplexity_padded", "dev_perplexity_mean_over_sentences", "dev_perplexity_oov_charged")
+# What is measured of poems, with the heading of its column.
+QUALITY = {
+    "right_lines": "lines",
+    "free_rhyme": "rhyme",
+    "free_tones": "tones",
+    "constrained_rhyme": "rhyme*",
+    "constrained_tones": "tones*",
+    "free_distinct_1": "dist-1",
+    "free_distinct_2": "dist-2",
+    "free_distinct_3": "dist-3",
+    "free_longest_copy": "copy",
+    "free_copied_line": "copied",
+}
 MEANS = (
     "dev_bits_per_character", "train_perplexity", "last_train_perplexity", "last_dev_perplexity", "gap",
     "dev_loss", "best_epoch", "characters_per_second", "seconds", "steps", "solved_step", "last_dev_accuracy",
-    *VARIANTS, "right_lines", "free_rhyme", "free_tones", "constrained_rhyme", "constrained_tones",
-    "free_distinct_1", "free_distinct_2", "free_distinct_3", "free_longest_copy", "free_copied_line",
+    *VARIANTS, *QUALITY,
 )  # fmt: skip
 
 
@@ -34,7 +46,14 @@ class Ranked(NamedTuple):
     means: dict[str, float]  # of MEANS, over the runs with a score; not of columns that none has
 
 
-def rank(part: Comparable) -> list[Ranked]:
+class Ranking(NamedTuple):
+    """The groups of runs that may be compared, in order."""
+
+    part: Comparable
+    groups: list[Ranked]
+
+
+def rank(part: Comparable) -> Ranking:
     """Best mean first, groups without a score last."""
     column = "dev_accuracy" if part.by_accuracy else "dev_perplexity"
     gap = pd.to_numeric(part.runs["dev_loss"], errors="coerce") - pd.to_numeric(
@@ -46,7 +65,8 @@ def rank(part: Comparable) -> list[Ranked]:
     best = ordered[0].scores
     found = [paired(g.scores, best) if place and g.scores else None for place, g in enumerate(ordered)]
     corrected = holm([difference.p if difference else None for difference in found])
-    return [g._replace(difference=d, p=p) for g, d, p in zip(ordered, found, corrected, strict=True)]
+    whole = zip(ordered, found, corrected, strict=True)
+    return Ranking(part, [group._replace(difference=d, p=p) for group, d, p in whole])
 
 
 def _ranked(group: str, runs: pd.DataFrame, column: str) -> Ranked:
@@ -75,9 +95,10 @@ def _ranked(group: str, runs: pd.DataFrame, column: str) -> Ranked:
     )
 
 
-def thresholds(part: Comparable, ranked: Sequence[Ranked]) -> list[float]:
+def thresholds(ranking: Ranking) -> list[float]:
     """Perplexities to time: the baselines, then 1.5 and 1.1 times the best mean, where they are harder."""
-    best = next((g.score.mean for g in ranked if g.score and math.isfinite(g.score.mean)), None)
+    part, groups = ranking
+    best = next((g.score.mean for g in groups if g.score and math.isfinite(g.score.mean)), None)
     if part.by_accuracy or best is None:
         return []
     baselines = [part.runs[name].dropna() for name in ("unigram", "bigram")]

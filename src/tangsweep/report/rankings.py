@@ -1,6 +1,6 @@
 """Rankings as tables: to read, and as rows for a CSV file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,21 +8,9 @@ import pandas as pd
 from tangsweep.report.comparable import Comparable
 from tangsweep.report.numbers import NOTHING, percent, probability, shown, with_interval
 from tangsweep.report.parts import Part, Table
-from tangsweep.report.ranking import VARIANTS, Ranked, seconds_to, thresholds
+from tangsweep.report.ranking import QUALITY, VARIANTS, Ranked, Ranking, seconds_to, thresholds
 
 BASELINES = ("uniform", "unigram", "bigram")
-QUALITY = {
-    "right_lines": "lines",
-    "free_rhyme": "rhyme",
-    "free_tones": "tones",
-    "constrained_rhyme": "rhyme*",
-    "constrained_tones": "tones*",
-    "free_distinct_1": "dist-1",
-    "free_distinct_2": "dist-2",
-    "free_distinct_3": "dist-3",
-    "free_longest_copy": "copy",
-    "free_copied_line": "copied",
-}
 MEASURED = (
     "100 poems a run: lines of the right length when nothing is asked; neighbouring even lines that rhyme "
     "and positions with the right tone when the form is asked, and * when they are asked too; distinct "
@@ -30,14 +18,14 @@ MEASURED = (
 )
 
 
-def ranking_parts(part: Comparable, ranked: Sequence[Ranked], epochs: pd.DataFrame) -> list[Part]:
-    parts: list[Part] = [_main(part, ranked)]
-    if not part.by_accuracy:
-        parts += [_variants(ranked), _times(part, ranked, epochs)]
-    return parts
+def beside(ranking: Ranking, epochs: pd.DataFrame) -> list[Part]:
+    """What a ranking shows under its first table."""
+    return [] if ranking.part.by_accuracy else [_variants(ranking), _times(ranking, epochs)]
 
 
-def _main(part: Comparable, ranked: Sequence[Ranked]) -> Table:
+def table(ranking: Ranking) -> Table:
+    """The ranking itself: scores, intervals, differences."""
+    part, groups = ranking
     by_accuracy = part.by_accuracy
     own = {"dev_loss": "dev loss", "last_dev_accuracy": "at end", "solved_step": "solved at"}
     if not by_accuracy:
@@ -66,7 +54,7 @@ def _main(part: Comparable, ranked: Sequence[Ranked]) -> Table:
             shown(group.means.get("characters_per_second")),
             ", ".join(f"{count} {status}" for status, count in group.failures.items()) or NOTHING,
         ]
-        for group in ranked
+        for group in groups
     ]
     return Table(columns, rows, _note(part))
 
@@ -98,7 +86,7 @@ def _note(part: Comparable) -> str:
     return told
 
 
-def _variants(ranked: Sequence[Ranked]) -> Table:
+def _variants(ranking: Ranking) -> Table:
     columns = [
         "group",
         "pads counted",
@@ -109,7 +97,7 @@ def _variants(ranked: Sequence[Ranked]) -> Table:
         "seconds",
     ]
     keys = [*VARIANTS, "last_dev_perplexity", "last_train_perplexity", "seconds"]
-    rows = [[group.group, *(shown(group.means.get(key)) for key in keys)] for group in ranked]
+    rows = [[group.group, *(shown(group.means.get(key)) for key in keys)] for group in ranking.groups]
     return Table(
         columns,
         rows,
@@ -117,10 +105,11 @@ def _variants(ranked: Sequence[Ranked]) -> Table:
     )
 
 
-def _times(part: Comparable, ranked: Sequence[Ranked], epochs: pd.DataFrame) -> Table:
-    wanted = thresholds(part, ranked)
-    found: Any = seconds_to(part, epochs, wanted).set_index(["group", "perplexity"])
-    rows = [[group.group, *(_reached(found.loc[(group.group, ppl)]) for ppl in wanted)] for group in ranked]
+def _times(ranking: Ranking, epochs: pd.DataFrame) -> Table:
+    wanted = thresholds(ranking)
+    found: Any = seconds_to(ranking.part, epochs, wanted).set_index(["group", "perplexity"])
+    names = [group.group for group in ranking.groups]
+    rows = [[name, *(_reached(found.loc[(name, ppl)]) for ppl in wanted)] for name in names]
     columns = ["group", *(f"≤ {shown(ppl)}" for ppl in wanted)]
     return Table(
         columns,
@@ -136,13 +125,13 @@ def _reached(row: Any) -> str:
     return f"{row['seconds']:.1f}{some}"
 
 
-def quality_table(ranked: Sequence[Ranked]) -> Table | None:
+def quality_table(ranking: Ranking) -> Table | None:
     """None where no run's poems were measured."""
-    if not any("right_lines" in group.means or "free_tones" in group.means for group in ranked):
+    if not any("right_lines" in group.means or "free_tones" in group.means for group in ranking.groups):
         return None
     rows = [
         [group.group, *(_quality(key, group.means) for key in QUALITY), with_interval(group.score)]
-        for group in ranked
+        for group in ranking.groups
     ]
     return Table(["group", *QUALITY.values(), "dev ppl"], rows, MEASURED)
 
@@ -151,26 +140,27 @@ def _quality(key: str, means: Mapping[str, float]) -> str:
     return shown(means.get(key)) if key == "free_longest_copy" else percent(means.get(key))
 
 
-def best_runs(part: Comparable, ranked: Sequence[Ranked]) -> dict[str, str]:
+def best_runs(ranking: Ranking) -> dict[str, str]:
     """Group → the run with its best score, groups in the ranking's order."""
+    part, groups = ranking
     column = "dev_accuracy" if part.by_accuracy else "dev_perplexity"
     found = {}
-    for group in ranked:
+    for group in groups:
         own = part.runs[(part.runs["group"] == group.group) & part.runs[column].notna()]
         if len(own):
             found[group.group] = str(own.sort_values(column, ascending=not part.by_accuracy).iloc[0]["run"])
     return found
 
 
-def ranking_rows(part: Comparable, ranked: Sequence[Ranked]) -> pd.DataFrame:
+def ranking_rows(ranking: Ranking) -> pd.DataFrame:
     """One row a group, as numbers."""
     rows: list[dict[str, Any]] = []
-    for place, group in enumerate(ranked, 1):
+    for place, group in enumerate(ranking.groups, 1):
         behind = group.difference.interval if group.difference else None
         rows.append(
             {
-                "scored_on": part.title,
-                "metric": part.metric,
+                "scored_on": ranking.part.title,
+                "metric": ranking.part.metric,
                 "place": place if group.score else None,
                 "group": group.group,
                 "mean": group.score.mean if group.score else None,

@@ -71,6 +71,11 @@ def row(result: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def overridden(result: Mapping[str, Any]) -> list[str]:
+    """The overrides, as they were written."""
+    return list(map(str, result.get("overrides") or []))
+
+
 def _at(result: Any, place: tuple[str, ...]) -> Any:
     for key in place:
         if not isinstance(result, Mapping):

@@ -9,9 +9,8 @@ import pandas as pd
 from tangsweep.report import answer, sizes, solved, starts
 from tangsweep.report.collect import Collected
 from tangsweep.report.colours import Look
-from tangsweep.report.comparable import Comparable
 from tangsweep.report.parts import Chart, Part, Section, Table, Verses
-from tangsweep.report.ranking import Ranked
+from tangsweep.report.ranking import Ranking
 from tangsweep.report.rankings import best_runs, quality_table
 
 POEMS = 7  # of each group: one a start
@@ -23,26 +22,25 @@ REFUSED = (
 
 def whole(
     found: Collected,
-    parts: Sequence[Comparable],
-    rankings: Sequence[Sequence[Ranked]],
+    rankings: Sequence[Ranking],
     tables: dict[str, pd.DataFrame],
 ) -> list[Section]:
     """What is told of all runs together."""
     return [
-        Section("Dataset size", _sizes(found, parts, tables)),
+        Section("Dataset size", _sizes(found, rankings, tables)),
         Section("Initialization", _starts(found)),
         Section("Solved", _solved(found, tables)),
-        Section("Poems", _poems(found, parts, rankings)),
+        Section("Poems", _poems(found, rankings)),
         Section("Published figures", _published(found)),
         Section("Provenance", _provenance(found)),
         Section("Could not be read", _unread(found)),
     ]
 
 
-def _sizes(found: Collected, parts: Sequence[Comparable], tables: dict[str, pd.DataFrame]) -> list[Part]:
+def _sizes(found: Collected, rankings: Sequence[Ranking], tables: dict[str, pd.DataFrame]) -> list[Part]:
     if not sizes.varied(found.runs, found.configs):
         return []
-    known = [of_part for part in parts if (of_part := sizes.sizes(part))]
+    known = [of_part for ranking in rankings if (of_part := sizes.sizes(ranking.part))]
     if not known:
         return [REFUSED]
     shown: list[Part] = []
@@ -105,14 +103,14 @@ def _steps(row: pd.Series) -> str:
     return "–" if pd.isna(values[0]) else ", ".join(f"{value:,.0f}" for value in values)
 
 
-def _poems(found: Collected, parts: Sequence[Comparable], rankings: Sequence[Sequence[Ranked]]) -> list[Part]:
+def _poems(found: Collected, rankings: Sequence[Ranking]) -> list[Part]:
     shown: list[Part] = []
-    for part, ranked in zip(parts, rankings, strict=True):
-        best = [(group, run) for group, run in best_runs(part, ranked).items() if found.poems.get(run)]
+    for ranking in rankings:
+        best = [(group, run) for group, run in best_runs(ranking).items() if found.poems.get(run)]
         if best:
             shown.append(Verses([(group, _first(found.poems[run])) for group, run in best]))
-            shown.append(f"Of the best run of each group ({part.title}).")
-        measured = quality_table(ranked)
+            shown.append(f"Of the best run of each group ({ranking.part.title}).")
+        measured = quality_table(ranking)
         if measured:
             shown.append(measured)
     return shown

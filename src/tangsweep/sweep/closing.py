@@ -7,7 +7,7 @@ from rich.table import Table
 
 from tangsweep import places
 from tangsweep.console import console, say
-from tangsweep.report import write
+from tangsweep.report import rankings, write
 from tangsweep.report.parts import Report
 from tangsweep.report.parts import Table as Part
 
@@ -30,15 +30,12 @@ def close(sweep: Path, reported: bool) -> None:
     if not any(sweep.glob("*/config.yaml")):
         return
     found, report = write.made([sweep])
-    for section in report.sections:
-        if section.title.startswith("Ranking"):
-            scored_on = section.title.removeprefix("Ranking").strip(" ()")
-            if scored_on:
-                say(scored_on)
-            ranking = section.parts[0]
-            assert isinstance(ranking, Part)
-            console.print(_drawn(ranking))
-            say(ranking.note)
+    for ranking in report.rankings:
+        if len(report.rankings) > 1:
+            say(ranking.part.title)
+        ranked = rankings.table(ranking)
+        console.print(_drawn(ranked))
+        say(ranked.note)
     _say_failures(report, found.runs["error"].dropna().tolist())
     if reported:
         files = write.write(report, sweep)

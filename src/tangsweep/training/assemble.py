@@ -15,6 +15,7 @@ from tangsweep.corpora.vocabulary import MARKS, Vocabulary
 from tangsweep.inits import initialize
 from tangsweep.kernels.chosen import chosen
 from tangsweep.language_model import LanguageModel, build
+from tangsweep.runs import mirrored
 from tangsweep.runs.folder import RunFolder
 from tangsweep.training import numpy_bridge, optimizing
 from tangsweep.training.checkpoints import AtomicCheckpointIO
@@ -30,7 +31,8 @@ def mirror(prepared: Prepared, folder: RunFolder) -> WandbMirror | None:
     settings = prepared.config["logger"]
     if settings["_target_"] is None:
         return None
-    config = prepared.config | {"run_id": prepared.name, "config_hash": prepared.config_hash}
+    told = (prepared.name, prepared.config_hash, prepared.overrides)
+    config = mirrored.config(prepared.config, *told)
     return instantiate(settings)(folder, config, prepared.name, prepared.folder.parent.name)
 
 

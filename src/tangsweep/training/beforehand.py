@@ -16,8 +16,8 @@ def check(configs: Sequence[dict[str, Any]]) -> None:
         optimizing.makers(config)
     _check_kernels(configs)
     mirrored = (c["logger"] for c in configs if c["logger"]["_target_"] is not None)
-    for mode in {wandb_mode.chosen(logger["mode"]) for logger in mirrored}:
-        wandb_mode.check_account(mode)
+    if "online" in {wandb_mode.chosen(logger["mode"]) for logger in mirrored}:
+        wandb_mode.check_account("W&B is set to online")
 
 
 def _check_kernels(configs: Sequence[dict[str, Any]]) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 import wandb
 
-from tangsweep.runs import faults
+from tangsweep.runs import faults, mirrored
 from tangsweep.runs.folder import RunFolder, atomic_write
-from tangsweep.runs.identity import flat
 from tangsweep.runs.record import Table
 from tangsweep.training import wandb_mode
 
@@ -67,7 +66,7 @@ class WandbMirror:
     def log(self, row: Mapping[str, Any]) -> None:
         """A row of metrics.csv, at its step."""
         step = row["step"]
-        self.run.log({key: v for key, v in row.items() if v is not None}, step=step)
+        self.run.log(mirrored.history(row), step=step)
 
     def table(self, table: Table, step: int | None = None) -> None:
         """At the optimizer step `step`; None: after all that was logged."""
@@ -76,18 +75,8 @@ class WandbMirror:
         self.run.log({table.name: wandb.Table(columns=columns, data=rows)}, step=step)
 
     def summarize(self, result: Mapping[str, Any]) -> None:
-        """Scores at the best epoch into the run's summary, where W&B's tables look for them."""
-        scores = {
-            f"best/{side}/{name}": value
-            for side in ("train", "dev")
-            for name, value in (result[side] or {}).items()
-            if value is not None
-        }
-        ended = {key: result[key] for key in ("status", "best_epoch", "baselines")}
-        quality = {
-            f"quality/{key.replace('.', '/')}": value for key, value in flat(result.get("quality") or {})
-        }
-        self.run.summary.update(ended | scores | quality)
+        """Scores at the best epoch into the run's summary."""
+        self.run.summary.update(mirrored.summary(result))
 
     def finish(self, failed: bool) -> None:
         """Exactly once, however the run ended; what W&B cannot do costs no record."""

@@ -20,10 +20,8 @@ def chosen(configured: str | None) -> str:
     return mode
 
 
-def check_account(mode: str) -> None:
-    """Raises UserError where runs shall go online and W&B does not let this user in."""
-    if mode != "online":
-        return
+def check_account(wanted: str) -> None:
+    """Raises UserError, which begins with what `wanted` it, where W&B does not let this user in."""
     import wandb
 
     try:
@@ -32,4 +30,4 @@ def check_account(mode: str) -> None:
     except Exception as error:  # the server refuses, or cannot be reached
         known, reason = False, first_line(error)
     if not known:
-        raise UserError(f"W&B is set to online, but {reason}: run `wandb login`, or stay offline")
+        raise UserError(f"{wanted}, but {reason}: run `wandb login`, or stay offline")
