@@ -41,7 +41,6 @@ def main() -> None:
         seconds = time.perf_counter() - began
         page = files[0].stat().st_size / 2**20
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{options.runs} runs of {options.epochs} epochs in {options.groups} groups: {seconds:.1f} s, ")
     print(f"{options.runs} runs of {options.epochs} epochs in {options.groups} groups: {seconds:.1f} s,")
     print(f"{seconds / read:.0f} times pandas' reading ({read:.1f} s)")
     print(f"{memory:.2f} GiB at most; page {page:.1f} MiB")

@@ -12,8 +12,9 @@ from tangsweep.runs.folder import atomic_write
 SCALE = 2  # pixels a point, of PNG
 
 
-def png(spec: dict[str, Any]) -> bytes:
-    found: bytes = vl_convert.vegalite_to_png(json.dumps(spec), scale=SCALE)
+def png(drawn: str) -> bytes:
+    """Of an SVG, as `svg` draws it."""
+    found: bytes = vl_convert.svg_to_png(drawn, scale=SCALE)
     return found
 
 

@@ -56,10 +56,9 @@ class Ranking(NamedTuple):
 def rank(part: Comparable) -> Ranking:
     """Best mean first, groups without a score last."""
     column = "dev_accuracy" if part.by_accuracy else "dev_perplexity"
-    gap = pd.to_numeric(part.runs["dev_loss"], errors="coerce") - pd.to_numeric(
-        part.runs["train_loss"], errors="coerce"
-    )
-    groups = [_ranked(str(name), same, column) for name, same in part.runs.assign(gap=gap).groupby("group")]
+    runs = part.runs.assign(gap=_numbers(part.runs["dev_loss"]) - _numbers(part.runs["train_loss"]))
+    runs[[column, *MEANS]] = runs[[column, *MEANS]].apply(_numbers)
+    groups = [_ranked(str(name), same, column) for name, same in runs.groupby("group")]
     sign = -1 if part.by_accuracy else 1
     ordered = sorted(groups, key=lambda g: (g.score is None, sign * g.score.mean if g.score else 0, g.group))
     best = ordered[0].scores
@@ -69,16 +68,17 @@ def rank(part: Comparable) -> Ranking:
     return Ranking(part, [group._replace(difference=d, p=p) for group, d, p in whole])
 
 
+def _numbers(column: pd.Series) -> pd.Series:
+    """As floats; what is none is missing."""
+    return pd.to_numeric(column, errors="coerce").astype(float)
+
+
 def _ranked(group: str, runs: pd.DataFrame, column: str) -> Ranked:
-    scored = runs[pd.to_numeric(runs[column], errors="coerce").notna() & runs["seed"].notna()]
-    by_seed = scored.assign(score=scored[column].astype(float)).groupby(scored["seed"].astype(int))["score"]
-    scores = {int(str(seed)): float(score) for seed, score in by_seed.mean().items()}
+    scored = runs[runs[column].notna() & runs["seed"].notna()]
+    by_seed = scored[column].groupby(scored["seed"].astype(int)).mean()
+    scores = {int(str(seed)): float(score) for seed, score in by_seed.items()}
     troubled = runs[~runs["status"].eq("done")]["status"].value_counts()
-    means = {
-        name: float(values.mean())
-        for name in MEANS
-        if len(values := pd.to_numeric(scored[name], errors="coerce").dropna())
-    }
+    means = {str(name): float(mean) for name, mean in scored[list(MEANS)].mean().dropna().items()}
     failures = {str(status): int(count) for status, count in troubled.items()}
     ended = solved.ended(runs)["solved_step"]
     return Ranked(

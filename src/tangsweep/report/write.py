@@ -35,8 +35,9 @@ def write(report: Report, out: Path, pictures: bool = True) -> list[Path]:
         files[out / "tables" / f"{name}.csv"] = table.to_csv(index=False)
     charts = [part for section in report.sections for part in section.parts if isinstance(part, Chart)]
     for chart in charts if pictures else []:
-        files[out / "figures" / f"{chart.name}.png"] = drawing.png(chart.spec)
-        files[out / "figures" / f"{chart.name}.svg"] = drawing.svg(chart.spec)
+        drawn = drawing.svg(chart.spec)
+        files[out / "figures" / f"{chart.name}.svg"] = drawn
+        files[out / "figures" / f"{chart.name}.png"] = drawing.png(drawn)
     for path, content in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
