@@ -55,7 +55,7 @@ def _of_part(
     look = Look(part.runs["group"])
     sections = [Section(f"Ranking{suffix}", [table(ranking), *beside(ranking, epochs)])]
     if len(epochs):
-        drawn = curves.chart(epochs, part.runs, look, part.by_accuracy)
+        drawn = curves.chart(epochs, part.runs, look, part.by_accuracy, [g.group for g in ranking.groups])
         sections.append(Section(f"Curves{suffix}", [Chart.of(f"curves{name}", CURVES, drawn)]))
     rates = learning_rates.table(part, found.configs)
     if len(rates):
@@ -66,8 +66,9 @@ def _of_part(
 
 CURVES = (
     "Mean and 95 % interval over seeds, as far as every run of a group got; single runs faint; a cross is "
-    "the last point of a run that diverged. Click names in the legend to single them out. Losses above 2.5 "
-    "times the untrained model's are drawn at the upper edge."
+    "the last point of a run that diverged. Click names in the legend to single them out, twice to see all; "
+    f"of more than {curves.MANY} groups the best {curves.SINGLED} are singled out at first. "
+    f"Losses above {curves.CUT:g} times the untrained model's are drawn at the upper edge."
 )
 DEEPOBS = (
     "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "

@@ -11,9 +11,13 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4], [4, 1, 1, 1], [3, 6])
 
 
-def natural(name: str) -> list[str]:
-    """Sorts `length=5` before `length=10`."""
-    return [part.rjust(12, "0") if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+
+
+def natural(name: str) -> list[tuple[float, str]]:
+    """Sorts `length=5` before `length=10`, and `lr=0.001` before `lr=0.01`."""
+    parts = NUMBER.split(name)
+    return [(float(part), "") if place % 2 else (-1.0, part) for place, part in enumerate(parts)]
 
 
 class Look:
@@ -28,13 +32,25 @@ class Look:
         return {group: COLOURS[place % len(COLOURS)] for place, group in enumerate(self.groups)}
 
     @property
+    def _legend(self) -> alt.Legend:
+        """One for colours and dashes, drawn as strokes that are long enough to tell dashes apart."""
+        columns = 1 + (len(self.groups) - 1) // 20
+        return alt.Legend(
+            symbolLimit=0,
+            columns=columns,
+            labelLimit=260,
+            symbolType="stroke",
+            symbolSize=500,
+            symbolStrokeWidth=2.5,
+        )
+
+    @property
     def colour(self) -> alt.Color:
-        legend = alt.Legend(symbolLimit=0, columns=1 + (len(self.groups) - 1) // 20, labelLimit=260)
         return alt.Color(
             "group:N",
             title=None,
             sort=self.groups,
-            legend=legend,
+            legend=self._legend,
             scale=alt.Scale(domain=self.groups, range=list(self.shades.values())),
         )
 
@@ -45,5 +61,9 @@ class Look:
             return alt.value([1, 0])
         dashes = [list(DASHES[place // len(COLOURS) % len(DASHES)]) for place in range(len(self.groups))]
         return alt.StrokeDash(
-            "group:N", sort=self.groups, legend=None, scale=alt.Scale(domain=self.groups, range=dashes)
+            "group:N",
+            title=None,
+            sort=self.groups,
+            legend=self._legend,
+            scale=alt.Scale(domain=self.groups, range=dashes),
         )

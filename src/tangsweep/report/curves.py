@@ -1,6 +1,7 @@
 """Loss (or accuracy) while the runs trained: every run faint, mean and interval over seeds on top."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -14,6 +15,7 @@ AXES = {"epoch": "epoch", "step": "optimizer step", "characters": "characters se
 SIDES = {"train_loss": "training", "dev_loss": "development"}
 MOST_POINTS = 16_000  # of runs in the page, and as many of means
 FEWEST = 8  # points that a run or a mean keeps, whatever their number
+MANY, SINGLED = 12, 8  # groups that can be read at once, and how many stand out where there are more
 CUT = 2.5  # losses above so many times the untrained model's are not drawn: all others would be flat
 
 
@@ -79,8 +81,13 @@ def ends(epochs: pd.DataFrame, runs: pd.DataFrame, by_accuracy: bool) -> pd.Data
     return found.sort_values("epoch").groupby(["run", "side"], as_index=False).last()
 
 
-def chart(epochs: pd.DataFrame, runs: pd.DataFrame, look: Look, by_accuracy: bool) -> alt.FacetChart:
-    """Training and development beside each other; the axes can be switched."""
+def chart(
+    epochs: pd.DataFrame, runs: pd.DataFrame, look: Look, by_accuracy: bool, best: Sequence[str]
+) -> alt.FacetChart:
+    """Training and development beside each other; the axes can be switched.
+
+    Of more than MANY groups the first SINGLED of `best` are clear at first, and the others faint.
+    """
     drawn = _rounded(points(epochs, by_accuracy))
     untrained = drawn.loc[drawn["epoch"] == drawn["epoch"].min(), "value"]
     top = math.inf if by_accuracy or untrained.empty else CUT * float(untrained.median())
@@ -92,10 +99,11 @@ def chart(epochs: pd.DataFrame, runs: pd.DataFrame, look: Look, by_accuracy: boo
         ],
         ignore_index=True,
     )
-    data = data.assign(**{name: data[name].clip(upper=top) for name in ("value", "low", "high")})
+    data = data.assign(**{name: data[name].clip(0, top) for name in ("value", "low", "high")})
     axis = alt.param(name="axis", value="epoch", bind=alt.binding_select(options=list(AXES), name="against "))
     logarithmic = alt.param(name="logarithmic", value=False, bind=alt.binding_checkbox(name="logarithmic "))
-    chosen = alt.selection_point(name="chosen", fields=["group"], bind="legend", toggle="true")
+    first = [{"group": group} for group in best[:SINGLED]] if len(look.groups) > MANY else alt.Undefined
+    chosen = alt.selection_point(name="chosen", fields=["group"], bind="legend", toggle="true", value=first)
     kinds = [*(["band"] if data["low"].notna().any() else []), *data["kind"].unique()]
     drawn_layers = _layers(look, chosen, by_accuracy)
     layers = alt.layer(*(drawn_layers[kind] for kind in drawn_layers if kind in kinds), data=data)
@@ -111,7 +119,7 @@ def _layers(look: Look, chosen: alt.Parameter, by_accuracy: bool) -> dict[str, a
     title = "accuracy" if by_accuracy else "nats per character"
     label = "logarithmic ? format(pow(10, datum.value), '.3~g') : datum.label"
     y = alt.Y("shown:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(labelExpr=label))
-    x = alt.X("x:Q", title="epoch, step, characters or seconds: as chosen below", axis=alt.Axis(format="~s"))
+    x = alt.X("x:Q", title="epoch, or what is chosen instead", axis=alt.Axis(format="~s"))
 
     def opacity(clear: float, dim: float) -> Any:
         return alt.condition(chosen, alt.value(clear), alt.value(dim))
@@ -133,7 +141,7 @@ def _layers(look: Look, chosen: alt.Parameter, by_accuracy: bool) -> dict[str, a
             strokeDash=look.dash, strokeOpacity=opacity(1, 0.06), tooltip=[*tip, "runs:Q"]
         ),
         "end": of("end", lambda c: c.mark_point(shape="cross", size=90, filled=True)).encode(
-            fillOpacity=opacity(1, 0.06), tooltip=tip
+            fillOpacity=opacity(1, 0.2), tooltip=tip
         ),
     }
 

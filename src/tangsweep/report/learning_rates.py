@@ -16,6 +16,7 @@ from tangsweep.report.statistics import interval
 
 KEY = "optimizer.lr"
 WITHIN = 1.1  # robust: within 10 % of the best perplexity
+APART = 0.95  # several that diverged at one rate stand below each other
 COLUMNS = ["group", "rate", "score", "low", "high", "seeds", "of", "diverged", "best"]
 
 
@@ -85,11 +86,15 @@ def chart(found: pd.DataFrame, look: Look) -> alt.LayerChart | alt.FacetChart:
     """Rates without a score stand at the top edge."""
     scored = found.dropna(subset=["score"])
     top = float(scored["score"].max() * 1.5) if len(scored) else 1.0
-    x = alt.X("rate:Q", title="learning rate", scale=alt.Scale(type="log"), axis=alt.Axis(format="~g"))
+    x = alt.X(
+        "rate:Q",
+        title="learning rate",
+        scale=alt.Scale(type="log", nice=False, padding=20),
+        axis=alt.Axis(format="~g"),
+    )
     lowest = float(scored["score"].min() / 1.3) if len(scored) else 0.1
-    within = alt.Scale(
-        type="log", domain=[lowest, top * 1.1]
-    )  # two seeds may have intervals beyond any paper
+    # Two seeds may have intervals beyond any paper.
+    within = alt.Scale(type="log", domain=[lowest, top * 1.1], nice=False)
     y = alt.Y("score:Q", title="development perplexity", scale=within)
     tip = ["group:N", "rate:Q", alt.Tooltip("score:Q", format=".1f"), "seeds:Q", "of:Q"]
     lines = alt.Chart(scored).mark_line(point=True).encode(x=x, y=y, color=look.colour, tooltip=tip)
@@ -99,7 +104,8 @@ def chart(found: pd.DataFrame, look: Look) -> alt.LayerChart | alt.FacetChart:
     best = alt.Chart(scored[scored["best"]]).mark_point(size=170, strokeWidth=2).encode(
         x=x, y=y, color=look.colour, tooltip=tip
     )  # fmt: skip
-    lost = found[found["score"].isna() & found["diverged"]].assign(score=top)
+    lost = found[found["score"].isna() & found["diverged"]]
+    lost = lost.assign(score=top * APART ** lost.groupby("rate").cumcount())
     edge = alt.Chart(lost).mark_point(shape="triangle-up", size=110, filled=True).encode(
         x=x, y=y, color=look.colour, tooltip=["group:N", "rate:Q"]
     )  # fmt: skip
