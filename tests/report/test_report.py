@@ -260,7 +260,7 @@ def test_what_cannot_be_read_is_named_and_hides_nothing(sweep: Path) -> None:
     why = {Path(u.path.split(", line")[0]).relative_to(sweep).as_posix(): u.why for u in found.unread}
     assert why[f"{paths['adam'].name}/result.json"] == "no JSON: JSONDecodeError"
     assert why[f"{paths['rmsprop'].name}/result.json"] == "no record of this project"
-    assert why[f"{paths['adagrad'].name}/metrics.csv"] == "its last line is cut off"
+    assert why[f"{paths['adagrad'].name}/metrics.csv"] == "its last line is cut off, and left out"
     assert why[f"{paths['adamw'].name}/metrics.csv"].startswith("no metrics")
     assert why[f"{paths['sgd'].name}/config.yaml"].startswith("no config")
     assert why["commands.jsonl"] == "no JSON"
@@ -340,13 +340,21 @@ def test_curves_of_survivors_are_no_means(sweep: Path) -> None:
         result = record(400.0, seed=seed, overrides=["optimizer=adam", f"seed={seed}"])
         run(sweep, f"adam-{seed}", result, losses, **adam)
     found = collect([sweep])
-    means = curves.means(found.epochs, by_accuracy=False)
+    means = curves.means(found.epochs, found.runs, by_accuracy=False)
     development = means[means["side"] == "development"]
     assert development["epoch"].tolist() == [0, 1]
     assert development["value"].round(3).tolist() == [7.0, 6.167]
     assert development["runs"].tolist() == [3, 3]
     points = curves.points(found.epochs, by_accuracy=False)
     assert len(points[points["side"] == "development"]) == 7  # infinity is no point
+
+
+def test_a_run_without_curves_is_one_that_no_mean_can_speak_for(sweep: Path) -> None:
+    optimizers(sweep, {"adam": [400.0, 410.0], "sgd": [500.0, 510.0]})
+    (sweep / "optimizer-adam_seed-1-00000001" / "metrics.csv").unlink()
+    found = collect([sweep])
+    assert set(curves.means(found.epochs, found.runs, by_accuracy=False)["group"]) == {"sgd"}
+    assert [u.why for u in found.unread] == ["there is none, though the run ended"]
 
 
 def test_thinning_keeps_ends_and_extremes() -> None:
@@ -451,8 +459,10 @@ def test_what_is_cut_off_is_drawn_at_the_edge(sweep: Path) -> None:
     lost = record(None, status="diverged", dev=None, train=None, overrides=["optimizer=sgd"])
     run(sweep, "a-1", lost, (7.0, 6.0, 30.0))
     run(sweep, "b-1", record(400.0, overrides=["optimizer=adam"]), (7.0, 6.0, 5.0), optimizer__lr=1)
-    [rows] = part(report(sweep), "Curves", Chart).spec["datasets"].values()
-    assert {row["value"] for row in rows if row["kind"] == "end" and row["side"] == "development"} == {17.5}
+    spec = part(report(sweep), "Curves", Chart).spec
+    [rows] = spec["datasets"].values()
+    assert {row["value"] for row in rows if row["kind"] == "end" and row["side"] == "development"} == {30.0}
+    assert "clamp(datum.value, 0, 17.5)" in json.dumps(spec)
 
 
 def test_odd_values_in_records_are_no_crash(sweep: Path) -> None:
@@ -479,3 +489,46 @@ def test_quality_of_poems_beside_the_perplexity(sweep: Path) -> None:
     assert table.rows[0] == ["a", "62%", "7%", "60%", "–", "–", "25%", "90%", "100%", "6", "3%", "400"]
     assert table.rows[1][1:-1] == ["–"] * 10
     assert found.tables["runs"]["free_longest_copy"].dropna().tolist() == [6]
+
+
+class TestWarnings:
+    def test_runs_that_a_command_asked_for_and_that_are_not_there(self, sweep: Path) -> None:
+        optimizers(sweep, {"sgd": [500.0, 501.0], "adam": [400.0, 401.0]})
+        (sweep / "commands.jsonl").write_text('{"arguments": [], "runs": 2}\n{"arguments": [], "runs": 6}\n')
+        assert "2 of the 6 runs that a command asked of s are missing." in report(sweep).warnings
+
+    def test_one_seed_of_some_groups(self, sweep: Path) -> None:
+        optimizers(sweep, {"sgd": [500.0, 501.0], "adam": [400.0]})
+        assert "One seed only of adam: no difference to them can be told from luck." in report(sweep).warnings
+
+
+class TestAccuracies:
+    def solving(self, sweep: Path, name: str, *seeds: tuple[float, int | None], **config: Any) -> None:
+        primary = {"primary": {"metric": "accuracy", "mode": "max"}}
+        for seed, (accuracy, step) in enumerate(seeds):
+            result = record(2.0, seed=seed, overrides=[f"cell={name}"], solved_step=step, **primary)
+            result["dev"]["accuracy"] = accuracy
+            result["corpus"] = {**CORPUS, "name": "palindromes", "length": 10}
+            run(sweep, f"{name}-{seed}", result, corpus__primary=primary["primary"], optimizer__lr=name)
+
+    def test_who_solves_more_often_then_sooner_is_first(self, sweep: Path) -> None:
+        self.solving(sweep, "often", (1.0, 900), (1.0, 700))
+        self.solving(sweep, "soon", (1.0, 100), (1.0, 200))
+        self.solving(sweep, "once", (1.0, 50), (0.999, None))
+        found = report(sweep)
+        ranking = part(found, "Ranking", Table)
+        assert cells(ranking, "group") == ["soon", "often", "once"]
+        assert cells(ranking, "solved at") == ["150", "800", "50.00 (1 of 2)"]
+        rows = found.tables["ranking"]
+        assert rows["solved"].tolist() == [2, 2, 1] and rows["could_solve"].tolist() == [2, 2, 2]
+        assert rows["low"].tolist() == [1.0, 1.0, 0.999]  # least and largest, no interval
+        assert "Too few seeds" not in found.answers[1]
+
+    def test_seeds_that_reach_above_others(self, sweep: Path) -> None:
+        self.solving(sweep, "high", (0.7, None), (0.6, None))
+        self.solving(sweep, "low", (0.5, None), (0.4, None))
+        self.solving(sweep, "wide", (0.65, None), (0.1, None))
+        assert report(sweep).answers[1] == (
+            "Its least accurate seed is above every seed of low, and not above the best of wide "
+            "(no test: accuracies are often all or nothing)."
+        )

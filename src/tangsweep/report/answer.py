@@ -13,11 +13,9 @@ from tangsweep.report.numbers import shown
 from tangsweep.report.ranking import Ranked, Ranking
 from tangsweep.report.rankings import shown_score
 from tangsweep.runs import overrides
-from tangsweep.runs.state import ENDED, State
 
 LEVEL = 0.05
 NAMED = 5  # groups in a sentence
-UNFINISHED = [state.value for state in State if state not in (*ENDED, State.FAILED)]
 
 
 def question(found: Collected) -> str:
@@ -27,7 +25,10 @@ def question(found: Collected) -> str:
     if asked:
         return " ".join(dict.fromkeys(asked))
     told = varied([overrides.chosen(record_row.overridden(result)) for result in found.results.values()])
-    return f"What does {' and '.join(told)} change?" if told else "How does this run do?"
+    if not told:
+        return "How does this run do?"
+    listed = ", ".join(told[:-1]) + " and " if len(told) > 1 else ""
+    return f"What {'do' if listed else 'does'} {listed}{told[-1]} change?"
 
 
 def answer(ranking: Ranking) -> list[str]:
@@ -69,73 +70,54 @@ def _ahead(part: Comparable, ranked: Sequence[Ranked]) -> str:
 def _sure(part: Comparable, ranked: Sequence[Ranked]) -> str:
     """What a paired test of each other group against the first says; never more than it tested."""
     scored = [group for group in ranked[1:] if group.scores]
+    if part.by_accuracy:
+        return _apart(ranked[0], scored)
     tested = [group for group in scored if group.p is not None]
-    if not tested:
-        return "Too few seeds to say how sure that is; add some (seed=0,1,2,3,4)."
-    beaten = [group.group for group in tested if _beaten(part, group)]
-    close = [group.group for group in tested if not _beaten(part, group)]
-    rest = [group.group for group in scored if group.p is None]
+    beaten = [group.group for group in tested if _beaten(group)]
+    close = [group.group for group in tested if not _beaten(group)]
+    rest = [group for group in scored if group.p is None]
+    few = [group.group for group in rest if _shared(ranked[0], group) < 2]
+    equal = [group.group for group in rest if _shared(ranked[0], group) >= 2]
     told = []
     if beaten:
-        told.append("ahead of " + ("all others" if len(beaten) == len(ranked) - 1 else _named(beaten)))
+        told.append("ahead of " + ("all others" if len(beaten) == len(ranked) - 1 else named(beaten)))
     if close:
-        told.append(f"not told apart from {_named(close)}")
-    if rest:
-        told.append(f"not tested against {_named(rest)}, with which it shares too few seeds")
+        told.append(f"not told apart from {named(close)}")
+    if equal:
+        told.append(
+            f"not tested against {named(equal)}: their seeds differ by nothing, by the same, or without end"
+        )
+    if few and tested:
+        told.append(f"not tested against {named(few)}, with which it shares too few seeds")
+    if not told:
+        return "Too few seeds to say how sure that is; add some (seed=0,1,2,3,4)."
     return f"Seed by seed it is {'; '.join(told)} (paired t-tests, Holm-corrected, level {LEVEL:g})."
 
 
-def _beaten(part: Comparable, group: Ranked) -> bool:
+def _apart(best: Ranked, others: Sequence[Ranked]) -> str:
+    """Accuracies are bounded and often all or nothing: how far seeds reach, and no test."""
+    if len(best.scores) < 2:
+        return "One seed of it ended: nothing says how sure that is; add some (seed=0,1,2,3,4)."
+    least = min(best.scores.values())
+    clear = [group.group for group in others if max(group.scores.values()) < least]
+    within = [group.group for group in others if max(group.scores.values()) >= least]
+    told = [f"above every seed of {named(clear)}"] if clear else []
+    told += [f"not above the best of {named(within)}"] if within else []
+    return f"Its least accurate seed is {', and '.join(told)} (no test: accuracies are often all or nothing)."
+
+
+def _shared(one: Ranked, other: Ranked) -> int:
+    return len(set(one.scores) & set(other.scores))
+
+
+def _beaten(group: Ranked) -> bool:
     if group.p is None or group.difference is None or group.p >= LEVEL:
         return False
-    behind = group.difference.interval.mean
-    return behind < 0 if part.by_accuracy else behind > 0
+    return group.difference.interval.mean > 0
 
 
-def _named(groups: Sequence[str]) -> str:
+def named(groups: Sequence[str]) -> str:
     return ", ".join(groups[:NAMED]) + (f" and {len(groups) - NAMED} more" if len(groups) > NAMED else "")
-
-
-def warnings(found: Collected, rankings: Sequence[Ranking]) -> list[str]:
-    """What must not be missed."""
-    runs = found.runs
-    told = []
-    if (runs["corpus"] == "sample").any():
-        told.append("The corpus is the bundled sample of 120 poems written for this project, NOT 全唐诗.")
-    if len(rankings) > 1:
-        told.append(
-            f"Runs were scored on {len(rankings)} different texts, splits, vocabularies or tasks: "
-            "each has a ranking of its own, and figures of different rankings do not compare."
-        )
-    told += _trouble(runs)
-    commits = runs["commit"].dropna().unique()
-    if len(commits) > 1:
-        told.append(f"Runs come from {len(commits)} commits ({', '.join(c[:8] for c in commits)}).")
-    if runs["dirty"].eq(True).any():
-        told.append(f"{int(runs['dirty'].eq(True).sum())} runs come from a checkout with changes of its own.")
-    if (runs["verified"].eq(False)).any():
-        told.append("The corpus is not the published edition: checksums differ.")
-    groups = [group for ranking in rankings for group in ranking.groups]
-    seeds = [len(group.scores) for group in groups if group.scores]
-    if seeds and max(seeds) < 2:
-        told.append("One seed only: no difference here can be told from luck.")
-    repeated = sum(group.repeated for group in groups)
-    if repeated:
-        told.append(f"{repeated} runs have the seed of another run of their group: each seed counts once.")
-    if found.unread:
-        told.append(f"{len(found.unread)} files could not be read, whole or in part: see the end.")
-    return told
-
-
-def _trouble(runs: pd.DataFrame) -> list[str]:
-    counts = runs["status"].value_counts()
-    ended_badly = [status for status in ("failed", "diverged") if status in counts]
-    told = [f"{counts[status]} of {len(runs)} runs {status}." for status in ended_badly]
-    unfinished = {status: int(counts[status]) for status in UNFINISHED if status in counts}
-    if unfinished:
-        each = ", ".join(f"{count} {status}" for status, count in unfinished.items())
-        told.append(f"{sum(unfinished.values())} of {len(runs)} runs have not ended ({each}).")
-    return told
 
 
 def facts(found: Collected) -> list[tuple[str, str]]:
@@ -143,7 +125,12 @@ def facts(found: Collected) -> list[tuple[str, str]]:
     runs = found.runs
     statuses = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
     seeds = sorted({int(seed) for seed in runs["seed"].dropna()})
-    corpora = [_corpus(row) for _, row in runs.drop_duplicates(["corpus", "corpus_fingerprint"]).iterrows()]
+    corpora = [
+        _corpus(row)
+        for _, row in runs.drop_duplicates(
+            ["corpus", "corpus_fingerprint", "train_characters", "dev_characters"]
+        ).iterrows()
+    ]
     finished = runs["finished"].dropna()
     when = f"{finished.min()} to {finished.max()}" if len(finished) else "not recorded"
     spent = pd.to_numeric(runs["seconds"], errors="coerce").sum()
@@ -163,7 +150,9 @@ def _corpus(run: pd.Series) -> str:
     if pd.isna(run["corpus"]):
         return ""
     fingerprint = "" if pd.isna(run["corpus_fingerprint"]) else f" ({run['corpus_fingerprint']})"
-    return f"{run['corpus']}{fingerprint}"
+    sizes = [(run["train_characters"], "training"), (run["dev_characters"], "held-out")]
+    counted = [f"{shown(count)} {kind}" for count, kind in sizes if pd.notna(count)]
+    return f"{run['corpus']}{fingerprint}" + (f": {' and '.join(counted)} characters" if counted else "")
 
 
 def _several(values: pd.Series) -> list[str]:
@@ -187,5 +176,6 @@ def _figures(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [(name, figures) for name, figures in named if isinstance(figures, Mapping)]
 
 
-def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.4g}"
+def _plain(value: Any) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "–" if value is None else f"{value:,.4g}" if number else str(value)

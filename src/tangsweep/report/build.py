@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tangsweep.report import answer, curves, learning_rates
+from tangsweep.report import answer, cautions, curves, learning_rates
 from tangsweep.report.collect import Collected
 from tangsweep.report.colours import Look
 from tangsweep.report.comparable import sets
@@ -34,7 +34,7 @@ def build(found: Collected, title: str) -> Report:
         title,
         answer.question(found),
         answers,
-        answer.warnings(found, rankings) + _edges(tables),
+        cautions.warnings(found, rankings) + _edges(tables),
         answer.facts(found),
         [section for section in sections if section.parts],
         tables,

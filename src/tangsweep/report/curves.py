@@ -16,6 +16,7 @@ SIDES = {"train_loss": "training", "dev_loss": "development"}
 MOST_POINTS = 16_000  # of runs in the page, and as many of means
 FEWEST = 8  # points that a run or a mean keeps, whatever their number
 MANY, SINGLED = 12, 8  # groups that can be read at once, and how many stand out where there are more
+MOST, LEAST = 1e300, 1e-3  # drawn at all, and on a logarithmic axis
 CUT = 2.5  # losses above so many times the untrained model's are not drawn: all others would be flat
 
 
@@ -46,28 +47,33 @@ def thinned(whole: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return whole[kept].reset_index(drop=True)
 
 
-def means(epochs: pd.DataFrame, by_accuracy: bool) -> pd.DataFrame:
-    """One row a group, epoch and side: mean of the value and of the axes, 95 % interval, number of runs.
+def means(epochs: pd.DataFrame, runs: pd.DataFrame, by_accuracy: bool) -> pd.DataFrame:
+    """One row a group, epoch and side: mean of the value and of the axes, its interval, number of runs.
 
-    Only epochs that every run of the group has reached with a finite value: never a mean over survivors. A
-    group of one run has no interval.
+    Only epochs that every one of the group's `runs` has reached with a finite value: never a mean over
+    survivors. The interval is Student's of 95 %, of accuracies from least to largest; none of one run.
     """
-    wanted = epochs.groupby("group")["run"].nunique()
+    wanted = runs["group"].value_counts()
     found = [
         _means(epochs[finite(epochs[c])], c, wanted).assign(side=s) for c, s in _sides(by_accuracy).items()
     ]
-    return _rounded(thinned(pd.concat(found, ignore_index=True), ["group", "side"]))
+    whole = pd.concat(found, ignore_index=True).drop(columns=["spread", "least", "most"])
+    return _rounded(thinned(whole, ["group", "side"]))
 
 
 def _means(finite: pd.DataFrame, column: str, wanted: pd.Series) -> pd.DataFrame:
     by_epoch = finite.astype({column: float}).groupby(["group", "epoch"], sort=False)
     told = by_epoch.agg(
         value=(column, "mean"), spread=(column, "std"), runs=(column, "size"),
+        least=(column, "min"), most=(column, "max"),
         **{axis: (axis, "mean") for axis in AXES if axis != "epoch"},
     ).reset_index()  # fmt: skip
     told = told[told["runs"] >= told["group"].map(wanted)]
+    if column == "dev_accuracy":
+        several = told["runs"] > 1
+        return told.assign(low=told["least"].where(several), high=told["most"].where(several))
     half = half_width(told["spread"], told["runs"])
-    return told.assign(low=told["value"] - half, high=told["value"] + half).drop(columns="spread")
+    return told.assign(low=told["value"] - half, high=told["value"] + half)
 
 
 def _sides(by_accuracy: bool) -> dict[str, str]:
@@ -94,24 +100,23 @@ def chart(
     data = pd.concat(
         [
             drawn.assign(kind="run"),
-            means(epochs, by_accuracy).assign(kind="mean", run=""),
+            means(epochs, runs, by_accuracy).assign(kind="mean", run=""),
             _rounded(ends(epochs, runs, by_accuracy)).assign(kind="end"),
         ],
         ignore_index=True,
     )
-    data = data.assign(**{name: data[name].clip(0, top) for name in ("value", "low", "high")})
     axis = alt.param(name="axis", value="epoch", bind=alt.binding_select(options=list(AXES), name="against "))
     logarithmic = alt.param(name="logarithmic", value=False, bind=alt.binding_checkbox(name="logarithmic "))
     first = [{"group": group} for group in best[:SINGLED]] if len(look.groups) > MANY else alt.Undefined
     chosen = alt.selection_point(name="chosen", fields=["group"], bind="legend", toggle="true", value=first)
     kinds = [*(["band"] if data["low"].notna().any() else []), *data["kind"].unique()]
-    drawn_layers = _layers(look, chosen, by_accuracy)
+    drawn_layers = _layers(look, chosen, by_accuracy, top)
     layers = alt.layer(*(drawn_layers[kind] for kind in drawn_layers if kind in kinds), data=data)
     whole = layers.properties(width=380, height=300).add_params(axis, logarithmic, chosen)
     return whole.facet(column=alt.Column("side:N", sort=list(SIDES.values()), title=None))
 
 
-def _layers(look: Look, chosen: alt.Parameter, by_accuracy: bool) -> dict[str, alt.Chart]:
+def _layers(look: Look, chosen: alt.Parameter, by_accuracy: bool, top: float) -> dict[str, alt.Chart]:
     """What lies below first; each but the band draws the rows of its kind.
 
     Opacity of strokes and fills, not of marks: a picture would be put together anew for each line.
@@ -125,10 +130,10 @@ def _layers(look: Look, chosen: alt.Parameter, by_accuracy: bool) -> dict[str, a
         return alt.condition(chosen, alt.value(clear), alt.value(dim))
 
     def of(kind: str, mark: Any) -> alt.Chart:
-        return mark(_shown(f"datum.kind == '{kind}'", value="shown")).encode(x=x, y=y, color=look.colour)
+        return mark(_shown(f"datum.kind == '{kind}'", top, value="shown")).encode(x=x, y=y, color=look.colour)
 
     tip: list[Any] = ["group:N", "run:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")]
-    band = _shown("isValid(datum.low)", low="shown_low", high="shown_high").mark_area()
+    band = _shown("isValid(datum.low)", top, low="shown_low", high="shown_high").mark_area()
     lower = alt.Y("shown_low:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(labelExpr=label))
     return {
         "band": band.encode(
@@ -146,12 +151,16 @@ def _layers(look: Look, chosen: alt.Parameter, by_accuracy: bool) -> dict[str, a
     }
 
 
-def _shown(chosen: str, **shown: str) -> alt.Chart:
-    """Rows that are `chosen`, their x on the axis that was picked, each of `shown` perhaps as a logarithm."""
+def _shown(chosen: str, top: float, **shown: str) -> alt.Chart:
+    """Rows that are `chosen`, their x on the axis that was picked, each of `shown` perhaps as a logarithm.
+
+    Drawn between 0 and `top`; what a tooltip says is the value itself.
+    """
     chart = alt.Chart().transform_filter(chosen).transform_calculate(x="datum[axis]")
     for value, name in shown.items():
-        log = f"log(max(datum.{value}, 1e-9)) / LN10"
-        chart = chart.transform_calculate(**{name: f"logarithmic ? {log} : datum.{value}"})
+        kept = f"clamp(datum.{value}, 0, {min(top, MOST)!r})"
+        log = f"log(max({kept}, {LEAST!r})) / LN10"
+        chart = chart.transform_calculate(**{name: f"logarithmic ? {log} : {kept}"})
     return chart
 
 

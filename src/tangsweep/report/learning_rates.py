@@ -85,7 +85,8 @@ def at_the_edge(found: pd.DataFrame) -> list[str]:
 def chart(found: pd.DataFrame, look: Look) -> alt.LayerChart | alt.FacetChart:
     """Rates without a score stand at the top edge."""
     scored = found.dropna(subset=["score"])
-    top = float(scored["score"].max() * 1.5) if len(scored) else 1.0
+    room = 1.5 if found["diverged"].any() else 1.1
+    top = float(scored["score"].max() * room) if len(scored) else 1.0
     x = alt.X(
         "rate:Q",
         title="learning rate",

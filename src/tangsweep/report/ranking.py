@@ -54,18 +54,26 @@ class Ranking(NamedTuple):
 
 
 def rank(part: Comparable) -> Ranking:
-    """Best mean first, groups without a score last."""
+    """Best first, groups without a score last. What can be solved: by how often, then how soon."""
     column = "dev_accuracy" if part.by_accuracy else "dev_perplexity"
     runs = part.runs.assign(gap=_numbers(part.runs["dev_loss"]) - _numbers(part.runs["train_loss"]))
     runs[[column, *MEANS]] = runs[[column, *MEANS]].apply(_numbers)
     groups = [_ranked(str(name), same, column) for name, same in runs.groupby("group")]
-    sign = -1 if part.by_accuracy else 1
-    ordered = sorted(groups, key=lambda g: (g.score is None, sign * g.score.mean if g.score else 0, g.group))
+    ordered = sorted(groups, key=lambda group: _order(group, part.by_accuracy))
     best = ordered[0].scores
     found = [paired(g.scores, best) if place and g.scores else None for place, g in enumerate(ordered)]
-    corrected = holm([difference.p if difference else None for difference in found])
+    tested = [None if part.by_accuracy or difference is None else difference.p for difference in found]
+    corrected = holm(tested)
     whole = zip(ordered, found, corrected, strict=True)
     return Ranking(part, [group._replace(difference=d, p=p) for group, d, p in whole])
+
+
+def _order(group: Ranked, by_accuracy: bool) -> tuple[bool, float, float, float, str]:
+    steps = [step for step in group.solved if step is not None]
+    often = len(steps) / len(group.solved) if group.solved else 0.0
+    soon = sum(steps) / len(steps) if steps else math.inf
+    score = group.score.mean if group.score else 0.0
+    return group.score is None, -often, soon, -score if by_accuracy else score, group.group
 
 
 def _numbers(column: pd.Series) -> pd.Series:

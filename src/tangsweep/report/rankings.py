@@ -1,6 +1,6 @@
 """Rankings as tables: to read, and as rows for a CSV file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -47,10 +47,10 @@ def table(ranking: Ranking) -> Table:
             group.group,
             shown_score(group, by_accuracy),
             f"{len(group.scores)} of {group.of}",
-            with_interval(group.difference.interval, by_accuracy) if group.difference else NOTHING,
+            _behind(group, by_accuracy),
             probability(group.p),
             shown(group.means.get("best_epoch")),
-            *(_fine(group.means.get(key)) for key in own),
+            *(_own(group, key) for key in own),
             shown(group.means.get("characters_per_second")),
             ", ".join(f"{count} {status}" for status, count in group.failures.items()) or NOTHING,
         ]
@@ -68,14 +68,34 @@ def shown_score(group: Ranked, by_accuracy: bool) -> str:
     return shown(group.score.mean, True) + several
 
 
+def _behind(group: Ranked, by_accuracy: bool) -> str:
+    """The difference to the best; of accuracies its mean alone."""
+    if group.difference is None:
+        return NOTHING
+    found = group.difference.interval
+    return shown(found.mean, True) if by_accuracy else with_interval(found)
+
+
+def _own(group: Ranked, key: str) -> str:
+    """A mean, and of how many runs where some have none: steps to solve of those that solved it."""
+    told = _fine(group.means.get(key))
+    solved = sum(step is not None for step in group.solved)
+    some = key == "solved_step" and 0 < solved < len(group.solved)
+    return f"{told} ({solved} of {len(group.solved)})" if some else told
+
+
 def _fine(value: float | None) -> str:
     return NOTHING if value is None else (f"{value:.2f}" if abs(value) < 100 else shown(value))
 
 
 def _note(part: Comparable) -> str:
     mean = "Mean, least and largest" if part.by_accuracy else "Mean ± 95 % t-interval"
-    told = f"{mean} over the seeds that have a score; behind the best: mean and 95 % t-interval of the "
-    told += "differences seed by seed, p of a paired t-test, Holm-corrected."
+    told = f"{mean} over the seeds that have a score; behind the best: "
+    told += "mean of the differences seed by seed" + (
+        ". What can be solved is ranked by how often it was, then by how soon."
+        if part.by_accuracy
+        else " and their 95 % t-interval, p of a paired t-test, Holm-corrected."
+    )
     known = part.runs.dropna(subset=["uniform"])
     if len(known):
         first = known.iloc[0]
@@ -152,6 +172,15 @@ def best_runs(ranking: Ranking) -> dict[str, str]:
     return found
 
 
+def _reach(group: Ranked, by_accuracy: bool, end: Callable[[Sequence[float]], float]) -> float | None:
+    """An end of the interval; of accuracies the least or largest."""
+    if group.score is None or len(group.scores) < 2:
+        return None
+    if by_accuracy:
+        return end([*group.scores.values()])
+    return group.score.low if end is min else group.score.high
+
+
 def ranking_rows(ranking: Ranking) -> pd.DataFrame:
     """One row a group, as numbers."""
     rows: list[dict[str, Any]] = []
@@ -164,14 +193,16 @@ def ranking_rows(ranking: Ranking) -> pd.DataFrame:
                 "place": place if group.score else None,
                 "group": group.group,
                 "mean": group.score.mean if group.score else None,
-                "low": group.score.low if group.score else None,
-                "high": group.score.high if group.score else None,
+                "low": _reach(group, ranking.part.by_accuracy, min),
+                "high": _reach(group, ranking.part.by_accuracy, max),
                 "seeds": len(group.scores),
                 "runs": group.of,
                 "behind_mean": behind.mean if behind else None,
                 "behind_low": behind.low if behind else None,
                 "behind_high": behind.high if behind else None,
                 "p_holm": group.p,
+                "solved": sum(step is not None for step in group.solved) if group.solved else None,
+                "could_solve": len(group.solved) or None,
                 **group.means,
                 **group.failures,
             }

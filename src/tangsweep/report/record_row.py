@@ -1,6 +1,8 @@
 """A run's record as one row of a table; docs/report.md says what the columns are."""
 
+import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,6 +71,53 @@ def row(result: Mapping[str, Any]) -> dict[str, Any]:
         if found[column] is None and _at(result, PLACES[column][:-1]) and found["status"] != "failed":
             found[column] = math.inf
     return found
+
+
+TEXTS = frozenset(
+    {"status", "metric", "mode", "error", "config_hash", "ended", "corpus", "corpus_fingerprint",
+     "vocabulary_fingerprint", "dev_fingerprint", "split_fingerprint", "commit", "python", "torch", "machine",
+     "finished", "kernel", "gemm", "wandb_id", "wandb_path", "prosody"}
+)  # fmt: skip
+FLAGS = frozenset({"verified", "dirty"})  # every other column holds numbers
+WHOLE = frozenset({"seed", "length"})
+
+
+def checked(result: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A copy of the record without values of another type than they should have, and where those were."""
+    kept: dict[str, Any] = json.loads(json.dumps(result))
+    wrong = []
+    for name in {place[0] for place in PLACES.values() if len(place) > 1} | {"published"}:
+        if not isinstance(kept.get(name), Mapping | None):
+            kept[name] = None
+            wrong.append(name)
+    if not isinstance(kept.get("overrides"), list | None):
+        kept["overrides"] = None
+        wrong.append("overrides")
+    for column, place in PLACES.items():
+        if not _right(column, _at(kept, place)):
+            _clear(kept, place)
+            wrong.append(".".join(place))
+    return kept, sorted(wrong)
+
+
+def _right(column: str, value: Any) -> bool:
+    if value is None:
+        return True
+    if column in TEXTS:
+        return isinstance(value, str)
+    if column in FLAGS:
+        return isinstance(value, bool)
+    if not isinstance(value, int | float) or isinstance(value, bool) or value != value:
+        return False
+    if column in WHOLE and value != int(value):
+        return False
+    return column in UNBOUNDED or abs(value) <= sys.float_info.max
+
+
+def _clear(result: dict[str, Any], place: tuple[str, ...]) -> None:
+    for key in place[:-1]:
+        result = result[key]
+    result[place[-1]] = None
 
 
 def overridden(result: Mapping[str, Any]) -> list[str]:

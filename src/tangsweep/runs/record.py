@@ -95,7 +95,7 @@ def read_result(folder: RunFolder) -> dict[str, Any] | None:
     """The record; None where there is none or it is no record."""
     try:
         result = json.loads(folder.result.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return result if isinstance(result, dict) and "status" in result else None
 

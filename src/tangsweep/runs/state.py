@@ -46,7 +46,7 @@ def at_rest(folder: RunFolder) -> State:
     A result.json that cannot be read counts for nothing: the run goes on from its checkpoint.
     """
     result = read_result(folder)
-    if result is not None:
+    if result is not None and str(result["status"]) in set(State):
         return State(result["status"])
     if folder.interrupted.exists():
         return State.INTERRUPTED
