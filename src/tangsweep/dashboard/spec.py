@@ -1,6 +1,7 @@
 """A report as W&B shows it: a workspace for each ranking, and a document over all of them."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import wandb_workspaces.reports.v2 as wr
@@ -56,7 +57,7 @@ def dashboard(found: Collected, report: Report, home: Home) -> Dashboard:
     workspaces, blocks = [], _head(report)
     for ranking, names in known:
         title = f"{report.title} ({ranking.part.title})" if several else report.title
-        workspaces.append(_workspace(title, ranking, names, home))
+        workspaces.append(_workspace(title, ranking, names, home, found.runs["group"]))
         blocks += _blocks(title, ranking, names, home)
     document = wr.Report(
         entity=home.entity,
@@ -77,13 +78,13 @@ def _head(report: Report) -> list[Any]:
     ]
 
 
-def _workspace(title: str, ranking: Ranking, names: Logged, home: Home) -> Any:
+def _workspace(title: str, ranking: Ranking, names: Logged, home: Home, among: Iterable[str]) -> Any:
     found = sections(names, ranking.part.by_accuracy)
     laid_out(found, title)
     settings = ws.RunsetSettings(
         filters=_only(names),
         groupby=[expr.Config(mirrored.VARIANT)],
-        group_colors=_colours(names),
+        group_colors=_colours(names, among),
         order=[expr.Ordering(expr.Metric("Name"))],
         pinned_columns=_columns(names),
     )
@@ -127,9 +128,9 @@ def _only(names: Logged) -> list[Any]:
     return [expr.Metric("ID").isin(sorted(names.ids.values()))]
 
 
-def _colours(names: Logged) -> dict[object, object]:
-    """The page's colours."""
-    shades = Look(names.groups.values()).shades
+def _colours(names: Logged, among: Iterable[str]) -> dict[object, object]:
+    """The page's colours, of which `among` are all groups."""
+    shades = Look(names.groups.values(), among).shades
     return {variant: shades[group] for variant, group in names.groups.items()}
 
 

@@ -52,11 +52,11 @@ def _of_part(
     """What one set of comparable runs has of its own."""
     part = ranking.part
     epochs = found.epochs[found.epochs["run"].isin(part.runs["run"])]
-    look = Look(part.runs["group"])
+    look = Look(part.runs["group"], found.runs["group"])
     sections = [Section(f"Ranking{suffix}", [table(ranking), *beside(ranking, epochs)])]
     if len(epochs):
         drawn = curves.chart(epochs, part.runs, look, part.by_accuracy, [g.group for g in ranking.groups])
-        sections.append(Section(f"Curves{suffix}", [Chart.of(f"curves{name}", CURVES, drawn)]))
+        sections.append(Section(f"Curves{suffix}", [Chart.of(f"curves{name}", curves.caption(part), drawn)]))
     rates = learning_rates.table(part, found.configs)
     if len(rates):
         tables[f"learning_rates{name}"] = rates
@@ -64,12 +64,6 @@ def _of_part(
     return sections
 
 
-CURVES = (
-    "Mean and 95 % interval over seeds, as far as every run of a group got; single runs faint; a cross is "
-    "the last point of a run that diverged. Click names in the legend to single them out, twice to see all; "
-    f"of more than {curves.MANY} groups the best {curves.SINGLED} are singled out at first. "
-    f"Losses above {curves.CUT:g} times the untrained model's are drawn at the upper edge."
-)
 DEEPOBS = (
     "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
     "judged by its best development score, mean over seeds. A triangle at the top edge diverged, a ring is "

@@ -21,15 +21,17 @@ def natural(name: str) -> list[tuple[float, str]]:
 
 
 class Look:
-    """The order and the looks of the groups of a report."""
+    """The order and the looks of groups; `among` are all that a report tells apart, with these among them."""
 
-    def __init__(self, groups: Iterable[str]) -> None:
+    def __init__(self, groups: Iterable[str], among: Iterable[str] | None = None) -> None:
         self.groups = sorted(set(groups), key=natural)
+        everywhere = self.groups if among is None else sorted(set(among), key=natural)
+        self._place = {group: place for place, group in enumerate(everywhere)}
 
     @property
     def shades(self) -> dict[str, str]:
         """Group → its colour."""
-        return {group: COLOURS[place % len(COLOURS)] for place, group in enumerate(self.groups)}
+        return {group: COLOURS[self._place[group] % len(COLOURS)] for group in self.groups}
 
     @property
     def _legend(self) -> alt.Legend:
@@ -57,9 +59,9 @@ class Look:
     @property
     def dash(self) -> Any:
         """Nothing where colours are enough."""
-        if len(self.groups) <= len(COLOURS):
+        if len(self._place) <= len(COLOURS):
             return alt.value([1, 0])
-        dashes = [list(DASHES[place // len(COLOURS) % len(DASHES)]) for place in range(len(self.groups))]
+        dashes = [list(DASHES[self._place[g] // len(COLOURS) % len(DASHES)]) for g in self.groups]
         return alt.StrokeDash(
             "group:N",
             title=None,

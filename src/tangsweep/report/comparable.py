@@ -34,7 +34,23 @@ def sets(runs: pd.DataFrame) -> list[Comparable]:
     keys = keys.where(keys.notna(), texts.map(of_text)).fillna("unscored")
     order = keys.value_counts().index
     parts = [runs[keys == key] for key in order]
-    return [_comparable(part) for part in parts]
+    return _told_apart([_comparable(part) for part in parts])
+
+
+def _told_apart(parts: list[Comparable]) -> list[Comparable]:
+    """Titles that are the same get what the texts were known by."""
+    titles = [part.title for part in parts]
+    alike = [titles.count(title) > 1 for title in titles]
+    return [
+        part._replace(title=f"{part.title}, {_fingerprints(part.runs)}") if same else part
+        for part, same in zip(parts, alike, strict=True)
+    ]
+
+
+def _fingerprints(runs: pd.DataFrame) -> str:
+    kinds = {"dev": "text", "split": "split", "vocabulary": "vocabulary", "corpus": "corpus"}
+    found = {kind: runs[f"{name}_fingerprint"].dropna() for name, kind in kinds.items()}
+    return " ".join(f"{kind} {known.iloc[0]}" for kind, known in found.items() if len(known))
 
 
 def _comparable(part: pd.DataFrame) -> Comparable:

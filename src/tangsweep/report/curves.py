@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tangsweep.report.colours import Look
+from tangsweep.report.comparable import Comparable
 from tangsweep.report.statistics import finite, half_width
 
 AXES = {"epoch": "epoch", "step": "optimizer step", "characters": "characters seen", "seconds": "seconds"}
@@ -85,6 +86,21 @@ def ends(epochs: pd.DataFrame, runs: pd.DataFrame, by_accuracy: bool) -> pd.Data
     diverged = runs.loc[runs["status"] == "diverged", "run"]
     found = points(epochs[epochs["run"].isin(diverged)], by_accuracy)
     return found.sort_values("epoch").groupby(["run", "side"], as_index=False).last()
+
+
+def caption(part: Comparable) -> str:
+    """What lines, bands and crosses are."""
+    told = []
+    if part.runs.groupby("group")["seed"].nunique().max() > 1:
+        reach = "from least to largest" if part.by_accuracy else "95 % interval"
+        told.append(f"Mean and {reach} over seeds, as far as every run of a group got; single runs faint.")
+    if (part.runs["status"] == "diverged").any():
+        told.append("A cross is the last point of a run that diverged.")
+    best = f"; the best {SINGLED} are at first" if part.runs["group"].nunique() > MANY else ""
+    told.append(f"Click names in the legend to single them out, twice to see all{best}.")
+    if not part.by_accuracy:
+        told.append(f"Losses above {CUT:g} times the untrained model's are drawn at the upper edge.")
+    return " ".join(told)
 
 
 def chart(

@@ -1,11 +1,14 @@
 """Which runs belong together: what was varied but the seed, under a name that one can read."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tangsweep.report import record_row
 from tangsweep.runs import identity, overrides
+
+NOTHING = ("", "null", "none", "nan", "na", "n/a")
 
 
 def grouped(
@@ -57,13 +60,19 @@ def _name(given: Mapping[str, str] | None, varied: Sequence[str]) -> str:
 
 
 def _part(key: str, value: str) -> str:
-    """`adam` of optimizer=adam, `lr=0.1` of optimizer.lr=0.1."""
-    return f"{key.rpartition('.')[2]}={value}" if "." in key else value
+    """`adam` of optimizer=adam, `lr=0.1` of optimizer.lr=0.1; never a word that a table reads as nothing."""
+    named = "." not in key and value.lower() not in NOTHING
+    return value if named else f"{key.rpartition('.')[2]}={value}"
 
 
 def without(group: str, key: str) -> str:
-    """The name of a group without the part of `key`, `lr` of `adam lr=0.1`; `all` where nothing is left."""
-    return " ".join(part for part in group.split(" ") if not part.startswith(f"{key}=")) or "all"
+    """The name of a group without the part of `key`, `lr` of `adam lr=0.1` or `adam (lr=0.1)`.
+
+    `all` where nothing is left, or only that nothing was overridden.
+    """
+    left = re.sub(rf"(?<![^ (]){re.escape(key)}=[^ )]*", "", group)
+    left = " ".join(left.replace("( ", "(").replace(" )", ")").replace("()", "").split())
+    return "all" if left in ("", "default") else left
 
 
 def _told_apart(names: Mapping[Any, str], configs: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:

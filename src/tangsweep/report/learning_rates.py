@@ -68,7 +68,6 @@ def robustness(found: pd.DataFrame) -> dict[str, float]:
     return {
         str(group): float((same["score"] <= WITHIN * same["score"].min()).mean())
         for group, same in ended.groupby("group")
-        if same["score"].notna().any()
     }
 
 
@@ -110,4 +109,4 @@ def chart(found: pd.DataFrame, look: Look) -> alt.LayerChart | alt.FacetChart:
     edge = alt.Chart(lost).mark_point(shape="triangle-up", size=110, filled=True).encode(
         x=x, y=y, color=look.colour, tooltip=["group:N", "rate:Q"]
     )  # fmt: skip
-    return alt.layer(lines, bars, best, edge).properties(width=560, height=320)
+    return alt.layer(lines, bars, best, *([edge] if len(lost) else [])).properties(width=560, height=320)

@@ -35,6 +35,7 @@ def _quoted(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Nothing that Markdown or HTML would take for its own."""
-    for sign in "\\`*_{}[]<>#|":
+    for sign in "\\`*_{}[]<>#|~$":
         text = text.replace(sign, f"\\{sign}")
+    text = text.replace("&", "&amp;")
     return text.replace("\n", " ")

@@ -1,5 +1,6 @@
 """The sections of a report that are told of all its runs together."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -48,6 +49,10 @@ def _sizes(found: Collected, rankings: Sequence[Ranking], tables: dict[str, pd.D
         tables["sizes" if not number else f"sizes-{number + 1}"] = of_part.points
         drawn = sizes.chart(of_part, Look(of_part.points["group"]))
         shown.append(Chart.of("sizes" if not number else f"sizes-{number + 1}", _laws(of_part), drawn))
+    drawn_runs = {run for of_part in known for run in of_part.points["run"]}
+    left = [str(run) for run in found.runs["run"] if run not in drawn_runs]
+    if left:
+        shown.append(f"Left out, scored on another text or not at all: {answer.named(left)}.")
     return shown
 
 
@@ -108,7 +113,9 @@ def _poems(found: Collected, rankings: Sequence[Ranking]) -> list[Part]:
     for ranking in rankings:
         best = [(group, run) for group, run in best_runs(ranking).items() if found.poems.get(run)]
         if best:
-            shown.append(Verses([(group, _first(found.poems[run])) for group, run in best]))
+            lines = dict(zip(ranking.part.runs["run"], ranking.part.runs["right_lines"], strict=True))
+            headed = [(f"{group}{_right(lines[run])}", _first(found.poems[run])) for group, run in best]
+            shown.append(Verses(headed))
             shown.append(f"Of the best run of each group ({ranking.part.title}).")
         measured = quality_table(ranking)
         if measured:
@@ -116,9 +123,13 @@ def _poems(found: Collected, rankings: Sequence[Ranking]) -> list[Part]:
     return shown
 
 
+def _right(share: Any) -> str:
+    return "" if share is None or pd.isna(share) else f" · {share:.0%} of lines of the right length"
+
+
 def _first(text: str) -> str:
     """The first poems of poems.txt, without their headings: those of the first form."""
-    poems = [poem.partition("\n")[2].strip() for poem in text.split("# ")[1:]]
+    poems = [poem.partition("\n")[2].strip() for poem in re.split(r"^# ", text, flags=re.MULTILINE)[1:]]
     return "\n\n".join(poems[:POEMS])
 
 
@@ -132,7 +143,8 @@ def _published(found: Collected) -> list[Part]:
 
 
 def _provenance(found: Collected) -> list[Part]:
-    columns = ["run", "status", "seed", "overrides", "identity", "commit", "threads", "kernel", "W&B"]
+    columns = ["run", "status", "seed", "overrides", "identity", "commit", "versions"]
+    columns += ["threads", "kernel", "W&B"]
     rows = [_origin(run) for _, run in found.runs.iterrows()]
     commands = [shlex.join(["python", "src/train.py", *c["arguments"]]) for c in found.commands]
     failures = found.runs[found.runs["error"].notna()]
@@ -155,6 +167,7 @@ def _origin(run: pd.Series) -> list[str]:
         _word(run["overrides"]),
         _word(run["config_hash"]),
         _word(run["commit"])[:12] + changed,
+        ", ".join(f"{name} {run[name]}" for name in ("python", "torch") if pd.notna(run[name])) or "–",
         _word(run["threads"], "{:.0f}"),
         _word(run["kernel"]),
         _word(run["wandb_path"]),

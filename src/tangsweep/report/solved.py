@@ -50,7 +50,7 @@ def chart(runs: pd.DataFrame, solved: pd.DataFrame, look: Look) -> alt.HConcatCh
     points = ended(runs)[["group", "length", "dev_accuracy", "run", "ended"]].astype({"length": int})
     points["group"] = points["group"].map(without_length)
     shares = solved[["group", "length", "solved_share", "solved", "seeds"]]
-    size: Any = {"width": {"step": 60}, "height": 260}
+    size: Any = {"width": {"step": 60, "for": "position"}, "height": 260}
     common: Any = {
         "x": alt.X("length:O", title="length T", axis=alt.Axis(labelAngle=0), scale=alt.Scale(type="band")),
         "xOffset": alt.XOffset("group:N"),  # side by side: what is equal would hide what lies under it
