@@ -33,26 +33,33 @@ class Look:
         """Group → its colour."""
         return {group: COLOURS[self._place[group] % len(COLOURS)] for group in self.groups}
 
-    @property
-    def _legend(self) -> alt.Legend:
+    def _legend(self, filled: bool = False) -> alt.Legend:
         """One for colours and dashes, drawn as strokes that are long enough to tell dashes apart."""
         columns = 1 + (len(self.groups) - 1) // 20
         return alt.Legend(
             symbolLimit=0,
             columns=columns,
             labelLimit=260,
-            symbolType="stroke",
-            symbolSize=500,
+            symbolType="square" if filled else "stroke",
+            symbolSize=160 if filled else 500,
             symbolStrokeWidth=2.5,
         )
 
     @property
+    def fill(self) -> alt.Color:
+        """Of marks without a stroke."""
+        return self._colour(self._legend(filled=True))
+
+    @property
     def colour(self) -> alt.Color:
+        return self._colour(self._legend())
+
+    def _colour(self, legend: alt.Legend) -> alt.Color:
         return alt.Color(
             "group:N",
             title=None,
             sort=self.groups,
-            legend=self._legend,
+            legend=legend,
             scale=alt.Scale(domain=self.groups, range=list(self.shades.values())),
         )
 
@@ -66,6 +73,6 @@ class Look:
             "group:N",
             title=None,
             sort=self.groups,
-            legend=self._legend,
+            legend=self._legend(),
             scale=alt.Scale(domain=self.groups, range=dashes),
         )

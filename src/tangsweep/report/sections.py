@@ -80,7 +80,7 @@ def _starts(found: Collected) -> list[Part]:
         norms = starts.gradients(first).sort_values("grad_norm", ascending=False)
         rows = [[r["run"], f"{r['step']:.0f}", f"{r['grad_norm']:.3g}"] for _, r in norms.iterrows()]
         parts.append(
-            Table(["run", "step", "gradient norm"], rows, "The first that was logged, before clipping.")
+            Table(["run", "step", "gradient norm"], rows, "Of the first step that was logged, before clipping.")
         )
     if found.epochs["distinct_units"].notna().any():
         caption = "Units with the same weights are one unit. Under `zeros` they stay copies of each other."

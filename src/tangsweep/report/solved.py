@@ -54,7 +54,7 @@ def chart(runs: pd.DataFrame, solved: pd.DataFrame, look: Look) -> alt.HConcatCh
     common: Any = {
         "x": alt.X("length:O", title="length T", axis=alt.Axis(labelAngle=0), scale=alt.Scale(type="band")),
         "xOffset": alt.XOffset("group:N"),  # side by side: what is equal would hide what lies under it
-        "color": look.colour,
+        "color": look.fill,
     }
     unit = alt.Scale(domain=[0, 1])
     accuracy = alt.Y("dev_accuracy:Q", title="accuracy, one point a run", scale=unit)

@@ -24,7 +24,7 @@ class Diverged(Exception):
 
 
 class History(L.Callback):
-    """Every `every` steps and after every evaluation a row, given to each of `sinks`.
+    """After the first step, every `every` steps and after every evaluation a row, given to each of `sinks`.
 
     Losses stay tensors between rows, so that no step waits for the device; they are therefore
     checked for NaN and infinity once a row.
@@ -83,8 +83,12 @@ class History(L.Callback):
     ) -> None:
         self._pending += outputs["steps"]
         self._lr, self._grad_norm = outputs["lr"], outputs["grad_norm"]
-        if trainer.global_step % self.every == 0:
+        if self._looks(trainer):
             self._write(self._steps_row(trainer))
+
+    def _looks(self, trainer: L.Trainer) -> bool:
+        """The first step tells how large gradients are at the start."""
+        return trainer.global_step == 1 or trainer.global_step % self.every == 0
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
         row = self._steps_row(trainer) if self._pending else self._row(trainer)
@@ -109,7 +113,7 @@ class History(L.Callback):
         self.characters += since.characters
         return self._row(trainer) | {
             "train/loss": since.loss,
-            "train/grad_norm": None if trainer.global_step % self.every else self._grad_norm.item(),
+            "train/grad_norm": self._grad_norm.item() if self._looks(trainer) else None,
             "lr": self._lr,
         }
 

@@ -19,7 +19,7 @@ LONGEST = 50  # batches that are in memory at once
 class Laps:
     """`batches` in lists, the first of them for the step after `step`.
 
-    A list ends where the step is a multiple of one of `periods`, at the latest with step `last`.
+    A list ends where the step is 1 or a multiple of one of `periods`, at the latest with step `last`.
     """
 
     def __init__(self, batches: Counted, step: int, periods: Iterable[int], last: int | None) -> None:
@@ -38,7 +38,8 @@ class Laps:
 def _lengths(step: int, end: int, periods: Sequence[int]) -> list[int]:
     lengths = []
     while step < end:
-        length = min(end - step, LONGEST, *(period - step % period for period in periods))
+        longest = LONGEST if step else 1
+        length = min(end - step, longest, *(period - step % period for period in periods))
         lengths.append(length)
         step += length
     return lengths
