@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tangsweep import places
 from tangsweep.errors import UserError
 from tangsweep.report import curves
 from tangsweep.report.collect import collect
@@ -228,8 +229,13 @@ def test_published_figures(sweep: Path) -> None:
         "vocabulary": {"published": 2558, "ours": 2558},
         "train_perplexity": {"published": 57.7, "ours": None},
     }
-    run(sweep, "a-1", record(400.0, published=figures, ended="budget"))
-    rows = part(report(sweep), "Published", Table).rows
+    differing = {"differences": "epochs are not stated"}
+    run(sweep, "a-1", record(400.0, published=figures, ended="budget"), published=differing)
+    found = report(sweep)
+    assert "a-1 differs in its setting: epochs are not stated." in next(
+        section.parts for section in found.sections if section.title == "Published figures"
+    )
+    rows = part(found, "Published", Table).rows
     assert rows == [
         ["a-1", "vocabulary", "2,558", "2,558", "10 epochs, 1000 steps, ended by budget"],
         ["a-1", "train_perplexity", "57.7", "–", "10 epochs, 1000 steps, ended by budget"],
@@ -532,3 +538,26 @@ class TestAccuracies:
             "Its least accurate seed is above every seed of low, and not above the best of wide "
             "(no test: accuracies are often all or nothing)."
         )
+
+
+def test_every_column_of_every_table_is_documented(sweep: Path) -> None:
+    told = set(
+        re.findall(r"`([^`]+)`", (places.REPOSITORY / "docs" / "report.md").read_text(encoding="utf-8"))
+    )
+    for rate in (0.1, 1.0):
+        for poems in (50, 500, 5_000):
+            corpus = {**CORPUS, "characters": {"train": 50 * poems, "dev": 700}, "length": 5}
+            overrides = [f"optimizer.lr={rate}", f"data.poems={poems}"]
+            run(
+                sweep,
+                f"{rate}-{poems}",
+                record(400.0, corpus=corpus, overrides=overrides),
+                optimizer__lr=rate,
+                data__poems=poems,
+            )
+    tables = report(sweep).tables
+    assert set(tables) == {"runs", "epochs", "ranking", "learning_rates", "sizes", "solved"}
+    of_poems = re.compile("(free|constrained)_")
+    for name, table in tables.items():
+        plain = {column for column in table if not column.startswith("config.")}
+        assert {of_poems.sub("", column) for column in plain} <= told, name

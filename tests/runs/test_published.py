@@ -29,12 +29,17 @@ def test_a_run_without_scores() -> None:
     "path", sorted((places.REPOSITORY / "conf" / "experiment").glob("*.yaml")), ids=lambda p: p.stem
 )
 def test_every_published_figure_has_its_place(path) -> None:  # type: ignore[no-untyped-def]
-    assert set(configured(f"experiment={path.stem}")["published"]) <= set(published.WHERE)
+    named = configured(f"experiment={path.stem}")["published"]
+    published.check(named)
+    assert set(named) <= {*published.WHERE, published.DIFFERENCES}
+    assert not named or named[published.DIFFERENCES]  # no figure without how its setting differs
 
 
 def test_a_figure_that_no_record_has() -> None:
     with pytest.raises(UserError, match=r"published\.beauty is no figure"):
         published.check({"beauty": 1})
+    with pytest.raises(UserError, match=r"published\.vocabulary=many makes no sense: it must be a number"):
+        published.check({"vocabulary": "many"})
 
 
 def test_figures_that_are_no_numbers_are_shown() -> None:

@@ -13,6 +13,7 @@ from tangsweep.report.colours import Look
 from tangsweep.report.parts import Chart, Part, Section, Table, Verses
 from tangsweep.report.ranking import Ranking
 from tangsweep.report.rankings import best_runs, quality_table
+from tangsweep.runs import published
 
 POEMS = 7  # of each group: one a start
 REFUSED = (
@@ -80,7 +81,7 @@ def _starts(found: Collected) -> list[Part]:
         norms = starts.gradients(first).sort_values("grad_norm", ascending=False)
         rows = [[r["run"], f"{r['step']:.0f}", f"{r['grad_norm']:.3g}"] for _, r in norms.iterrows()]
         parts.append(
-            Table(["run", "step", "gradient norm"], rows, "Of the first step that was logged, before clipping.")
+            Table(["run", "step", "gradient norm"], rows, "The first that was logged, before clipping.")
         )
     if found.epochs["distinct_units"].notna().any():
         caption = "Units with the same weights are one unit. Under `zeros` they stay copies of each other."
@@ -138,8 +139,10 @@ def _published(found: Collected) -> list[Part]:
     if not rows:
         return []
     columns = ["run", "figure", "published", "ours", "how far the run got"]
-    note = "Under the same convention; docs/experiments.md names the differences of setting."
-    return [Table(columns, rows, note, names=2)]
+    note = "Under the same convention; docs/experiments.md says more of the settings."
+    told = {run: found.configs[run].get(f"published.{published.DIFFERENCES}") for run, *_ in rows}
+    differences: list[Part] = [f"{run} differs in its setting: {text}." for run, text in told.items() if text]
+    return [Table(columns, rows, note, names=2), *differences]
 
 
 def _provenance(found: Collected) -> list[Part]:

@@ -18,17 +18,24 @@ WHERE = {
     "nats_per_sequence": ("dev", "nats_per_sequence"),
 }
 
+DIFFERENCES = "differences"  # a sentence beside the figures: how the setting differs from the published one
+
 
 def check(published: Mapping[str, Any]) -> None:
-    """Raises UserError for a figure that no record has."""
-    for name in published:
+    """Raises UserError for a figure that no record has, or that is no number."""
+    for name, figure in published.items():
+        if name == DIFFERENCES:
+            continue
+        if not isinstance(figure, int | float) or isinstance(figure, bool):
+            raise UserError(f"published.{name}={figure} makes no sense: it must be a number")
         if name not in WHERE:
             raise UserError(f"published.{name} is no figure of a record; there are: {', '.join(WHERE)}")
 
 
-def beside(published: Mapping[str, float], result: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+def beside(published: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
     """For each published figure `{"published": …, "ours": …}`; ours is None where a run has none."""
-    return {name: {"published": figure, "ours": _ours(name, result)} for name, figure in published.items()}
+    figures = {name: figure for name, figure in published.items() if name != DIFFERENCES}
+    return {name: {"published": figure, "ours": _ours(name, result)} for name, figure in figures.items()}
 
 
 def _ours(name: str, result: Mapping[str, Any]) -> float | None:
