@@ -35,6 +35,11 @@ pytestmark = pytest.mark.slow
 needs_chromium = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here")
 
 
+def heeding() -> None:
+    """A background job ignores Ctrl-C, and so would everything that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Page:
     """The page in the browser, by the ids of its parts."""
 
@@ -91,7 +96,12 @@ def served(home: Path, tmp_path: Path) -> Iterator[Callable[[], str]]:
     def start() -> str:
         command = [sys.executable, "-m", "tangsweep.demo", "--port", "0", "--quiet"]
         process = subprocess.Popen(
-            command, env=environment, cwd=places.REPOSITORY / "src", stdout=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            cwd=places.REPOSITORY / "src",
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=heeding,
         )
         started.append(process)
         assert process.stdout is not None

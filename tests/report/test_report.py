@@ -396,6 +396,11 @@ def test_seconds_until_a_perplexity(sweep: Path) -> None:
     assert table["seconds"].fillna(-1).tolist() == [3.0, 4.0, -1.0]
     assert table["reached"].tolist() == [2, 1, 0]
     assert table["runs"].tolist() == [2, 2, 2]
+    assert thresholds(rank(of_tang._replace(runs=of_tang.runs.assign(unigram=399.0)))) == [
+        600.0,
+        553.0,
+        440.0,
+    ]
     assert thresholds(rank(of_tang)) == [600.0, 565.0, 553.0, 440.0]
 
 
@@ -529,6 +534,9 @@ class TestAccuracies:
         assert rows["solved"].tolist() == [2, 2, 1] and rows["could_solve"].tolist() == [2, 2, 2]
         assert rows["low"].tolist() == [1.0, 1.0, 0.999]  # least and largest, no interval
         assert "Too few seeds" not in found.answers[1]
+        assert rows["p_holm"].isna().all() and set(cells(ranking, "p")) == {
+            "–"
+        }  # all or nothing is not tested
 
     def test_seeds_that_reach_above_others(self, sweep: Path) -> None:
         self.solving(sweep, "high", (0.7, None), (0.6, None))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
@@ -68,3 +69,11 @@ def test_a_power_law_is_found_again() -> None:
     assert (law.factor, law.exponent.mean) == pytest.approx((50, -0.25))
     assert law.exponent.half < 1e-6
     assert power_law([1e3, 1e3, 1e4], [1.0, 2.0, 3.0]) is None
+
+
+def test_the_interval_of_a_power_law_is_that_of_statsmodels() -> None:
+    sizes, scores = [1e3, 2e3, 5e3, 1e4, 3e4], [900.0, 640.0, 430.0, 350.0, 210.0]
+    law = power_law(sizes, scores)
+    assert law is not None
+    fit = sm.OLS(np.log(scores), sm.add_constant(np.log(sizes))).fit()
+    assert [law.exponent.low, law.exponent.high] == pytest.approx(list(fit.conf_int()[1]), rel=1e-9)
