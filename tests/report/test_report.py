@@ -569,3 +569,33 @@ def test_every_column_of_every_table_is_documented(sweep: Path) -> None:
     for name, table in tables.items():
         plain = {column for column in table if not column.startswith("config.")}
         assert {of_poems.sub("", column) for column in plain} <= told, name
+
+
+def test_equal_titles_of_different_texts_are_told_apart(sweep: Path) -> None:
+    for name in ("one", "two"):
+        corpus = {**CORPUS, "dev_fingerprint": name}
+        run(sweep, name, record(400.0, corpus=corpus, overrides=[f"optimizer={name}"]), optimizer__lr=name)
+    titles = [ranking.part.title for ranking in report(sweep).rankings]
+    assert [title.partition(", text ")[2] for title in titles] == [
+        "one vocabulary v0 corpus c0",
+        "two vocabulary v0 corpus c0",
+    ]
+
+
+def test_a_group_named_after_nothing_keeps_its_key(sweep: Path) -> None:
+    for value, score in (("null", 400.0), ("cosine", 300.0)):
+        run(sweep, value, record(score, overrides=[f"scheduler={value}"]), optimizer__lr=score)
+    assert report(sweep).tables["ranking"]["group"].tolist() == ["cosine", "scheduler=null"]
+
+
+def test_sizes_that_the_chart_lacks_are_named(sweep: Path) -> None:
+    for poems, text in ((50, "d0"), (500, "d0"), (5_000, "other")):
+        corpus = {**CORPUS, "characters": {"train": 50 * poems, "dev": 700}, "dev_fingerprint": text}
+        run(
+            sweep,
+            f"p-{poems}",
+            record(400.0, corpus=corpus, overrides=[f"data.poems={poems}"]),
+            data__poems=poems,
+        )
+    [shown] = [section.parts for section in report(sweep).sections if section.title == "Dataset size"]
+    assert shown[-1] == "Left out, scored on another text or not at all: p-5000."
