@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from tangsweep.report.collect import EPOCHS, Collected
 from tangsweep.report.comparable import Comparable
+from tangsweep.report.record_row import overridden
 from tangsweep.runs import mirrored, overrides
 
 TABLES = {"poems": "poems.txt", "continuations": "samples.txt"}  # W&B's name → the file with the same
@@ -37,7 +38,7 @@ def logged(found: Collected, part: Comparable) -> Logged:
         frozenset(k for result in results for k, v in mirrored.summary(result).items() if _number(v)),
         tuple(_varied([found.configs[run] for run in ids])),
         tuple(name for name, file in TABLES.items() if _any_has(found, ids, file)),
-        {overrides.variant(found.results[run].get("overrides") or []): groups[run] for run in ids},
+        {overrides.variant(overridden(found.results[run])): groups[run] for run in ids},
     )
 
 

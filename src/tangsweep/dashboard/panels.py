@@ -34,7 +34,7 @@ class Panels(NamedTuple):
 
 
 def sections(logged: Logged, by_accuracy: bool) -> list[Panels]:
-    """All sections that have something to show, every panel with an id of its own."""
+    """All sections that have something to show."""
     score = "best/dev/accuracy" if by_accuracy else "best/dev/perplexity"
     found = [
         Panels("Curves", _curves(logged, by_accuracy)),

@@ -67,10 +67,9 @@ class Reader:
         if not known or str(found.get("status")) not in {state.value for state in State}:
             self.note(folder.result, "no record of this project")
             return None
-        checked, wrong = record_row.checked(found)
-        if wrong:
+        if wrong := record_row.clear_wrong(found):
             self.note(folder.result, f"of another type than expected, left out: {', '.join(wrong)}")
-        return checked
+        return found
 
     def poems(self, folder: RunFolder) -> str:
         """Empty where there are none."""

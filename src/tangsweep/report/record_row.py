@@ -1,6 +1,5 @@
 """A run's record as one row of a table; docs/report.md says what the columns are."""
 
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -82,9 +81,8 @@ FLAGS = frozenset({"verified", "dirty"})  # every other column holds numbers
 WHOLE = frozenset({"seed", "length"})
 
 
-def checked(result: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """A copy of the record without values of another type than they should have, and where those were."""
-    kept: dict[str, Any] = json.loads(json.dumps(result))
+def clear_wrong(kept: dict[str, Any]) -> list[str]:
+    """Take out of a record what is of another type than it should be; where that was."""
     wrong = []
     for name in {place[0] for place in PLACES.values() if len(place) > 1} | {"published"}:
         if not isinstance(kept.get(name), Mapping | None):
@@ -97,7 +95,7 @@ def checked(result: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         if not _right(column, _at(kept, place)):
             _clear(kept, place)
             wrong.append(".".join(place))
-    return kept, sorted(wrong)
+    return sorted(wrong)
 
 
 def _right(column: str, value: Any) -> bool:
