@@ -12,12 +12,12 @@ import torch
 
 from tangsweep import inits
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
-from tangsweep.generation.beginning import Beginning
 from tangsweep.generation.constraints import Wish
 from tangsweep.generation.decoding import Decoding
+from tangsweep.generation.poem_start import Beginning
 from tangsweep.generation.poet import Poet
 from tangsweep.language_model import build
-from tangsweep.prosody import knowledge
+from tangsweep.prosody import lookup
 from tangsweep.prosody.form import NAMED
 
 POEMS, ALONE = 100, 5  # of those one after another only a few are timed
@@ -35,7 +35,7 @@ def main() -> None:
     sizes = {"embed_size": options.hidden // 2, "hidden_size": options.hidden}
     model = build({"name": "lstm"}, sizes, len(known))
     inits.initialize(model, inits.uniform, 0.0, seed=0)
-    prosody = knowledge.best()
+    prosody = lookup.best()
     poet = Poet(model, known, prosody)
     print(f"hidden {options.hidden}, {len(known):,} ids, {options.threads} threads; {prosody.source} tones")
     print("| form | asked | 100 poems, seconds | one after another | ratio |\n|---|---|---|---|---|")

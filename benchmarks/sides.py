@@ -13,7 +13,7 @@ from tangsweep.batches.poems import Resident, bucketed
 from tangsweep.cells.unroll import unroll
 from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.language_model import LanguageModel, build
-from tangsweep.training import optimizing
+from tangsweep.training import optimizers
 
 CLIP = 5.0
 ADAM = {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001}
@@ -78,7 +78,7 @@ def whole_steps(shape: Shape, kernel: str) -> Sides:
               "cell": {"name": "lstm"}}  # fmt: skip
     return (
         stepping(peer, instantiate(ADAM)(peer.parameters()), peer.loss),
-        stepping(model, optimizing.makers(config)[0](model.parameters()), lambda *b: model.loss(*b)[0].mean),
+        stepping(model, optimizers.makers(config)[0](model.parameters()), lambda *b: model.loss(*b)[0].mean),
     )
 
 

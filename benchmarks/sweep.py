@@ -27,9 +27,6 @@ NAMES = "sgd,momentum,adam,adagrad,adadelta,rmsprop"
 
 def ours(epochs: int, overrides: list[str]) -> float:
     """Seconds of the whole command, without imports."""
-    import tangsweep.sweep.closing
-    import tangsweep.sweep.conduct
-    import tangsweep.sweep.preload  # noqa: F401
 
     sys.argv = ["train.py", "-m", f"optimizer={NAMES}", f"trainer.max_epochs={epochs}", *overrides]
     began = time.perf_counter()

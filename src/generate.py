@@ -9,10 +9,10 @@ import argparse
 import sys
 from typing import Any
 
-from tangsweep import places
-from tangsweep.command_line import new_file, reported, write_new
-from tangsweep.corpora.script import to_simplified
+from tangsweep.command_line import run_command
+from tangsweep.corpora.chinese_script import to_simplified
 from tangsweep.errors import UserError
+from tangsweep.files import new_output_file, user_path, write_new_file
 from tangsweep.generation.request import Request
 from tangsweep.prosody.form import CHINESE, NAMED
 from tangsweep.prosody.pattern import OPENINGS
@@ -65,23 +65,23 @@ def main() -> None:
     options = arguments()
     request = Request(**{name: getattr(options, name) for name in Request._fields})
     request.check()
-    out = new_file(options.out) if options.out is not None else None
+    out = new_output_file(options.out) if options.out is not None else None
     written = _written(options, request)
     if out is None:
         print(written, end="")
     else:
-        write_new(out, written)
+        write_new_file(out, written)
         print(options.out)
 
 
 def _written(options: argparse.Namespace, request: Request) -> str:
-    from tangsweep.generation.checkpoint import load  # torch, only once the arguments are right
+    from tangsweep.checkpoint import load_model  # torch, only once the arguments are right
 
-    trained = load(places.typed(options.checkpoint))
+    trained = load_model(user_path(options.checkpoint))
     task = trained.config["corpus"]["task"]
     if task not in ("poems", "book"):
         raise UserError(f"{options.checkpoint} was trained on {task}, which is no text: name another run")
-    from tangsweep.generation import compose, printing
+    from tangsweep.generation import compose, formats
 
     asked = {"checkpoint": options.checkpoint, **request._asdict(), **compose.decoding(request)._asdict()}
     if task == "poems" and request.length is None:
@@ -93,27 +93,27 @@ def _written(options: argparse.Namespace, request: Request) -> str:
     texts = compose.running_text(trained, request, task == "poems", options.replace_unknown)
     if options.script == "simplified":
         texts = [(to_simplified(start), to_simplified(text)) for start, text in texts]
-    return printing.running(texts, options.format, asked)
+    return formats.running(texts, options.format, asked)
 
 
 def _poems(trained: Any, options: argparse.Namespace, request: Request, asked: dict[str, Any]) -> str:
-    from tangsweep.bar import counted
-    from tangsweep.generation import compose, printing
-    from tangsweep.prosody import knowledge
+    from tangsweep.generation import compose, formats
+    from tangsweep.progress_bar import counting_bar
+    from tangsweep.prosody import lookup
 
     shown = SHOWN if options.format == "json" else 0
-    with counted("poems") as tell:
-        composed = compose.poems(trained, request, knowledge.best, shown, tell)
-    for note in printing.notes(composed):
+    with counting_bar("poems") as tell:
+        composed = compose.poems(trained, request, lookup.best, shown, tell)
+    for note in formats.notes(composed):
         print(f"note: {note}", file=sys.stderr)
     if options.script == "simplified":
-        composed = printing.simplified(composed)
+        composed = formats.simplified(composed)
     if options.format == "json":
-        return printing.as_json(composed, asked)
-    write = printing.text if options.format == "text" else printing.markdown
+        return formats.as_json(composed, asked)
+    write = formats.text if options.format == "text" else formats.markdown
     return write(composed, request.samples)
 
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    reported(main)
+    run_command(main)

@@ -9,10 +9,9 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from tangsweep import places
-from tangsweep.command_line import reported
+from tangsweep.command_line import run_command
 from tangsweep.errors import UserError
-from tangsweep.runs.folder import atomic_write
+from tangsweep.files import atomic_write, display_path, user_path
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.wandb and find_spec("wandb_workspaces") is None:
         raise UserError("--wandb needs wandb-workspaces: pip install -c constraints.txt -e '.[dashboard]'")
-    folders = [places.typed(folder).resolve() for folder in options.folders]
+    folders = [user_path(folder).resolve() for folder in options.folders]
     if options.out is None and len(folders) > 1:
         raise UserError("several folders make one report: say where to write it with --out")
     out = Path(options.out).expanduser().absolute() if options.out else folders[0]
@@ -44,7 +43,7 @@ def make(folders: list[Path], out: Path, options: argparse.Namespace) -> None:
     for line in (*report.warnings, *report.answers):
         print(line)
     files = write(report, out)
-    print(f"{places.shown(files[0])}, and {len(files) - 1} files beside it")
+    print(f"{display_path(files[0])}, and {len(files) - 1} files beside it")
     if not options.wandb:
         return
     from tangsweep.dashboard import publish, spec
@@ -55,8 +54,8 @@ def make(folders: list[Path], out: Path, options: argparse.Namespace) -> None:
     else:
         path = out / "dashboard.json"
         atomic_write(path, spec.dashboard(found, report, home).json)
-        print(f"{places.shown(path)}: what --wandb publish would save")
+        print(f"{display_path(path)}: what --wandb publish would save")
 
 
 if __name__ == "__main__":
-    reported(main)
+    run_command(main)

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import OmegaConf
 
-from tangsweep import places
+from tangsweep.files import REPOSITORY
 from tangsweep.runs.folder import RunFolder
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is slow, not wrong
@@ -49,7 +49,7 @@ CORPUS_AT_HAND = os.environ.get("TANGSWEEP_DATA")
 
 def configured(*overrides: str) -> dict[str, Any]:
     """The resolved config as plain values, Hydra's own part left out."""
-    with initialize_config_dir(str(places.REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         config: Any = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=True)
     return config
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep import places
+from tangsweep.files import REPOSITORY
 from tests.conftest import Ran
 from tests.training import wandb_file
 
@@ -23,7 +23,7 @@ def call(home: Path, script: str, *arguments: str, **environment: str) -> subpro
     elsewhere = home / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     return subprocess.run(
-        [sys.executable, str(places.REPOSITORY / "src" / script), *arguments],
+        [sys.executable, str(REPOSITORY / "src" / script), *arguments],
         cwd=elsewhere,
         env={**os.environ, "TANGSWEEP_HOME": str(home), **environment},
         capture_output=True,
@@ -124,7 +124,7 @@ def test_torch_and_its_like_are_imported_only_when_a_run_starts(home: Path, argu
         "heavy = {'torch', 'pytorch_lightning', 'wandb', 'fastNLP', 'pandas', 'altair'} & set(sys.modules)\n"
         "print('heavy:', sorted(heavy))"
     )
-    script = str(places.REPOSITORY / "src" / "train.py")
+    script = str(REPOSITORY / "src" / "train.py")
     done = subprocess.run(
         [sys.executable, "-c", code, script, *arguments],
         capture_output=True,
@@ -295,7 +295,7 @@ def test_a_stopped_command_says_how_to_continue(
 ) -> None:
     command = [
         sys.executable,
-        str(places.REPOSITORY / "src" / "train.py"),
+        str(REPOSITORY / "src" / "train.py"),
         "-m",
         "optimizer=sgd,adam",
         "logger=csv",
@@ -332,7 +332,7 @@ def test_a_stopped_command_says_how_to_continue(
 def test_ctrl_c_while_workers_are_made_is_silent(home: Path) -> None:
     """A terminal sends it to every process of the command."""
     with subprocess.Popen(
-        [sys.executable, str(places.REPOSITORY / "src" / "train.py"), "-m", "optimizer=sgd,adam", *TINY],
+        [sys.executable, str(REPOSITORY / "src" / "train.py"), "-m", "optimizer=sgd,adam", *TINY],
         env={**os.environ, "TANGSWEEP_HOME": str(home)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

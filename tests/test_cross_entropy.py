@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tangsweep import cross_entropy as module
-from tangsweep.cross_entropy import cross_entropy, scored
+from tangsweep.kernels import cross_entropy as module
+from tangsweep.kernels.cross_entropy import cross_entropy, scored
 
 every_kernel = pytest.mark.parametrize("kernel", ["torch", "native"])
 SIZES = [(1, 1, 1), (5, 3, 2), (40, 6, 17), (33, 4, 129)]  # N, H, V

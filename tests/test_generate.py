@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep import places
 from tangsweep.errors import UserError
+from tangsweep.files import REPOSITORY
 from tests.conftest import QUIET, Ran
 
-MAIN = runpy.run_path(str(places.REPOSITORY / "src" / "generate.py"))["main"]
+MAIN = runpy.run_path(str(REPOSITORY / "src" / "generate.py"))["main"]
 Generate = Callable[..., str]
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from tangsweep.cells.named import named
+from tangsweep.cells.registry import cell_factory
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, xavier
 from tangsweep.language_model import LanguageModel, build
@@ -103,7 +103,7 @@ def test_dropout_acts_in_training_only() -> None:
 
 def test_an_unknown_cell_names_those_that_exist() -> None:
     with pytest.raises(UserError, match=r"lstn does not exist; there are: rnn, gru, lstm"):
-        named({"name": "lstn"})
+        cell_factory({"name": "lstn"})
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "phased_lstm"])

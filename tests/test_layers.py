@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep import places
+from tangsweep.files import REPOSITORY
 
-SOURCE = places.REPOSITORY / "src" / "tangsweep"
+SOURCE = REPOSITORY / "src" / "tangsweep"
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "wandb"}
 # A room may import the rooms of its own rank and of lower ranks.
 RANK = {

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
-from tangsweep import places
 from tangsweep.demo import models
+from tangsweep.files import REPOSITORY
 from tests.chromium import CHROMIUM, DRIVER, opened, requested, waited
 from tests.conftest import Ran
 
@@ -98,7 +98,7 @@ def served(home: Path, tmp_path: Path) -> Iterator[Callable[[], str]]:
         process = subprocess.Popen(
             command,
             env=environment,
-            cwd=places.REPOSITORY / "src",
+            cwd=REPOSITORY / "src",
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=heeding,
@@ -199,7 +199,7 @@ def test_it_answers_this_machine_alone_under_its_own_name(served: Callable[[], s
 @pytest.mark.parametrize("port", ["-1", "70000"])
 def test_a_port_that_makes_no_sense(home: Path, port: str) -> None:
     command = [sys.executable, "-m", "tangsweep.demo", "--port", port, "--quiet"]
-    done = subprocess.run(command, cwd=places.REPOSITORY / "src", capture_output=True, text=True)
+    done = subprocess.run(command, cwd=REPOSITORY / "src", capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (
         2,
         f"error: --port {port} makes no sense: it must be from 0 to 65535\n",

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tangsweep import places
-from tangsweep.runs import faults
+from tangsweep import fault_points
+from tangsweep.files import REPOSITORY
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import COLUMNS, MetricsFile
-from tangsweep.runs.state import State, of
+from tangsweep.runs.state import State, run_state
 from tests.training import wandb_file
 
 COMMAND = (
@@ -34,8 +34,10 @@ LAUNCHED = {"basic": POINTS, "pool": ["step@5", "writing last.ckpt@2", "wrote re
 
 
 def start(home: Path, launcher: str, fault: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "TANGSWEEP_HOME": str(home)} | ({faults.VARIABLE: fault} if fault else {})
-    command = [sys.executable, str(places.REPOSITORY / "src" / "train.py"), *COMMAND]
+    environment = {**os.environ, "TANGSWEEP_HOME": str(home)} | (
+        {fault_points.VARIABLE: fault} if fault else {}
+    )
+    command = [sys.executable, str(REPOSITORY / "src" / "train.py"), *COMMAND]
     return subprocess.run(
         [*command, f"hydra/launcher={launcher}"],
         env=environment,
@@ -97,7 +99,7 @@ def test_kills_at_every_point_change_nothing(home: Path, launcher: str) -> None:
 def test_two_at_once_share_the_work(home: Path) -> None:
     command = [
         sys.executable,
-        str(places.REPOSITORY / "src" / "train.py"),
+        str(REPOSITORY / "src" / "train.py"),
         *COMMAND,
         "seed=0,1,2,3",
         "logger=csv",
@@ -122,12 +124,12 @@ def test_two_at_once_share_the_work(home: Path) -> None:
 @pytest.mark.slow
 def test_a_run_that_raises_one_that_diverges_and_one_that_is_killed(home: Path) -> None:
     targets = ["torch.optim.SGD", "torch.optim.Adam", *(f"tests.trouble.{name}" for name in TROUBLE)]
-    command = [sys.executable, str(places.REPOSITORY / "src" / "train.py"), "-m", "optimizer=sgd"]
+    command = [sys.executable, str(REPOSITORY / "src" / "train.py"), "-m", "optimizer=sgd"]
     small = [*COMMAND[3:], "logger=csv", "optimizer.lr=0.1"]
     targets.append("torch.optim.Adagrad")
     done = subprocess.run(
         [*command, f"optimizer._target_={','.join(targets)}", *small, "trainer.max_epochs=2"],
-        env={**os.environ, "TANGSWEEP_HOME": str(home), "PYTHONPATH": str(places.REPOSITORY)},
+        env={**os.environ, "TANGSWEEP_HOME": str(home), "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         check=False,
@@ -140,7 +142,7 @@ def test_a_run_that_raises_one_that_diverges_and_one_that_is_killed(home: Path) 
         for path in sweep.iterdir()
         if (path / "config.yaml").exists()
     }
-    states = {name: of(RunFolder(path)).value for name, path in folders.items()}
+    states = {name: run_state(RunFolder(path)).value for name, path in folders.items()}
     assert states == {"SGD": "done", "Adam": "done", "Adagrad": "done"} | TROUBLE
     failed = [name for name in TROUBLE if TROUBLE[name] == "failed"]
     for name in failed:
@@ -174,7 +176,7 @@ TROUBLE = {"Raises": "failed", "Diverges": "diverged", "IsKilled": "crashed", "R
 
 @pytest.mark.slow
 def test_when_the_command_is_killed_its_workers_die_and_it_continues(home: Path) -> None:
-    command = [sys.executable, str(places.REPOSITORY / "src" / "train.py"), *COMMAND, "logger=csv"]
+    command = [sys.executable, str(REPOSITORY / "src" / "train.py"), *COMMAND, "logger=csv"]
     environment = {**os.environ, "TANGSWEEP_HOME": str(home)}
     sweep = home / "outputs" / "optimizer_seed"
     with subprocess.Popen(
@@ -186,9 +188,9 @@ def test_when_the_command_is_killed_its_workers_die_and_it_continues(home: Path)
             os.sched_yield()
         process.kill()
     folders = [RunFolder(path.parent) for path in sweep.glob("*/config.yaml")]
-    while any(of(folder) is State.RUNNING for folder in folders):
+    while any(run_state(folder) is State.RUNNING for folder in folders):
         os.sched_yield()  # the kernel takes the locks from workers that have seen their parent die
-    assert [of(folder) for folder in folders] == [State.CRASHED, State.CRASHED]
+    assert [run_state(folder) for folder in folders] == [State.CRASHED, State.CRASHED]
     steps = [_last_step(folder) for folder in folders]
     done = subprocess.run(
         [*command, "trainer.max_epochs=100000", "fail_fast=true", "plan=true"],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep import places
+from tangsweep.files import REPOSITORY
 from tests.test_slow_faults import COMMAND, TIMED
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ LAUNCHERS = {
 def sweep(home: Path, launcher: str, *options: str) -> subprocess.CompletedProcess[str]:
     home.mkdir()
     return subprocess.run(
-        [sys.executable, str(places.REPOSITORY / "src" / "train.py"), *COMMAND, "logger=csv",
+        [sys.executable, str(REPOSITORY / "src" / "train.py"), *COMMAND, "logger=csv",
          f"hydra/launcher={launcher}", *options],
         env={**os.environ, "TANGSWEEP_HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0"},
         capture_output=True, text=True, check=False, cwd=home, timeout=600,

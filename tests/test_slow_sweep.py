@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tangsweep import places
+from tangsweep.files import REPOSITORY
 from tests.conftest import CORPUS_AT_HAND
 from tests.training import wandb_file
 
@@ -23,7 +23,7 @@ def test_the_default_sweep(home: Path) -> None:
     done = subprocess.run(
         [
             sys.executable,
-            str(places.REPOSITORY / "src" / "train.py"),
+            str(REPOSITORY / "src" / "train.py"),
             "-m",
             f"optimizer={','.join(OPTIMIZERS)}",
             "trainer.max_epochs=3",

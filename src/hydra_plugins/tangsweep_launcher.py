@@ -35,9 +35,9 @@ class PoolLauncher(Launcher):
         self.environments: list[dict[str, str]] = []  # one a worker, once all jobs are known
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from tangsweep.sweep import crew
+        from tangsweep.sweep import resources
 
-        crew.check(self.workers)
+        resources.check(self.workers)
         self.context, self.task_function, self.config = hydra_context, task_function, config
 
     def warm(self) -> None:
@@ -47,7 +47,7 @@ class PoolLauncher(Launcher):
         pool.started(self.preload)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from tangsweep.sweep import crew, pool, worker  # no command but a sweep needs them
+        from tangsweep.sweep import pool, resources, worker  # no command but a sweep needs them
         from tangsweep.sweep.display import Display
 
         processes = pool.started(self.preload)
@@ -59,16 +59,16 @@ class PoolLauncher(Launcher):
             partial(self._composed, overrides, initial_job_idx + place)
             for place, overrides in enumerate(job_overrides)
         ]
-        environments = self.environments or crew.environments(self.workers, [self.config])
+        environments = self.environments or resources.environments(self.workers, [self.config])
         fail_fast = bool(self.config.get("fail_fast"))
         with Display([named(overrides) for overrides in job_overrides]) as display:
             return pool.Pool(processes, setup, environments, display, fail_fast).run(jobs)
 
     def at_once(self, configs: Sequence[Mapping[str, Any]]) -> int:
         """How many jobs of these configs are run side by side, now that all of them are known."""
-        from tangsweep.sweep import crew
+        from tangsweep.sweep import resources
 
-        self.environments = crew.environments(self.workers, configs)
+        self.environments = resources.environments(self.workers, configs)
         return len(self.environments)
 
     def _composed(self, overrides: Sequence[str], number: int) -> DictConfig:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 
 class TangsweepSweeper(Sweeper):
-    """Hands the grid to `tangsweep.sweep.conduct` and the jobs to whichever launcher is configured.
+    """Hands the grid to `tangsweep.sweep.run_sweep` and the jobs to whichever launcher is configured.
 
     `params` are the sweep file's grid: key → values as they would stand on the command line; `grids`
     several of them, whose union is trained.
@@ -25,12 +25,12 @@ class TangsweepSweeper(Sweeper):
         self.grids = list(grids) if grids else [params or {}]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from tangsweep.sweep import composing  # no command but a sweep needs it
+        from tangsweep.sweep import compose  # no command but a sweep needs it
 
         self.choices = config.hydra.runtime.choices
         self.config_loader = hydra_context.config_loader
-        self.composer = composing.Composer(self.config_loader, config)
-        planned: Any = composing.Planned(self.config_loader, self.composer)
+        self.composer = compose.Composer(self.config_loader, config)
+        planned: Any = compose.Planned(self.config_loader, self.composer)
         self.launcher: Any = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(planned, hydra_context.callbacks),
             task_function=task_function,
@@ -38,11 +38,11 @@ class TangsweepSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from tangsweep.sweep import conduct, grid
+        from tangsweep.sweep import grid, run_sweep
 
         grids = grid.union(self.grids, arguments, self.config_loader)
         varied = list(dict.fromkeys(key for keys in self.grids for key in keys))
-        return conduct.conduct(grids, varied, self.choices.get("sweeps"), self.composer, self)
+        return run_sweep.run_sweep(grids, varied, self.choices.get("sweeps"), self.composer, self)
 
     def warm(self) -> None:
         """Let the launcher begin what takes time, where it can."""

@@ -6,10 +6,10 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from tangsweep import places
+from tangsweep.files import REPOSITORY, outputs_folder
 
 GROUP = "sweeps"
-OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(places.outputs()), replace=True)
+OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(outputs_folder()), replace=True)
 
 
 class SweepsSource(FileConfigSource):
@@ -35,4 +35,4 @@ class SweepsSearchPath(SearchPathPlugin):
     """`sweeps=NAME` is sweeps/NAME.yaml, from any working directory."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        search_path.append("tangsweep", f"{GROUP}://{places.REPOSITORY}")
+        search_path.append("tangsweep", f"{GROUP}://{REPOSITORY}")

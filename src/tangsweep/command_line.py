@@ -6,7 +6,6 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -17,7 +16,7 @@ from tangsweep.errors import UserError
 MISTAKE, INTERRUPTED, TERMINATED = 2, 130, 143
 
 
-def reported(main: Callable[[], Any]) -> None:
+def run_command(main: Callable[[], Any]) -> None:
     """Run `main` and exit: 2 after a user's mistake, 130 after Ctrl-C, 143 after SIGTERM.
 
     HYDRA_FULL_ERROR=1, set by the user, keeps Hydra's own long report.
@@ -36,56 +35,34 @@ def reported(main: Callable[[], Any]) -> None:
     except (HydraException, OmegaConfBaseException, UserError) as error:
         if full:
             raise
-        sys.exit(complain(one_line(error)))
+        sys.exit(print_error(error_line(error)))
     except ValueError as error:
         if full or "Config group override" not in str(error):
             raise
-        sys.exit(complain("a group takes the name of a file: optimizer=adam takes conf/optimizer/adam.yaml"))
+        sys.exit(
+            print_error("a group takes the name of a file: optimizer=adam takes conf/optimizer/adam.yaml")
+        )
     except OSError as error:  # a folder that cannot be made, a full disk
         if full:
             raise
-        sys.exit(complain(f"{error.filename or 'a file'}: {error.strerror or error}"))
+        sys.exit(print_error(f"{error.filename or 'a file'}: {error.strerror or error}"))
     except KeyboardInterrupt:
-        print(f"interrupted; this continues: {again(sys.argv)}", file=sys.stderr)
+        print(f"interrupted; this continues: {continuing_command(sys.argv)}", file=sys.stderr)
         sys.exit(TERMINATED if terminated else INTERRUPTED)
 
 
-def new_file(name: str) -> Path:
-    """A file to be written, as typed from the working directory.
-
-    Raises UserError where it exists already (nothing is overwritten) or its folder does not.
-    """
-    path = Path(name).expanduser().absolute()
-    if path.exists():
-        raise UserError(f"--out {name} exists already: name another file, or move it away")
-    if not path.parent.is_dir():
-        raise UserError(f"--out {name}: the folder {path.parent} does not exist, make it first")
-    return path
-
-
-def write_new(path: Path, text: str) -> None:
-    """Raises UserError where the file has come into being meanwhile, or cannot be written."""
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UserError(f"{path} exists by now: name another file; equal seeds give equal texts") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from None
-
-
-def again(arguments: Sequence[str]) -> str:
+def continuing_command(arguments: Sequence[str]) -> str:
     """The command that continues, as a shell takes it: what was to be trained anew has been set aside."""
     return shlex.join(["python", *(a for a in arguments if a not in ("rerun=all", "rerun=diverged"))])
 
 
-def complain(line: str) -> int:
+def print_error(line: str) -> int:
     """Print the error; returns the exit status."""
     print(f"error: {line}", file=sys.stderr)
     return MISTAKE
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """The error in one line, with what exists where a name does not."""
     if isinstance(error, UserError):
         return str(error)

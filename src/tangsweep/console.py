@@ -18,7 +18,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @contextlib.contextmanager
-def logging_to(path: Path) -> Iterator[None]:
+def log_to_file(path: Path) -> Iterator[None]:
     """Log lines and Python warnings go to `path` inside the block, none of them to the terminal."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(FORMAT))
@@ -36,21 +36,21 @@ def logging_to(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def say(line: str, style: str | None = None) -> None:
+def print_line(line: str, style: str | None = None) -> None:
     """A line on the terminal, left to the terminal to wrap."""
-    if relayed():
+    if is_relayed():
         relay("say", line, style)
     else:
         console.print(line, style=style, soft_wrap=True)
 
 
-def relay_to(tell: Callable[..., None]) -> None:
+def relay_to_parent(tell: Callable[..., None]) -> None:
     """From now on this process shows nothing itself: `tell(kind, ...)` takes it to where it is shown."""
     global _relay
     _relay = tell
 
 
-def relayed() -> bool:
+def is_relayed() -> bool:
     """Whether another process shows what this one says."""
     return _relay is not None
 
@@ -61,10 +61,10 @@ def relay(kind: str, *values: Any) -> None:
     _relay(kind, *values)
 
 
-def warn_of_sample(reason: str) -> None:
+def warn_of_bundled_sample(reason: str) -> None:
     """The warning that cannot be missed: the bundled sample stands in for 全唐诗."""
     line = "=" * 78
-    say(
+    print_line(
         f"{line}\nNOT 全唐诗: the network was not reached ({reason}).\n"
         "These runs use the bundled sample of 120 poems; every record and comparison says so.\n"
         "For 全唐诗: connect, or name a copy in corpus.root or TANGSWEEP_DATA.\n"
@@ -73,14 +73,14 @@ def warn_of_sample(reason: str) -> None:
     )
 
 
-def readable(number: float) -> str:
+def format_number(number: float) -> str:
     """A score or a count: one decimal, none for whole numbers, powers of ten from a million on."""
     if abs(number) >= 1e6:
         return f"{number:.1e}"
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.1f}"
 
 
-def summary(result: Mapping[str, Any], folder: str) -> str:
+def format_outcome(result: Mapping[str, Any], folder: str) -> str:
     """One line on how a run ended."""
     status = result["status"]
     if status == "running":
@@ -99,16 +99,16 @@ def summary(result: Mapping[str, Any], folder: str) -> str:
     if result["solved_step"] is not None:
         ended = f", solved at step {result['solved_step']:,}"
     return (
-        f"{result['run_id']}  {status}  best dev {score(result['primary']['metric'], result['dev'])} "
+        f"{result['run_id']}  {status}  best dev {format_score(result['primary']['metric'], result['dev'])} "
         f"at epoch {result['best_epoch']} of {result['epochs']}{ended}, {result['seconds']:.0f} s"
     )
 
 
-def score(metric: str, scores: Mapping[str, Any]) -> str:
+def format_score(metric: str, scores: Mapping[str, Any]) -> str:
     """A score by its short name: `ppl 380.4`, `accuracy 0.9990`."""
     value = scores[metric]
     if metric == "perplexity":
-        shown = f"ppl {readable(math.inf if value is None else value)}"
+        shown = f"ppl {format_number(math.inf if value is None else value)}"
         bits = scores["bits_per_character"]
         return shown if bits is None else f"{shown} ({bits:.2f} bits)"
     return f"{metric} {value:.4f}"

@@ -13,7 +13,7 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")
 
 
-def named(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What a record says of an error: a user's own in its words; out of memory with what to lower."""
     if isinstance(error, UserError):
         return str(error)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tangsweep.cells.named import named
+from tangsweep.cells.registry import cell_factory
 from tangsweep.cells.unroll import unroll
-from tangsweep.cross_entropy import cross_entropy, scored
+from tangsweep.kernels.cross_entropy import cross_entropy, scored
 
 
 class Carry(NamedTuple):
@@ -204,4 +204,4 @@ def build(
     """
     options = {key: value for key, value in model.items() if key != "pretrained_embeddings"}
     options["kernel"] = cell.get("kernel", "auto")
-    return LanguageModel(named(cell), inputs, inputs if outputs is None else outputs, **options)
+    return LanguageModel(cell_factory(cell), inputs, inputs if outputs is None else outputs, **options)

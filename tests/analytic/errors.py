@@ -11,15 +11,15 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from tangsweep import places
 from tangsweep.analytic import language_model, lstm, one_step, rnn, rtrl, softmax
 from tangsweep.analytic.one_step import Step
 from tangsweep.cells.lstm import State
 from tangsweep.cells.unroll import unroll
+from tangsweep.files import REPOSITORY, display_path
 from tests.analytic import test_one_step as steps
 from tests.analytic.reference import Problem, arrays, autograd, grad, rnn_autograd, torch_lstm
 
-PAGE = places.REPOSITORY / "docs" / "gradients.md"
+PAGE = REPOSITORY / "docs" / "gradients.md"
 E, H, T, B, V = 8, 16, 20, 4, 50
 CASE = (0, E, H, 1.0, 0.0)
 
@@ -181,7 +181,7 @@ def main() -> None:
         [[*words, f"{e:.2g}"] for *words, e in slips()],
     )
     growth = subprocess.run(
-        [sys.executable, places.REPOSITORY / "benchmarks" / "rtrl.py"],
+        [sys.executable, REPOSITORY / "benchmarks" / "rtrl.py"],
         capture_output=True,
         text=True,
         check=True,
@@ -191,7 +191,7 @@ def main() -> None:
     text = replaced(text, "rtrl", f"`python benchmarks/rtrl.py` on {datetime.date.today()}: {growth}")
     PAGE.write_text(replaced(text, "slips", wrong), encoding="utf-8")
     worst = max(rows, key=lambda row: row[2])
-    print(f"{places.shown(PAGE)}: {len(rows)} derivatives, largest error {worst[2]:.1e} ({worst[0]})")
+    print(f"{display_path(PAGE)}: {len(rows)} derivatives, largest error {worst[2]:.1e} ({worst[0]})")
 
 
 if __name__ == "__main__":

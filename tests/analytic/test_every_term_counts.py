@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tangsweep.analytic import flow, language_model, lstm, one_step, rnn, rtrl, softmax
+from tangsweep.analytic import gradient_flow, language_model, lstm, one_step, rnn, rtrl, softmax
 from tests.analytic import test_flow as flow_tests
 from tests.analytic import test_one_step as one_step_tests
 from tests.analytic.reference import Problem, arrays, autograd, rnn_autograd
@@ -174,7 +174,7 @@ FORMULAS = [
     *((language_model, name, check_lm) for name in ("forward", "backward", "loss", "bptt")),
     *((rtrl, name, check_rtrl) for name in ("rtrl", "step", "_preactivation_influence", "_initial")),
     *((rnn, name, check_rnn) for name in ("forward", "bptt", "_through_time")),
-    *((flow, name, check_flow) for name in ("lstm_norms", "rnn_norms")),
+    *((gradient_flow, name, check_flow) for name in ("lstm_norms", "rnn_norms")),
     *(
         (one_step, n, check_one_step)
         for n in vars(one_step)
@@ -207,7 +207,7 @@ def test_nothing_can_be_left_out(
             language_model,
             rtrl,
             rnn,
-            flow,
+            gradient_flow,
         ):  # a function is also known where it was imported
             if getattr(user, name, None) is original:
                 monkeypatch.setattr(user, name, mutant)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tangsweep.analytic import __main__ as analytic_command
-from tangsweep.analytic import flow, one_step, rnn
+from tangsweep.analytic import gradient_flow, one_step, rnn
 from tangsweep.cells.lstm import State
+from tangsweep.plots import gradient_flow as analytic_command
 from tests.analytic.reference import random_weights, torch_lstm
 
 
@@ -15,7 +15,7 @@ def test_lstm_norms_against_autograd() -> None:
     T, E, H = 6, 3, 4
     p = random_weights(random, 2, E, H).cell
     x = random.standard_normal((T, E))
-    through_h, through_c = flow.lstm_norms(p, x)
+    through_h, through_c = gradient_flow.lstm_norms(p, x)
     cell = torch_lstm(p)
     states = [State(*torch.zeros(2, 1, H, dtype=torch.float64))]
     for row in torch.from_numpy(x):
@@ -43,7 +43,7 @@ def test_rnn_norms_against_autograd_and_powers() -> None:
     shapes = ((E, H), (H, H), (H,), (H, 3), (3,))
     p = rnn.Parameters(*(random.standard_normal(s) for s in shapes))
     x = random.standard_normal((T, E))
-    norms = flow.rnn_norms(p, x)
+    norms = gradient_flow.rnn_norms(p, x)
     hidden = rnn.forward(p, x[:, None], np.zeros((1, H)))
     W_hx, W_hh, b_h = (torch.from_numpy(a) for a in p[:3])
     for lag in range(T + 1):
@@ -56,14 +56,14 @@ def test_rnn_norms_against_autograd_and_powers() -> None:
         jacobian = torch.autograd.functional.jacobian(last, torch.from_numpy(hidden[T - lag, 0]))
         assert norms[lag] == pytest.approx(torch.linalg.matrix_norm(jacobian, 2).item(), rel=1e-10)
     # Without inputs the state stays 0 and the Jacobians are plain powers of W_hh.
-    still = flow.rnn_norms(p._replace(b_h=np.zeros(H)), np.zeros((T, E)))
+    still = gradient_flow.rnn_norms(p._replace(b_h=np.zeros(H)), np.zeros((T, E)))
     powers = [np.linalg.norm(np.linalg.matrix_power(p.W_hh, n), 2) for n in range(T + 1)]
     np.testing.assert_allclose(still, powers)
 
 
 def test_spectral_radius() -> None:
     rotation = np.array([[0, -2.0], [2.0, 0]])
-    assert flow.spectral_radius(rotation) == pytest.approx(2)
+    assert gradient_flow.spectral_radius(rotation) == pytest.approx(2)
 
 
 def test_jacobians_of_c_by_central_differences() -> None:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tangsweep.cells.lstm import LSTM, State
-from tangsweep.cells.named import CELLS, named
+from tangsweep.cells.registry import CELLS, cell_factory
 from tangsweep.cells.unroll import step_by_step, unroll
+from tangsweep.config.checks import READS_TIMES
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, normal
 from tangsweep.language_model import LanguageModel
-from tangsweep.runs.settings import READS_TIMES
 
 TOLERANCE = {"rtol": 1e-10, "atol": 1e-12}
 SIZES = [(1, 1, 1, 1), (1, 7, 3, 5), (4, 1, 3, 2), (3, 9, 6, 4), (2, 30, 5, 8)]  # B, T, E, H
@@ -46,7 +46,7 @@ def float64() -> Iterator[None]:
 
 def cell_of(variant: str, E: int = 3, H: int = 4, seed: int = 1) -> Any:
     """With weights of N(0, 1) halved, so that no gate saturates."""
-    model = LanguageModel(named(VARIANTS[variant]), E, 2, E, H, input="reals")
+    model = LanguageModel(cell_factory(VARIANTS[variant]), E, 2, E, H, input="reals")
     initialize(model, normal, 0.0, seed)
     with torch.no_grad():
         for p in model.cells[0].parameters():
@@ -171,7 +171,7 @@ def test_one_time_step_is_one_step(variant: str) -> None:
 
 @every_cell
 def test_carrying_the_state_equals_one_long_sequence(variant: str) -> None:
-    model = LanguageModel(named(VARIANTS[variant]), 7, 7, 3, 4, layers=2)
+    model = LanguageModel(cell_factory(VARIANTS[variant]), 7, 7, 3, 4, layers=2)
     initialize(model, normal, 0.0, seed=2)
     ids = torch.randint(7, (2, 9))
     whole, end = model(ids)
@@ -245,9 +245,9 @@ def test_a_graph_that_is_retained_gives_the_same_gradient_twice(kernel: str) -> 
 
 def test_an_unknown_nonlinearity() -> None:
     with pytest.raises(ValueError, match="no nonlinearity sine; there are: tanh, relu, leaky_relu"):
-        named({"name": "rnn", "nonlinearity": "sine"})(2, 3)
+        cell_factory({"name": "rnn", "nonlinearity": "sine"})(2, 3)
 
 
 def test_an_unknown_cell() -> None:
     with pytest.raises(UserError, match=r"cell\.name=mlp does not exist"):
-        named({"name": "mlp"})
+        cell_factory({"name": "mlp"})

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tangsweep.cells import __main__ as gate
 from tangsweep.cells.lstm import LSTM
 from tangsweep.cells.phased_lstm import PhasedLSTM, State
 from tangsweep.cells.unroll import unroll
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform
 from tangsweep.language_model import LanguageModel
+from tangsweep.plots import time_gate as gate
 from tests.conftest import QUIET
 
 

@@ -11,13 +11,13 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from tangsweep import places
-from tangsweep.sweep.composing import Composer
+from tangsweep.files import REPOSITORY
+from tangsweep.sweep.compose import Composer
 from tangsweep.sweep.grid import every_job, union
 from tangsweep.training.prepare import check
 from tests.conftest import configured
 
-CONF, SWEEPS = places.REPOSITORY / "conf", places.REPOSITORY / "sweeps"
+CONF, SWEEPS = REPOSITORY / "conf", REPOSITORY / "sweeps"
 OPTIONS = sorted(
     f"{path.parent.name}={path.stem}"
     for path in CONF.glob("*/*.yaml")

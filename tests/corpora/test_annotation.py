@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from tangsweep.corpora import annotation
+from tangsweep.corpora import tone_annotation
 
 
 def written(folder: Path, name: str, entries: list[dict[str, object]]) -> Path:
@@ -10,10 +10,10 @@ def written(folder: Path, name: str, entries: list[dict[str, object]]) -> Path:
     return path
 
 
-def joined(tmp_path: Path, poems: dict[str, str], tones: dict[str, str]) -> annotation.Annotation:
+def joined(tmp_path: Path, poems: dict[str, str], tones: dict[str, str]) -> tone_annotation.Annotation:
     texts = [{"id": id, "paragraphs": [text], "author": "", "title": ""} for id, text in poems.items()]
     marks = [{"id": id, "strains": [line]} for id, line in tones.items()]
-    return annotation.join(
+    return tone_annotation.join(
         iter([(written(tmp_path, "poems.json", texts), written(tmp_path, "tones.json", marks))])
     )
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep.corpora import book, fetch
+from tangsweep.corpora import book, download
 from tangsweep.corpora.book import BOOKS, FOLDER, Source, resolve
 from tangsweep.errors import UserError
 
@@ -84,7 +84,7 @@ def test_a_named_folder_must_hold_the_published_edition(
 
 def test_without_a_network_and_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object) -> Path:
-        raise fetch.Unreachable("no route")
+        raise download.Unreachable("no route")
 
     monkeypatch.setattr(book.fetch, "fetch", unreachable)
     with pytest.raises(UserError, match=r"no route\): connect, or name a copy in corpus\.path"):
@@ -92,7 +92,7 @@ def test_without_a_network_and_without_a_copy(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_every_book_has_a_checksum() -> None:
-    assert {f"{FOLDER}/{b.file}" for b in BOOKS.values()} <= set(fetch.checksums())
+    assert {f"{FOLDER}/{b.file}" for b in BOOKS.values()} <= set(download.checksums())
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep import places
-from tangsweep.corpora import fetch, tang
+from tangsweep.corpora import download, tang
 from tangsweep.corpora.resolve import Source, resolve
 from tangsweep.errors import UserError
+from tangsweep.files import BUNDLED_SAMPLE
 
 CLOSED = "http://127.0.0.1:9/"  # the discard port: refuses at once
 
@@ -52,7 +52,7 @@ def publish(served: Served, monkeypatch: pytest.MonkeyPatch, *files: str) -> Non
     for name, content in zip(tang.FILE_NAMES, files, strict=False):
         (served.folder / name).write_text(content)
         sums[f"{tang.FOLDER}/{name}"] = hashlib.sha256(content.encode()).hexdigest()
-    monkeypatch.setattr(fetch, "checksums", lambda: sums)
+    monkeypatch.setattr(download, "checksums", lambda: sums)
 
 
 def test_download_of_just_the_files_needed_and_only_once(
@@ -134,7 +134,7 @@ def test_a_named_folder_never_falls_back(how: str, tmp_path: Path, monkeypatch: 
 
 
 def test_a_named_folder_is_read_and_compared_with_the_published_sums(home: Path) -> None:
-    shutil.copytree(places.BUNDLED_SAMPLE, home / "mine")
+    shutil.copytree(BUNDLED_SAMPLE, home / "mine")
     corpus = resolve(Source("tang", "mine", verify=False), 7)  # relative: from home
     assert (corpus.name, len(corpus.poems), corpus.verified) == ("tang", 7, False)
     with pytest.raises(UserError, match=r"poet\.tang\.0\.json has another checksum.*corpus\.verify=false"):
@@ -142,7 +142,7 @@ def test_a_named_folder_is_read_and_compared_with_the_published_sums(home: Path)
 
 
 def test_the_argument_goes_before_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(places.BUNDLED_SAMPLE, home / "mine")
+    shutil.copytree(BUNDLED_SAMPLE, home / "mine")
     monkeypatch.setenv("TANGSWEEP_DATA", "/nowhere")
     assert len(resolve(Source("tang", "mine", verify=False), 7).poems) == 7
 

@@ -5,10 +5,10 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
-from tangsweep import places
+from tangsweep import files
 from tangsweep.corpora import tang
 
-POEMS = tang.parse(places.BUNDLED_SAMPLE / tang.FOLDER / tang.FILE_NAMES[0])
+POEMS = tang.parse(files.BUNDLED_SAMPLE / tang.FOLDER / tang.FILE_NAMES[0])
 
 
 def lines(poem: tang.Poem) -> list[str]:

@@ -1,6 +1,6 @@
 import pytest
 
-from tangsweep.corpora.script import to_traditional
+from tangsweep.corpora.chinese_script import to_traditional
 
 
 @pytest.mark.parametrize(

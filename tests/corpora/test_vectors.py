@@ -5,15 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tangsweep.corpora import vectors
-from tangsweep.corpora.vectors import character_vectors
+from tangsweep.corpora import character_vectors
 from tangsweep.errors import UserError
 
 
 def test_counts_and_information_by_hand() -> None:
-    counts = vectors._cooccurrences(["甲乙甲", "丙"], ["甲", "乙", "丙"])
+    counts = character_vectors._cooccurrences(["甲乙甲", "丙"], ["甲", "乙", "丙"])
     assert counts.tolist() == [[2, 2, 0], [2, 0, 0], [0, 0, 0]]
-    information = vectors._ppmi(counts)
+    information = character_vectors._ppmi(counts)
     assert information[0, 1] == pytest.approx(np.log(2 * 6 / (4 * 2)))
     assert information[0, 0] == pytest.approx(max(0, np.log(2 * 6 / 16)))
     assert not information[2].any()
@@ -23,7 +22,7 @@ def test_against_the_whole_decomposition() -> None:
     random = np.random.default_rng(0)
     factors = random.standard_normal((80, 6)) * [9, 7, 5, 3, 2, 1]
     matrix = (factors @ factors.T).astype(np.float32)
-    left, values = vectors._truncated_svd(matrix, 4, seed=0)
+    left, values = character_vectors._truncated_svd(matrix, 4, seed=0)
     theirs_left, theirs, _ = np.linalg.svd(matrix)
     np.testing.assert_allclose(values, theirs[:4], rtol=1e-4)
     np.testing.assert_allclose(np.abs(np.sum(left * theirs_left[:, :4], 0)), 1, rtol=1e-3)
@@ -38,7 +37,7 @@ def test_characters_that_keep_the_same_company_lie_close() -> None:
         texts.append(
             companion + "".join(random.choice(filler[:30] if companion == "日" else filler[30:], 3)) + other
         )
-    characters, made = character_vectors(texts, 8)
+    characters, made = character_vectors.character_vectors(texts, 8)
     unit = made / np.linalg.norm(made, axis=1, keepdims=True)
     row = {c: unit[i] for i, c in enumerate(characters)}
     assert row["日"] @ row["月"] > 0.9 > 0.5 > row["日"] @ row["魚"]
@@ -47,11 +46,11 @@ def test_characters_that_keep_the_same_company_lie_close() -> None:
 
 def test_too_few_characters() -> None:
     with pytest.raises(UserError, match="lower --width"):
-        character_vectors(["甲乙丙"], 8)
+        character_vectors.character_vectors(["甲乙丙"], 8)
 
 
 def test_the_command_writes_a_file_that_a_run_can_load(home: Path) -> None:
-    command = [sys.executable, "-m", "tangsweep.corpora.vectors", "--corpus", "sample"]
+    command = [sys.executable, "-m", "tangsweep.corpora.character_vectors", "--corpus", "sample"]
     done = subprocess.run(
         [*command, "--skip", "20", "--width", "8"], capture_output=True, text=True, check=False
     )

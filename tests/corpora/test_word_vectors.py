@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tangsweep.corpora.pretrained_embeddings import check, read
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
-from tangsweep.corpora.word_vectors import check, read
 from tangsweep.errors import UserError
 from tests.conftest import SMALL
 

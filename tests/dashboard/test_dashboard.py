@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import wandb_workspaces  # noqa: F401  (its own import must warn of nothing)
 
-from tangsweep import places
 from tangsweep.dashboard import publish
 from tangsweep.dashboard.logged import logged
 from tangsweep.dashboard.spec import Home, dashboard
 from tangsweep.errors import UserError
-from tangsweep.report.collect import Collected
-from tangsweep.report.parts import Report
+from tangsweep.files import REPOSITORY
+from tangsweep.report.data.collect import Collected
+from tangsweep.report.render.blocks import Report
 from tangsweep.report.write import made
-from tangsweep.runs import mirrored
+from tangsweep.runs import wandb_names
 from tests.conftest import SMALL, Ran
 from tests.dashboard.named import named, walk
 from tests.dashboard.server import KEY, Server, serving
@@ -103,7 +103,7 @@ class TestNames:
 
     def test_runs_that_differ_in_their_seed_have_one_variant(self, train: Callable[..., Ran]) -> None:
         runs = [train("optimizer=sgd", f"seed={seed}", base=self.WANDB) for seed in (0, 1)]
-        written = [wandb_file.read(folder.path).config[mirrored.VARIANT] for _, folder in runs]
+        written = [wandb_file.read(folder.path).config[wandb_names.VARIANT] for _, folder in runs]
         assert written == ['"optimizer=sgd"'] * 2
 
 
@@ -201,7 +201,7 @@ class TestPublish:
             return subprocess.run(
                 [
                     sys.executable,
-                    str(places.REPOSITORY / "src" / "report.py"),
+                    str(REPOSITORY / "src" / "report.py"),
                     str(sweep),
                     "--wandb",
                     *arguments,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep.demo import drawn, first_run, models
-from tangsweep.demo.asked import LONGEST, OTHER, Asked
+from tangsweep.demo import first_run, models, poem_html
+from tangsweep.demo.form_values import LONGEST, OTHER, Asked
 from tangsweep.errors import UserError
 from tangsweep.generation.poem import Character, Poem
 from tangsweep.prosody.form import Form
@@ -41,7 +41,7 @@ def test_what_the_parts_say_becomes_a_request() -> None:
 def test_poems_are_drawn_escaped_with_their_odds() -> None:
     characters = (Character("山", 0.25, (("<月>", 0.5), ("水", 0.0001))), Character("&", 1.0))
     poem = Poem("山", Form(1, 2), characters, 3.0, 4, "平起<b>", "人")
-    html = drawn.poems([poem], down=True)
+    html = poem_html.poems([poem], down=True)
     assert 'class="lines down"' in html
     assert "山  25.0%\n&lt;月&gt;  50.0%\n水  &lt; 0.1%" in html
     assert "平起&lt;b&gt;, 韻 人, perplexity 2.1" in html
@@ -49,17 +49,17 @@ def test_poems_are_drawn_escaped_with_their_odds() -> None:
     assert html.count('class="line"') == 2
     assert "，" in html and "。" in html
     assert "--surprise:0.15" in html  # −log₁₀ 0.25 / 4
-    assert drawn.mistake("<b>") == '<p class="mistake" role="alert">&lt;b&gt;</p>'
-    assert drawn.mistake("") == drawn.note("") == ""
+    assert poem_html.mistake("<b>") == '<p class="mistake" role="alert">&lt;b&gt;</p>'
+    assert poem_html.mistake("") == poem_html.note("") == ""
 
 
 def test_figures_of_a_run() -> None:
-    html = drawn.figures(QUALITY)
+    html = poem_html.figures(QUALITY)
     assert "<td>62%</td>" in html
     assert "<th>neighbouring even lines that rhyme</th><td>7%</td><td>–</td>" in html
     assert "modern" not in html
-    assert "modern Mandarin" in drawn.figures({**QUALITY, "prosody": "modern"})
-    assert "were not measured" in drawn.figures(None)
+    assert "modern Mandarin" in poem_html.figures({**QUALITY, "prosody": "modern"})
+    assert "were not measured" in poem_html.figures(None)
 
 
 def test_only_runs_of_poems_under_outputs_are_offered(

@@ -3,18 +3,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from tangsweep.checkpoint import load_model
 from tangsweep.errors import UserError
-from tangsweep.generation.checkpoint import load
 
 
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.ckpt does not exist"):
-        load(tmp_path / "none.ckpt")
+        load_model(tmp_path / "none.ckpt")
     with pytest.raises(UserError, match="holds no run with a best checkpoint"):
-        load(tmp_path)
+        load_model(tmp_path)
     (tmp_path / "one" / "checkpoints").mkdir(parents=True)
     with pytest.raises(UserError, match="is a sweep with the runs one: name the folder of a run"):
-        load(tmp_path)
+        load_model(tmp_path)
 
 
 class Evil:
@@ -30,7 +30,7 @@ def test_no_checkpoint(tmp_path: Path, content: object, capsys: pytest.CaptureFi
     else:
         torch.save({"evil": Evil(), "dictionary": {"state_dict": {}}}.get(str(content), [1]), path)
     with pytest.raises(UserError, match=r"x\.ckpt is no checkpoint"):
-        load(path)
+        load_model(path)
     assert capsys.readouterr().out == ""
 
 
@@ -39,8 +39,8 @@ def test_of_another_vocabulary_or_cell(train, tmp_path: Path) -> None:  # type: 
     stored["tangsweep"]["tokens"].append("龍")
     torch.save(stored, tmp_path / "other.ckpt")
     with pytest.raises(UserError, match="weights for another model than its vocabulary"):
-        load(tmp_path / "other.ckpt")
+        load_model(tmp_path / "other.ckpt")
     stored["tangsweep"]["config"]["cell"] = {"name": "os.system"}
     torch.save(stored, tmp_path / "cell.ckpt")
     with pytest.raises(UserError, match=r"os\.system does not exist"):
-        load(tmp_path / "cell.ckpt")
+        load_model(tmp_path / "cell.ckpt")

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tangsweep.errors import UserError
-from tangsweep.generation.beginning import Beginning, Reader
 from tangsweep.generation.constraints import Constraints, Wish
 from tangsweep.generation.decoding import Decoding
+from tangsweep.generation.poem_start import Beginning, Reader
 from tangsweep.generation.poet import Poet
 from tangsweep.prosody.form import NAMED, Form
-from tangsweep.prosody.knowledge import Learned
+from tangsweep.prosody.lookup import Learned
 from tests.generation.verses import CHARACTERS, keeps, made_up, model, possible, vocabulary
 
 FORMS = [*NAMED.values(), Form(5, 2), Form(7, 2)]

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tangsweep.corpora.vocabulary import BOS, EOS
 from tangsweep.errors import UserError
-from tangsweep.generation.beginning import Beginning, Reader
 from tangsweep.generation.constraints import Wish
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem_start import Beginning, Reader
 from tangsweep.generation.poet import Poet
 from tangsweep.prosody.form import Form
 from tests.generation.verses import CHARACTERS, keeps, made_up, model, vocabulary

@@ -6,7 +6,7 @@ import torch
 
 from tangsweep.batches.encoded import Sequences
 from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
-from tangsweep.generation import freely, quality
+from tangsweep.evaluation import poem_quality, unconditional
 from tangsweep.generation.poem import Character, Poem
 from tangsweep.generation.poet import Poet
 from tangsweep.prosody.conformity import Kept
@@ -23,13 +23,13 @@ def sequences(*texts: str) -> Sequences:
 
 def test_right_lines() -> None:
     texts = ["日日日日日，月月月月月。月月月月月月月。", "日日日，月月月。", "日日日日日日日，月月", ""]
-    assert freely.right_lines(texts) == Kept(2 + 0 + 1, 3 + 2 + 1)
-    assert freely.right_lines(["日日日日日"]).share is None  # no line was closed
+    assert unconditional.right_lines(texts) == Kept(2 + 0 + 1, 3 + 2 + 1)
+    assert unconditional.right_lines(["日日日日日"]).share is None  # no line was closed
 
 
 def test_distinct() -> None:
-    assert quality.distinct(["日月日", "日月"], 1) == 2 / 5
-    assert quality.distinct(["日月日", "日月"], 2) == 2 / 3
+    assert poem_quality.distinct(["日月日", "日月"], 1) == 2 / 5
+    assert poem_quality.distinct(["日月日", "日月"], 2) == 2 / 3
 
 
 def test_free_text_ends_where_the_model_ends_it() -> None:
@@ -38,19 +38,19 @@ def test_free_text_ends_where_the_model_ends_it() -> None:
         made.output.weight.zero_()
         made.output.bias.fill_(-50.0)
         made.output.bias[EOS] = 0.0
-    assert freely.write(made, WORDS, 3, 1.0, 0) == ["", "", ""]
+    assert unconditional.write(made, WORDS, 3, 1.0, 0) == ["", "", ""]
     with torch.no_grad():
         made.output.bias[EOS] = -100.0
         made.output.bias[:EOS] = 10.0  # <pad>, <oov>, <bos>: never written
-    texts = freely.write(made, WORDS, 3, 1.0, 0)
-    assert [len(text) for text in texts] == [freely.MOST] * 3
+    texts = unconditional.write(made, WORDS, 3, 1.0, 0)
+    assert [len(text) for text in texts] == [unconditional.MOST] * 3
     assert set("".join(texts)) <= set(CHARACTERS + "，。")
 
 
 def test_figures_of_random_weights() -> None:
     known = made_up(CHARACTERS, 3, groups=1)
     poet = Poet(model(WORDS), WORDS)
-    found = quality.measure(poet, known, sequences(CHARACTERS + "。", "日月，山水。"))
+    found = poem_quality.measure(poet, known, sequences(CHARACTERS + "。", "日月，山水。"))
     assert (found["poems"], found["prosody"]) == (100, "learned")
     constrained = found["constrained"]
     if constrained is None:
@@ -62,7 +62,7 @@ def test_figures_of_random_weights() -> None:
             0 <= figures[key] <= 1 for key in ("rhyme", "tones", "copied_line", "distinct_1", "distinct_3")
         )
         assert figures["distinct_1"] <= figures["distinct_2"] <= figures["distinct_3"]
-    assert quality.measure(poet, known, sequences(CHARACTERS + "。", "日月，山水。")) == found
+    assert poem_quality.measure(poet, known, sequences(CHARACTERS + "。", "日月，山水。")) == found
 
 
 def test_a_model_that_knows_one_line_copies_it() -> None:
@@ -73,7 +73,7 @@ def test_a_model_that_knows_one_line_copies_it() -> None:
         made.output.bias.fill_(-100.0)
         made.output.bias[WORDS.encode("山")[0]] = 0.0
     known = made_up(CHARACTERS, 3)
-    found = quality.measure(Poet(made, WORDS), known, sequences("山山山山山，", "日"))
+    found = poem_quality.measure(Poet(made, WORDS), known, sequences("山山山山山，", "日"))
     assert found["free"]["longest_copy"] == 5
     assert found["free"]["copied_line"] == 0.5  # lines of five are copies, lines of seven are not
     assert found["free"]["distinct_1"] == pytest.approx(1 / (25 * (20 + 28 + 40 + 56)))
@@ -83,7 +83,7 @@ def test_a_model_that_knows_one_line_copies_it() -> None:
 def test_where_the_vocabulary_cannot_rhyme_the_record_says_so() -> None:
     words = Vocabulary(WORDS.tokens[:6])
     known = made_up(CHARACTERS, 0, groups=8)
-    found = quality.measure(Poet(model(words), words), known, sequences("日日"))
+    found = poem_quality.measure(Poet(model(words), words), known, sequences("日日"))
     assert found["constrained"] is None
     assert "line" in found["not_constrained"]
 
@@ -97,8 +97,8 @@ def test_only_a_whole_line_of_the_training_text_is_a_copied_line() -> None:
     known, poem = made_up(CHARACTERS, 3), composed("日月山水風花海湖夜紅")
 
     def figures(*texts: str) -> tuple[int, float]:
-        learned = quality.TrainingText.of(sequences(*texts), WORDS)
-        found = quality.figures([poem], known, WORDS, learned)
+        learned = poem_quality.TrainingText.of(sequences(*texts), WORDS)
+        found = poem_quality.figures([poem], known, WORDS, learned)
         return found["longest_copy"], found["copied_line"]
 
     assert figures("春日。", "花海湖夜紅，") == (5, 1.0)
@@ -110,20 +110,20 @@ def test_only_a_whole_line_of_the_training_text_is_a_copied_line() -> None:
 
 def test_the_shuffled_figures_are_of_the_same_characters() -> None:
     known, poem = made_up(CHARACTERS, 3), composed("日月山水風" * 4)
-    found = quality.figures([poem], known, WORDS, quality.TrainingText.of(sequences("日"), WORDS))
+    found = poem_quality.figures([poem], known, WORDS, poem_quality.TrainingText.of(sequences("日"), WORDS))
     assert 0 < found["tones_shuffled"] <= 1
-    assert quality._shuffled("日月山水") != "日月山水"
-    assert sorted(quality._shuffled("日月山水")) == sorted("日月山水")
+    assert poem_quality._shuffled("日月山水") != "日月山水"
+    assert sorted(poem_quality._shuffled("日月山水")) == sorted("日月山水")
 
 
 def test_a_model_that_can_write_no_line_has_no_figures_and_no_error() -> None:
     words = Vocabulary([*MARKS, "，", "。", "（"])
-    found = quality.measure(Poet(model(words), words), made_up("", 0), sequences("日"))
+    found = poem_quality.measure(Poet(model(words), words), made_up("", 0), sequences("日"))
     assert found["free"] is None
     assert "the vocabulary has no character" in found["not_free"]
 
 
 def test_training_text_is_compared_without_marks_and_punctuation() -> None:
-    found = quality.TrainingText.of(sequences("日月，山水。", "風。"), WORDS)
+    found = poem_quality.TrainingText.of(sequences("日月，山水。", "風。"), WORDS)
     assert [ids.tolist() for ids in found.texts] == [WORDS.encode("日月山水"), WORDS.encode("風")]
     assert {"日月", "山水", "風"} <= found.lines

@@ -8,7 +8,7 @@ import torch
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.generation.decoding import Decoding
-from tangsweep.generation.text import Writer
+from tangsweep.generation.text_writer import Writer
 from tangsweep.inits import initialize, normal
 from tangsweep.language_model import LanguageModel, build
 

@@ -10,7 +10,7 @@ from tangsweep.generation.constraints import Wish
 from tangsweep.generation.poem import Poem
 from tangsweep.inits import initialize, normal
 from tangsweep.language_model import LanguageModel, build
-from tangsweep.prosody.knowledge import Learned
+from tangsweep.prosody.lookup import Learned
 from tangsweep.prosody.pattern import regulated
 
 CHARACTERS = "日紅山夜湖海月水風花春夏秋冬"

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tangsweep.kernels import library, native, pytorch
-from tangsweep.kernels.chosen import chosen
+from tangsweep.kernels import build, native, pytorch
+from tangsweep.kernels.select import select_kernels
 
 SIZES = [(1, 1, 1), (3, 1, 16), (4, 2, 5), (6, 7, 33), (5, 13, 64), (3, 17, 100), (2, 64, 128)]  # T, B, H
 KINDS = {torch.float32: 2e-5, torch.float64: 1e-12}
@@ -98,10 +98,14 @@ def test_strided_memory_is_refused() -> None:
 
 def test_which_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
-    assert chosen("auto", cpu, torch.float32) is chosen("native", cpu, torch.float64) is native
-    assert chosen("torch", cpu, torch.float32) is chosen("auto", cpu, torch.bfloat16) is pytorch
-    assert chosen("auto", torch.device("cuda"), torch.float32) is pytorch
-    monkeypatch.setattr(library, "missing", lambda real: "no C compiler (cc) was found")
-    assert chosen("auto", cpu, torch.float32) is pytorch
+    assert (
+        select_kernels("auto", cpu, torch.float32) is select_kernels("native", cpu, torch.float64) is native
+    )
+    assert (
+        select_kernels("torch", cpu, torch.float32) is select_kernels("auto", cpu, torch.bfloat16) is pytorch
+    )
+    assert select_kernels("auto", torch.device("cuda"), torch.float32) is pytorch
+    monkeypatch.setattr(build, "missing", lambda real: "no C compiler (cc) was found")
+    assert select_kernels("auto", cpu, torch.float32) is pytorch
     with pytest.raises(ValueError, match="no kernel fast; there are: auto, torch, native"):
-        chosen("fast", cpu, torch.float32)
+        select_kernels("fast", cpu, torch.float32)

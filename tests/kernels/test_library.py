@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep.kernels import library
+from tangsweep.kernels import build
 
 LOAD = "from tangsweep.kernels import library; print(library.missing())"
 
@@ -24,8 +24,8 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _forget() -> None:
-    library.load.cache_clear()
-    library.missing.cache_clear()
+    build.load.cache_clear()
+    build.missing.cache_clear()
 
 
 def script(path: Path, text: str) -> str:
@@ -35,28 +35,28 @@ def script(path: Path, text: str) -> str:
 
 
 def test_built_once_and_found_again(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert library.missing() is None
+    assert build.missing() is None
     [built] = alone.iterdir()
     before = built.stat().st_mtime_ns
     _forget()
-    assert library.missing() is None
+    assert build.missing() is None
     assert [*alone.iterdir()] == [built] and built.stat().st_mtime_ns == before
     _forget()
-    monkeypatch.setattr(library, "FLAGS", (*library.FLAGS, "-DOTHER"))
-    assert library.missing() is None
+    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DOTHER"))
+    assert build.missing() is None
     assert len([*alone.iterdir()]) == 2
 
 
 def test_a_changed_source_is_built_anew(alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert library.missing() is None
-    copies = [Path(shutil.copy(source, tmp_path)) for source in library.SOURCES]
-    monkeypatch.setattr(library, "SOURCES", copies)
+    assert build.missing() is None
+    copies = [Path(shutil.copy(source, tmp_path)) for source in build.SOURCES]
+    monkeypatch.setattr(build, "SOURCES", copies)
     _forget()
-    assert library.missing() is None
+    assert build.missing() is None
     assert len([*alone.iterdir()]) == 1  # where the sources lie is not what they say
     copies[-1].write_text(copies[-1].read_text(encoding="utf-8") + "/* changed */", encoding="utf-8")
     _forget()
-    assert library.missing() is None
+    assert build.missing() is None
     assert len([*alone.iterdir()]) == 2
 
 
@@ -70,15 +70,15 @@ def test_processes_that_build_at_once_do_not_meet(alone: Path) -> None:
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert library.missing() == "no C compiler (cc, gcc, clang) was found"
+    assert build.missing() == "no C compiler (cc, gcc, clang) was found"
     _forget()
     monkeypatch.setenv("CC", "nonesuch")
-    assert library.missing() == "no C compiler (nonesuch) was found"
+    assert build.missing() == "no C compiler (nonesuch) was found"
 
 
 def test_a_compiler_that_fails_says_why(alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", script(tmp_path / "cc", "echo 'kernels.c:1: error: no such thing' >&2; exit 1"))
-    assert (library.missing() or "").endswith("did not make them (kernels.c:1: error: no such thing)")
+    assert (build.missing() or "").endswith("did not make them (kernels.c:1: error: no such thing)")
     assert not alone.exists() or not [*alone.iterdir()]
 
 
@@ -86,12 +86,12 @@ def test_without_openmp_one_thread_has_to_do(tmp_path: Path, monkeypatch: pytest
     real = shutil.which("cc")
     refuse = f'for a in "$@"; do [ "$a" = -fopenmp ] && {{ echo "error: no openmp" >&2; exit 1; }}; done; exec {real} "$@"'
     monkeypatch.setenv("CC", script(tmp_path / "cc", refuse))
-    assert library.missing() is None
+    assert build.missing() is None
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").write_text("a file, not a folder", encoding="utf-8")
-    reason = library.missing() or ""
+    reason = build.missing() or ""
     assert "did not make them" in reason and "\n" not in reason
 
 

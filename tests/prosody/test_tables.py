@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep.corpora.annotation import Annotated
 from tangsweep.corpora.tang import Poem
-from tangsweep.prosody import conformity, knowledge, pinyin, rhymes, tones
+from tangsweep.corpora.tone_annotation import Annotated
+from tangsweep.prosody import conformity, lookup, pinyin, rhymes, tones
 from tangsweep.prosody.conformity import Kept
 from tangsweep.prosody.form import NAMED
-from tangsweep.prosody.knowledge import Learned, Modern
+from tangsweep.prosody.lookup import Learned, Modern
 from tangsweep.prosody.pattern import regulated
 
 
@@ -97,25 +97,25 @@ def test_what_departs_is_counted() -> None:
 
 
 def test_modern_where_nothing_can_be_had(home: Path) -> None:
-    found = knowledge.at_hand()
+    found = lookup.at_hand()
     assert (found.source, found.tone("山"), found.rhyme("山")) == ("modern", "平", "an")
     assert isinstance(found, Modern)
     assert not (home / "data").exists()
 
 
 def test_a_damaged_cache_is_no_table(home: Path) -> None:
-    path = knowledge._path()
+    path = lookup._path()
     path.parent.mkdir(parents=True)
     for text in ("", "{", "[]", '{"tones": {}}', '{"other": 1}'):
         path.write_text(text, encoding="utf-8")
-        assert knowledge.at_hand().source == "modern"
+        assert lookup.at_hand().source == "modern"
     path.write_text(json.dumps({"tones": {"山": "平"}, "rhymes": {}}), encoding="utf-8")
-    assert knowledge.at_hand().tone("山") == "平"
+    assert lookup.at_hand().tone("山") == "平"
 
 
 def test_the_whole_corpus(tang_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Held-out tenth: the tone table agrees with its annotation, learned rhymes beat modern finals."""
-    found = knowledge.learned(str(tang_folder))
+    found = lookup.learned(str(tang_folder))
     facts = found.facts
     with capsys.disabled():
         for name, figures in facts["held_out"].items():
@@ -135,9 +135,9 @@ def test_the_whole_corpus(tang_folder: Path, home: Path, capsys: pytest.CaptureF
     assert facts["skipped"]["unannotated"] == 0
     assert [found.tone(c) for c in "山月看"] == ["平", "仄", "○"]
     assert found.rhyme("流") == found.rhyme("樓") != found.rhyme("春")
-    again = knowledge.learned("/nowhere")  # from the cache, whatever the folder
+    again = lookup.learned("/nowhere")  # from the cache, whatever the folder
     assert again == found
-    assert knowledge.at_hand() == found
-    assert json.loads(knowledge._path().read_text(encoding="utf-8"))["facts"] == facts
+    assert lookup.at_hand() == found
+    assert json.loads(lookup._path().read_text(encoding="utf-8"))["facts"] == facts
     assert pinyin.tone("白") == "平"  # modern: an entering tone of the Tang, which the learned table knows
     assert found.tone("白") == "仄"

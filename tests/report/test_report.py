@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tangsweep import places
 from tangsweep.errors import UserError
-from tangsweep.report import curves
-from tangsweep.report.collect import collect
-from tangsweep.report.comparable import sets
-from tangsweep.report.parts import Chart, Report, Table, Verses
-from tangsweep.report.ranking import rank, seconds_to, thresholds
+from tangsweep.files import REPOSITORY
+from tangsweep.report.analysis.ranking import rank, seconds_to, thresholds
+from tangsweep.report.charts import curves
+from tangsweep.report.data.collect import collect
+from tangsweep.report.data.comparability import comparable_sets
+from tangsweep.report.render.blocks import Chart, Report, Table, Verses
 from tangsweep.report.write import made, write
 from tests.report.made import CORPUS, QUALITY, optimizers, record, run
 
@@ -391,7 +391,7 @@ def test_seconds_until_a_perplexity(sweep: Path) -> None:
         **adam,
     )
     found = collect([sweep])
-    [of_tang] = sets(found.runs)
+    [of_tang] = comparable_sets(found.runs)
     table = seconds_to(of_tang, found.epochs, [math.exp(6.0) + 1, math.exp(5.0) + 1, 1.0])
     assert table["seconds"].fillna(-1).tolist() == [3.0, 4.0, -1.0]
     assert table["reached"].tolist() == [2, 1, 0]
@@ -487,7 +487,7 @@ def test_odd_values_in_records_are_no_crash(sweep: Path) -> None:
     assert "'data.name=a b'" in next(
         p for s in found.sections if s.title == "Provenance" for p in s.parts if isinstance(p, str)
     )
-    from tangsweep.report.markdown import markdown
+    from tangsweep.report.render.markdown import markdown
 
     assert "<img" not in markdown(found).replace("\\<", "")
 
@@ -549,9 +549,7 @@ class TestAccuracies:
 
 
 def test_every_column_of_every_table_is_documented(sweep: Path) -> None:
-    told = set(
-        re.findall(r"`([^`]+)`", (places.REPOSITORY / "docs" / "report.md").read_text(encoding="utf-8"))
-    )
+    told = set(re.findall(r"`([^`]+)`", (REPOSITORY / "docs" / "report.md").read_text(encoding="utf-8")))
     for rate in (0.1, 1.0):
         for poems in (50, 500, 5_000):
             corpus = {**CORPUS, "characters": {"train": 50 * poems, "dev": 700}, "length": 5}

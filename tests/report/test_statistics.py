@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from tangsweep.report.statistics import half_width, holm, interval, paired, power_law
+from tangsweep.report.analysis.statistics import half_width, holm, interval, paired, power_law
 
 SCORES = st.lists(st.floats(1, 1e4, allow_subnormal=False), min_size=2, max_size=12)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.files import atomic_write
+from tangsweep.runs.folder import RunFolder
 
 
 def test_what_is_written_is_there_and_nothing_else(tmp_path: Path) -> None:

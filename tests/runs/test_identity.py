@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep import places
-from tangsweep.runs import identity
+from tangsweep.config import identity
+from tangsweep.files import REPOSITORY
 from tests.conftest import configured
 
 
@@ -36,21 +36,21 @@ def test_what_can_change_the_result_does() -> None:
 
 
 def test_every_volatile_key_exists() -> None:
-    keys = {key for corpus in ("tang", "book") for key, _ in identity.flat(configured(f"corpus={corpus}"))}
+    keys = {key for corpus in ("tang", "book") for key, _ in identity.flatten(configured(f"corpus={corpus}"))}
     for volatile in identity.VOLATILE:
         assert any(key == volatile or key.startswith(f"{volatile}.") for key in keys), volatile
 
 
 OPTIONS = [
     f"{path.parent.name}={path.stem}"
-    for path in sorted((places.REPOSITORY / "conf").glob("*/*.yaml"))
+    for path in sorted((REPOSITORY / "conf").glob("*/*.yaml"))
     if path.parent.name not in ("hydra",)
 ]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_key_is_classified(option: str) -> None:
-    for key, _ in identity.flat(configured(option)):
+    for key, _ in identity.flatten(configured(option)):
         assert identity.classified(key), f"{key}: list it in runs/identity.py, as VOLATILE or under IDENTITY"
 
 

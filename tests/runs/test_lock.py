@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep import places
 from tangsweep.errors import UserError
+from tangsweep.files import REPOSITORY
 from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.state import State, of
+from tangsweep.runs.state import State, run_state
 
 HOLD = """
 import sys
@@ -30,24 +30,27 @@ def test_a_lock_of_another_process(tmp_path: Path, killed: bool) -> None:
         [sys.executable, "-c", HOLD, str(folder.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        cwd=places.REPOSITORY / "src",
+        cwd=REPOSITORY / "src",
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
         assert lock.is_held(folder)
-        assert of(folder) is State.RUNNING
-        with pytest.raises(lock.Held, match=f"process {process.pid} on .* since 20"), lock.hold(folder):
+        assert run_state(folder) is State.RUNNING
+        with (
+            pytest.raises(lock.LockHeld, match=f"process {process.pid} on .* since 20"),
+            lock.hold_lock(folder),
+        ):
             pass
         process.kill() if killed else process.communicate(b"")
         process.wait()
         assert not lock.is_held(folder)
-        with lock.hold(folder):
-            assert of(folder) is State.RUNNING
-    assert of(folder) is State.MISSING
+        with lock.hold_lock(folder):
+            assert run_state(folder) is State.RUNNING
+    assert run_state(folder) is State.MISSING
 
 
 def test_looking_leaves_no_trace(tmp_path: Path) -> None:
-    assert of(RunFolder(tmp_path / "none")) is State.MISSING
+    assert run_state(RunFolder(tmp_path / "none")) is State.MISSING
     assert not list(tmp_path.iterdir())
 
 
@@ -60,14 +63,14 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lock.filelock.UnixFileLock, "_acquire", refuse)
     with (
         pytest.raises(UserError, match=r"cannot be locked \(no locks here\).*unlock=true"),
-        lock.hold(folder),
+        lock.hold_lock(folder),
     ):
         pass
-    with lock.hold(folder, unlock=True):
-        assert of(folder) is State.MISSING
+    with lock.hold_lock(folder, unlock=True):
+        assert run_state(folder) is State.MISSING
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"), lock.hold(RunFolder(tmp_path / "file" / "run")):
+    with pytest.raises(UserError, match="cannot write"), lock.hold_lock(RunFolder(tmp_path / "file" / "run")):
         pass

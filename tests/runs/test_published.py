@@ -1,7 +1,7 @@
 import pytest
 
-from tangsweep import places
 from tangsweep.errors import UserError
+from tangsweep.files import REPOSITORY
 from tangsweep.runs import published
 from tests.conftest import configured
 
@@ -26,7 +26,7 @@ def test_a_run_without_scores() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((places.REPOSITORY / "conf" / "experiment").glob("*.yaml")), ids=lambda p: p.stem
+    "path", sorted((REPOSITORY / "conf" / "experiment").glob("*.yaml")), ids=lambda p: p.stem
 )
 def test_every_published_figure_has_its_place(path) -> None:  # type: ignore[no-untyped-def]
     named = configured(f"experiment={path.stem}")["published"]

@@ -4,17 +4,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tangsweep import places
-from tangsweep.cells.named import CELLS
+from tangsweep.cells.registry import CELLS
+from tangsweep.config import checks
 from tangsweep.errors import UserError
-from tangsweep.runs import settings
+from tangsweep.files import REPOSITORY
 from tangsweep.tasks import books, frequency, palindromes, poems
 from tangsweep.training.prepare import check
 from tests.conftest import configured
 
 
 @pytest.mark.parametrize(
-    "path", sorted((places.REPOSITORY / "conf" / "corpus").glob("*.yaml")), ids=lambda p: p.stem
+    "path", sorted((REPOSITORY / "conf" / "corpus").glob("*.yaml")), ids=lambda p: p.stem
 )
 @pytest.mark.parametrize("cell", ["lstm", "rnn", "gru", "phased_lstm"])
 def test_the_defaults_make_sense(path: Path, cell: str) -> None:
@@ -134,8 +134,8 @@ TRIED += [(b, k, v) for b, wrong in WRONG_ELSEWHERE.items() for k, values in wro
 
 
 def test_every_rule_is_tried() -> None:
-    cells = settings.CELLS.values()
-    everywhere = [settings.RULES, settings.OPTIONAL, poems.RULES, *cells]
+    cells = checks.CELLS.values()
+    everywhere = [checks.RULES, checks.OPTIONAL, poems.RULES, *cells]
     assert {key for rules in everywhere for key in rules} <= {key for _, key, _ in TRIED}
     for name, rules in (("palindromes", palindromes), ("frequency", frequency), ("book", books)):
         assert set(rules.RULES) <= set(WRONG_ELSEWHERE[f"corpus={name}"])
@@ -149,11 +149,11 @@ def test_a_value_without_sense_is_named(base: str, key: str, value: str) -> None
 
 
 def test_cells_are_known_by_name_and_options() -> None:
-    assert set(settings.CELLS) == set(CELLS)
-    assert set(settings.FORGETS) == {name for name, cell in CELLS.items() if "f" in cell.gates}
-    for path in (places.REPOSITORY / "conf" / "cell").glob("*.yaml"):
+    assert set(checks.CELLS) == set(CELLS)
+    assert set(checks.FORGETS) == {name for name, cell in CELLS.items() if "f" in cell.gates}
+    for path in (REPOSITORY / "conf" / "cell").glob("*.yaml"):
         options = {f"cell.{key}" for key in yaml.safe_load(path.read_text()) if key != "name"}
-        assert options == set(settings.CELLS[path.stem])
+        assert options == set(checks.CELLS[path.stem])
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from tangsweep import places
-from tangsweep.sweep.composing import Composer, Planned
+from tangsweep.files import REPOSITORY
+from tangsweep.sweep.compose import Composer, Planned
 from tests.conf.test_every_file import SWEEPS, jobs_of, sweep_file
 
 JOBS = [
@@ -29,7 +29,7 @@ JOBS = [
 
 @pytest.fixture
 def hydra() -> Iterator[tuple[Any, Any]]:
-    with initialize_config_dir(str(places.REPOSITORY / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         loader: Any = GlobalHydra.instance().config_loader()
         yield loader, loader.load_configuration("train", [], RunMode.MULTIRUN)
 

@@ -6,7 +6,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from rich.console import Console
 
-from tangsweep import bar, console
+from tangsweep import console, progress_bar
 from tangsweep.sweep import display
 from tangsweep.sweep.display import Display
 
@@ -100,13 +100,13 @@ def test_without_a_terminal_only_lines(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_relayed_bar_tells_the_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[object, ...]] = []
     monkeypatch.setattr(console, "_relay", lambda *message: told.append(message))
-    steps = bar.of("a-1")
+    steps = progress_bar.progress_bar_for("a-1")
     steps.start(40)
     for done in range(40):
         steps.step(done)  # within a quarter of a second: not told one by one
     steps.state("epoch 1")
     steps.close()
-    console.say("a line", "bold")
+    console.print_line("a line", "bold")
     assert told[0] == ("progress", "a-1", 0, 40, "")
     assert len(told) < 10
     assert told[-1] == ("say", "a line", "bold")

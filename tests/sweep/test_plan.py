@@ -10,16 +10,16 @@ from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import read_result, write_result
 from tangsweep.runs.state import State
-from tangsweep.sweep import plan, standing
-from tangsweep.sweep.standing import Standing
-from tangsweep.training.estimate import measured
-from tangsweep.training.prepare import Prepared, prepare
+from tangsweep.sweep import plan, run_status
+from tangsweep.sweep.run_status import RunStatus
+from tangsweep.training.estimate import estimate_cost
+from tangsweep.training.prepare import PreparedRun, prepare
 from tests.conftest import QUIET, SMALL, Ran, configured
 
 Train = Callable[..., Ran]
 
 
-def prepared(*overrides: str) -> Prepared:
+def prepared(*overrides: str) -> PreparedRun:
     return prepare(configured(*SMALL, *QUIET, *overrides), list(overrides))
 
 
@@ -29,7 +29,7 @@ def test_what_a_plan_shows(train: Train, capsys: pytest.CaptureFixture[str]) -> 
     runs = [prepared(f"seed={seed}") for seed in (0, 1, 2)]
     files = sorted(folder.path.rglob("*"))
     capsys.readouterr()
-    plan.show(runs, standing.look([p.folder for p in runs], "unfinished"), at_once=2)
+    plan.print_plan(runs, run_status.look_up_runs([p.folder for p in runs], "unfinished"), at_once=2)
     head, done, missing, _, total = capsys.readouterr().out.splitlines()
     assert head.split() == ["run", "varies", "state", "time", "disk"]
     assert done.split() == [folder.path.name.rpartition("-")[2], "seed-0", "done,", "left"]
@@ -50,7 +50,7 @@ def test_what_a_plan_shows(train: Train, capsys: pytest.CaptureFixture[str]) -> 
     ids=" ".join,
 )
 def test_a_cost_is_measured_where_nothing_is_known(overrides: tuple[str, ...], home: Path) -> None:
-    short, long = (measured(prepared(*overrides, f"trainer.max_epochs={n}")) for n in (1, 1000))
+    short, long = (estimate_cost(prepared(*overrides, f"trainer.max_epochs={n}")) for n in (1, 1000))
     assert 0 < short.seconds < long.seconds
     assert 4000 < short.disk < long.disk
     assert not (home / "outputs").exists()
@@ -60,7 +60,7 @@ def test_a_cost_is_measured_where_nothing_is_known(overrides: tuple[str, ...], h
 def test_the_disk_that_was_measured_is_used(train: Train, optimizer: str) -> None:
     _, folder = train(f"optimizer={optimizer}", "model.hidden_size=64")
     checkpoints = sum(path.stat().st_size for path in folder.checkpoints.iterdir())
-    assert measured(prepared(f"optimizer={optimizer}", "model.hidden_size=64")).disk == pytest.approx(
+    assert estimate_cost(prepared(f"optimizer={optimizer}", "model.hidden_size=64")).disk == pytest.approx(
         checkpoints, rel=0.25
     )
 
@@ -77,47 +77,49 @@ def test_size() -> None:
 
 
 def test_describe() -> None:
-    def of(*states: str) -> dict[Path, Standing]:
+    def of(*states: str) -> dict[Path, RunStatus]:
         names = [state.split("!") for state in states]
-        return {Path(str(n)): Standing(State(s[0]), len(s) > 1, None) for n, s in enumerate(names)}
+        return {Path(str(n)): RunStatus(State(s[0]), len(s) > 1, None) for n, s in enumerate(names)}
 
-    assert standing.describe(of("missing!", "missing!")) == "2 runs"
-    assert standing.describe(of("missing!", "interrupted!", "done", "done", "diverged")) == (
+    assert run_status.describe_statuses(of("missing!", "missing!")) == "2 runs"
+    assert run_status.describe_statuses(of("missing!", "interrupted!", "done", "done", "diverged")) == (
         "5 runs, 2 to train (1 interrupted, 1 missing), 3 left as they are (1 diverged, 2 done)"
     )
 
 
 def test_runs_of_another_commit_are_counted(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     result, folder = train()
-    here = standing.look([folder.path], "unfinished")
-    standing.warn_of_other_commits(here)
+    here = run_status.look_up_runs([folder.path], "unfinished")
+    run_status.warn_of_other_commits(here)
     assert "another commit" not in capsys.readouterr().out
     write_result(folder, result | {"git": {"commit": "0123456789", "dirty": False}})
-    standing.warn_of_other_commits(standing.look([folder.path], "unfinished"))
+    run_status.warn_of_other_commits(run_status.look_up_runs([folder.path], "unfinished"))
     assert "1 of those left were trained at another commit (0123456)" in capsys.readouterr().out
-    standing.warn_of_other_commits(standing.look([folder.path], "all"))  # trained anew: nothing to warn of
+    run_status.warn_of_other_commits(
+        run_status.look_up_runs([folder.path], "all")
+    )  # trained anew: nothing to warn of
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("by", ["held by another", "set aside by another"])
 def test_what_another_process_took_up_is_not_set_aside(train: Train, by: str) -> None:
     _, folder = train()
-    standings = standing.look([folder.path], "all")
+    standings = run_status.look_up_runs([folder.path], "all")
     if by == "held by another":
-        with lock.hold(folder):
-            standing.set_aside(standings, unlock=False)
+        with lock.hold_lock(folder):
+            run_status.set_aside(standings, unlock=False)
         assert read_result(folder) is not None
     else:
         folder.set_aside()
-        standing.set_aside(standings, unlock=False)
+        run_status.set_aside(standings, unlock=False)
         assert len(list(folder.path.parent.glob("*.replaced-*"))) == 1
 
 
 def test_set_aside(train: Train) -> None:
     result, folder = train()
-    standing.set_aside(standing.look([folder.path], "unfinished"), unlock=False)
+    run_status.set_aside(run_status.look_up_runs([folder.path], "unfinished"), unlock=False)
     assert folder.result.exists()
-    standing.set_aside(standing.look([folder.path], "all"), unlock=False)
+    run_status.set_aside(run_status.look_up_runs([folder.path], "all"), unlock=False)
     [beside] = folder.path.parent.glob("*.replaced-*")
     assert json.loads(RunFolder(beside).result.read_text())["dev"] == result["dev"]
     assert not folder.result.exists()

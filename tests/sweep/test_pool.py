@@ -41,18 +41,18 @@ def task(config: DictConfig) -> Any:
     if what == "wait":
         marker.touch()
         try:
-            console.say("waits")
+            console.print_line("waits")
             while True:
                 os.sched_yield()
         except KeyboardInterrupt:
             marker.with_suffix(".interrupted").touch()
-            console.say("marked")
+            console.print_line("marked")
             raise
     if what == "wait for":  # until another job has come so far
         while not marker.exists():
             os.sched_yield()
         raise SystemExit(7)
-    console.say(f"{what} done")
+    console.print_line(f"{what} done")
     return {"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "what": what}
 
 

@@ -13,13 +13,13 @@ import torch
 from torch.nn import functional as F
 
 from tangsweep.batches import windows
+from tangsweep.checkpoint import load_model
 from tangsweep.corpora.frequency import draw
 from tangsweep.errors import UserError
-from tangsweep.generation.checkpoint import load
 from tangsweep.randomness import derive
 from tangsweep.tasks.palindromes import length_at
 from tangsweep.tasks.task import Encoded
-from tangsweep.training.prepare import Prepared, prepare
+from tangsweep.training.prepare import PreparedRun, prepare
 from tests.conftest import QUIET, Ran, configured
 from tests.training import wandb_file
 
@@ -43,11 +43,11 @@ def book(home: Path) -> tuple[str, ...]:
     return ("corpus=book", "corpus.path=tale.txt", *sizes, *SHORT)
 
 
-def prepared_for(*overrides: str) -> Prepared:
+def prepared_for(*overrides: str) -> PreparedRun:
     return prepare(configured(*overrides), list(overrides))
 
 
-def data_of(prepared: Prepared) -> Any:
+def data_of(prepared: PreparedRun) -> Any:
     return prepared.task.data(prepared.encoded, prepared.config)
 
 
@@ -92,7 +92,7 @@ class TestPalindromes:
 
     def test_accuracy_is_that_of_a_plain_loop(self, train: Train) -> None:
         result, folder = train("cell=gru", base=PALINDROMES)
-        model, _, _ = load(folder.path)
+        model, _, _ = load_model(folder.path)
         digits = torch.cat(
             [
                 torch.cat([b.inputs, b.targets[:, -1:]], 1)
@@ -142,7 +142,7 @@ class TestFrequency:
     ) -> None:
         result, folder = train(f"cell={cell}", "corpus.sampling=random", base=FREQUENCY)
         assert (result["status"], result["dev"]["characters"]) == ("done", 20)
-        assert load(folder.path).model.cells[0].W.shape[0] == width
+        assert load_model(folder.path).model.cells[0].W.shape[0] == width
 
     @pytest.mark.parametrize(("asked", "width"), [("true", 2), ("false", 1)])
     def test_or_as_asked(self, asked: str, width: int) -> None:
@@ -157,7 +157,7 @@ class TestFrequency:
 
     def test_time_stamps_reach_the_cell(self, train: Train) -> None:
         result, folder = train("cell=phased_lstm", "corpus.sampling=random", base=FREQUENCY)
-        model = load(folder.path).model
+        model = load_model(folder.path).model
         [batch] = data_of(
             prepared_for(*FREQUENCY, "cell=phased_lstm", "corpus.sampling=random")
         ).dev_batches()
@@ -212,7 +212,7 @@ class TestBooks:
     ) -> None:
         monkeypatch.setattr(windows, "WINDOW", 4)  # several windows a row, the state carried between them
         result, folder = train("model.layers=2", base=book)
-        model, _, _ = load(folder.path)
+        model, _, _ = load_model(folder.path)
         ids = prepared_for(*book, "model.layers=2").encoded.dev.ids
         nats, length = 0.0, -(-(len(ids) - 1) // 16)
         model.double().eval()

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from tangsweep.cells import unroll
+from tangsweep.config import checks
+from tangsweep.config.identity import config_hash
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform_scaled
-from tangsweep.kernels import library
+from tangsweep.kernels import build as kernel_build
 from tangsweep.language_model import LanguageModel, build
-from tangsweep.runs import settings
-from tangsweep.runs.identity import config_hash
-from tangsweep.training import assemble, optimizing
+from tangsweep.training import assemble, optimizers
 from tangsweep.training.prepare import prepare
 from tests.conftest import Ran, configured
 
@@ -52,7 +52,7 @@ def losses(model: LanguageModel, optimizer: torch.optim.Optimizer, theirs: bool)
 def test_training_is_that_of_the_plain_loop_and_the_plain_optimizer(name: str) -> None:
     config = configured(f"optimizer={name}")
     model, other = small(), small()
-    ours = losses(model, optimizing.makers(config)[0](model.parameters()), theirs=False)
+    ours = losses(model, optimizers.makers(config)[0](model.parameters()), theirs=False)
     kind = getattr(torch.optim, config["optimizer"]["_target_"].rpartition(".")[2])
     options = {key: value for key, value in config["optimizer"].items() if key[0] != "_"}
     theirs = losses(other, kind(other.parameters(), **options, foreach=False), theirs=True)
@@ -61,9 +61,9 @@ def test_training_is_that_of_the_plain_loop_and_the_plain_optimizer(name: str) -
 
 def test_the_fused_optimizer_is_taken_where_there_is_one() -> None:
     for name, fused in (("adam", True), ("sgd", True), ("rmsprop", False)):
-        made = optimizing.makers(configured(f"optimizer={name}"))[0](small().parameters())
+        made = optimizers.makers(configured(f"optimizer={name}"))[0](small().parameters())
         assert bool(made.defaults.get("fused")) == fused
-    scaled = optimizing.makers(configured("trainer.precision=16-mixed"))[0](small().parameters())
+    scaled = optimizers.makers(configured("trainer.precision=16-mixed"))[0](small().parameters())
     assert not scaled.defaults["fused"]
 
 
@@ -88,7 +88,7 @@ def test_the_kernel_is_no_part_of_a_runs_identity() -> None:
 
 
 def test_without_a_compiler_a_run_trains_in_pytorch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "missing", lambda real="float": "no C compiler (cc) was found")
+    monkeypatch.setattr(kernel_build, "missing", lambda real="float": "no C compiler (cc) was found")
     assert train().result["kernel"] == "torch"
 
 
@@ -96,9 +96,9 @@ def test_the_native_kernel_where_it_cannot_be() -> None:
     with pytest.raises(
         UserError, match=r"cell\.kernel=native computes on the CPU in 32 or 64 bits, not with"
     ):
-        settings.check(configured("cell.kernel=native", "trainer.precision=bf16-true"))
+        checks.check(configured("cell.kernel=native", "trainer.precision=bf16-true"))
     with pytest.raises(UserError, match=r"set model\.embed_size=64"):
-        settings.check(configured("model.tie_weights=true", "model.embed_size=32"))
+        checks.check(configured("model.tie_weights=true", "model.embed_size=32"))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -111,11 +111,11 @@ def test_low_precision_trains_alike(train: Train, cell: str, precision: str) -> 
 
 
 def test_tied_weights_are_trained_kept_and_read_again(train: Train) -> None:
-    from tangsweep.generation.checkpoint import load
+    from tangsweep.checkpoint import load_model
 
     result, folder = train("model.tie_weights=true", "model.embed_size=8", "model.hidden_size=8")
     free = train("model.embed_size=8", "model.hidden_size=8", "sweep.name=free").result
-    model: Any = load(folder.path).model
+    model: Any = load_model(folder.path).model
     assert model.output.weight is model.embedding.weight
     assert free["parameters"] - result["parameters"] == model.embedding.weight.numel()
     with pytest.raises(UserError, match=r"cell=numpy_lstm has no model\.tie_weights=True"):

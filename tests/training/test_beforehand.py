@@ -3,8 +3,8 @@
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.kernels import library
-from tangsweep.training import beforehand
+from tangsweep.kernels import build
+from tangsweep.training import preflight
 from tests.conftest import QUIET, configured
 
 WRONG = {
@@ -23,27 +23,29 @@ WRONG = {
 @pytest.mark.parametrize("overrides, complaint", WRONG.values(), ids=WRONG)
 def test_an_optimizer_that_cannot_be_made(overrides: list[str], complaint: str) -> None:
     right = configured(*QUIET)
-    beforehand.check([right])
+    preflight.check_before_training([right])
     with pytest.raises(UserError, match=complaint) as told:
-        beforehand.check([right, configured(*QUIET, *overrides)])
+        preflight.check_before_training([right, configured(*QUIET, *overrides)])
     assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "numpy_lstm"])
 @pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam", "adagrad", "adadelta", "rmsprop"])
 def test_every_optimizer_of_ours_can_be_made(name: str, cell: str) -> None:
-    beforehand.check([configured(*QUIET, f"optimizer={name}", f"cell={cell}", "scheduler=cosine")])
+    preflight.check_before_training(
+        [configured(*QUIET, f"optimizer={name}", f"cell={cell}", "scheduler=cosine")]
+    )
 
 
 def test_native_kernels_that_cannot_be_had(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(library, "missing", lambda real="float": "no C compiler (cc) was found")
-    beforehand.check([configured("logger=csv"), configured("logger=csv", "seed=1")])
+    monkeypatch.setattr(build, "missing", lambda real="float": "no C compiler (cc) was found")
+    preflight.check_before_training([configured("logger=csv"), configured("logger=csv", "seed=1")])
     assert capsys.readouterr().out == (
         "no native kernels: no C compiler (cc) was found; PyTorch computes, which is slower\n"
     )
-    beforehand.check([configured("logger=csv", "cell.kernel=torch")])
+    preflight.check_before_training([configured("logger=csv", "cell.kernel=torch")])
     assert capsys.readouterr().out == ""
     with pytest.raises(UserError, match=r"cell\.kernel=native: no C compiler .* take cell\.kernel=auto"):
-        beforehand.check([configured("logger=csv", "cell.kernel=native")])
+        preflight.check_before_training([configured("logger=csv", "cell.kernel=native")])

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from tangsweep.runs import faults, lock
+from tangsweep import fault_points
+from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import COLUMNS, MetricsFile
-from tangsweep.runs.state import State, at_rest, of
+from tangsweep.runs.state import State, run_state, state_at_rest
 from tangsweep.training import run as map_of_a_run
 from tangsweep.training.prepare import prepare
 from tests.conftest import QUIET, Ran, configured
@@ -68,7 +69,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         if name == "step" and seen.count(name) == steps:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(faults, "point", counted)
+    monkeypatch.setattr(fault_points, "point", counted)
 
 
 def same(one: RunFolder, other: RunFolder) -> None:
@@ -99,7 +100,7 @@ def test_stopped_twice_and_continued_equals_undisturbed(
             stop_after(patched, attempt)
             with pytest.raises(KeyboardInterrupt):
                 train("sweep.name=stopped", base=base)
-        assert of(folder) is State.INTERRUPTED
+        assert run_state(folder) is State.INTERRUPTED
     result = train("sweep.name=stopped", base=base).result
     assert result["status"] == whole.result["status"]
     same(folder, whole.folder)
@@ -179,7 +180,7 @@ def test_files_cut_in_half(train: Train, damage: str, capsys: pytest.CaptureFixt
     if damage != "result":
         folder.result.unlink()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert at_rest(folder) is State.CRASHED
+    assert state_at_rest(folder) is State.CRASHED
     again = train("sweep.name=x", base=POEMS)
     assert again.result["status"] == "done"
     assert ("last.ckpt cannot be read" in capsys.readouterr().out) == (damage == "checkpoint")
@@ -190,12 +191,12 @@ def test_files_cut_in_half(train: Train, damage: str, capsys: pytest.CaptureFixt
 
 def test_a_run_that_another_process_trains_is_left_to_it(train: Train) -> None:
     folder = RunFolder(prepare(configured(*POEMS), []).folder)
-    with lock.hold(folder):
-        assert of(folder) is State.RUNNING
+    with lock.hold_lock(folder):
+        assert run_state(folder) is State.RUNNING
         result = train(base=POEMS).result
     assert result["status"] == "running"
     assert "process " in result["holder"]
-    assert of(folder) is State.MISSING
+    assert run_state(folder) is State.MISSING
     assert train(base=POEMS).result["status"] == "done"
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tangsweep.runs import extending
+from tangsweep.training import extend
 from tangsweep.training.prepare import prepare
 from tangsweep.training.run import run
 from tests.conftest import Ran, configured
@@ -127,7 +127,7 @@ def test_what_starts_anew_after_all_extends_nothing() -> None:
     _, shorter = extended(POEMS, "trainer.max_epochs=2")
     prepared = prepare(configured(*POEMS, "trainer.max_epochs=3", "sweep.name=one"), [])
     half = RunFolder(prepared.folder)
-    extending.take_over(shorter, half)
+    extend.take_over(shorter, half)
     half.last.unlink()
     assert run(prepared)["extended_from"] is None
 

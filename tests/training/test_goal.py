@@ -5,19 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.training.budget import Budget
-from tangsweep.training.goal import Goal
+from tangsweep.training.budget import StepBudget
+from tangsweep.training.stopping import StopWhenSolved
 
 ACCURACY = {"metric": "accuracy", "mode": "max", "solved": 0.9, "hopeless": 0.2}
 LOSS = {"metric": "loss", "mode": "min", "solved": 0.1, "hopeless": 0.8}
 
 
-def made(primary: dict[str, Any], values: list[float], give_up: bool = True) -> Goal:
+def made(primary: dict[str, Any], values: list[float], give_up: bool = True) -> StopWhenSolved:
     """Of a run that has an evaluation for each value, 10 steps apart."""
-    return Goal(primary, give_up, Budget(None, len(values), 10))
+    return StopWhenSolved(primary, give_up, StepBudget(None, len(values), 10))
 
 
-def ended(goal: Goal, values: list[float]) -> tuple[str | None, int | None, int]:
+def ended(goal: StopWhenSolved, values: list[float]) -> tuple[str | None, int | None, int]:
     """How it ended, the solved step, and after how many evaluations, 10 steps apart."""
     trainer: Any = SimpleNamespace(global_step=0, should_stop=False)
     for value in values:

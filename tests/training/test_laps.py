@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.training.laps import LONGEST, Laps
+from tangsweep.training.step_groups import LONGEST, StepGroups
 from tests.conftest import Ran
 
 
@@ -22,7 +22,7 @@ def test_every_batch_once_and_a_stop_where_it_is_due(
     batches: int, step: int, periods: list[int], last: int | None
 ) -> None:
     numbers: Any = range(step + 1, step + batches + 1)  # the step that each batch is for
-    laps = Laps(numbers, step, periods, last)
+    laps = StepGroups(numbers, step, periods, last)
     drawn = list(laps)
     made = [number for lap in drawn for number in lap]
     assert made == [n for n in numbers if last is None or n <= last]

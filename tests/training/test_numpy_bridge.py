@@ -14,13 +14,13 @@ from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform
 from tangsweep.language_model import LanguageModel, build
 from tangsweep.training import assemble, numpy_bridge
-from tangsweep.training.budget import Budget
+from tangsweep.training.budget import StepBudget
 from tangsweep.training.checkpoints import Checkpoints
-from tangsweep.training.goal import Goal
-from tangsweep.training.history import History
-from tangsweep.training.laps import Loader
+from tangsweep.training.metrics_callback import MetricsCallback
 from tangsweep.training.numpy_bridge import NumpyLanguageModel, NumpyOptimizer
 from tangsweep.training.prepare import prepare
+from tangsweep.training.step_groups import StepGroupLoader
+from tangsweep.training.stopping import StopWhenSolved
 from tests.conftest import QUIET, SMALL, Ran, configured
 
 Train = Callable[..., Ran]
@@ -154,11 +154,15 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     trainer = assemble.trainer(
         config,
         half,
-        [History(10, []), Goal({"mode": "min"}, False, Budget(None, 2, 1)), Checkpoints(half, "min", None)],
+        [
+            MetricsCallback(10, []),
+            StopWhenSolved({"mode": "min"}, False, StepBudget(None, 2, 1)),
+            Checkpoints(half, "min", None),
+        ],
     )
     trainer.fit(
         module,
-        datamodule=Loader(prepared.task.data(prepared.encoded, config), [10], None),
+        datamodule=StepGroupLoader(prepared.task.data(prepared.encoded, config), [10], None),
         ckpt_path=half.last,
         weights_only=True,
     )

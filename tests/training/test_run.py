@@ -14,13 +14,13 @@ import yaml
 
 from tangsweep import inits
 from tangsweep.batches.poems import PoemData, bucketed, in_order
+from tangsweep.checkpoint import load_model
 from tangsweep.errors import UserError
-from tangsweep.generation.checkpoint import load
 from tangsweep.language_model import build
 from tangsweep.runs import folder as folders
 from tangsweep.runs.folder import RunFolder
 from tangsweep.training import assemble
-from tangsweep.training.prepare import Prepared, prepare
+from tangsweep.training.prepare import PreparedRun, prepare
 from tests.conftest import QUIET, SMALL, Ran, configured
 from tests.training import wandb_file
 
@@ -64,7 +64,7 @@ def test_metrics_rows(train: Train) -> None:
 def test_recorded_perplexity_is_that_of_a_plain_loop(train: Train, padding: list[str], size: int) -> None:
     options = [*padding, f"data.batch_size={size}", "model.layers=2", "data.max_chars=30"]
     result, folder = train(*options)
-    model, known, _ = load(folder.path)
+    model, known, _ = load_model(folder.path)
     model.double().eval()
     prepared = prepare(configured(*SMALL, *QUIET, *options), options)
     for side in ("train", "dev"):
@@ -137,7 +137,7 @@ def test_padding_has_the_width_that_was_asked_for(pad: str, width: int | None) -
     assert data.train.inputs.shape[1] >= data.train.lengths.max()
 
 
-def batches(prepared: Prepared) -> PoemData:
+def batches(prepared: PreparedRun) -> PoemData:
     return prepared.task.data(prepared.encoded, prepared.config)
 
 
@@ -236,9 +236,9 @@ def test_a_blown_up_run_is_done_with_an_infinite_perplexity(train: Train) -> Non
 
 
 def test_a_failure_while_composing_keeps_the_scores(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tangsweep.generation import collection
+    from tangsweep.generation import run_poems
 
-    monkeypatch.setattr(collection, "compose", lambda *_: 1 / 0)
+    monkeypatch.setattr(run_poems, "compose", lambda *_: 1 / 0)
     result, _ = train()
     assert (result["status"], result["error"]) == ("failed", "ZeroDivisionError('division by zero')")
     assert result["dev"]["perplexity"] > 1
@@ -292,7 +292,7 @@ def test_a_full_disk_fails_the_run_and_keeps_what_was_good(
     result, folder = train("trainer.max_epochs=5")
     assert result["status"] == "failed"
     assert "No space left on device" in result["error"]
-    assert load(folder.path).vocabulary is not None
+    assert load_model(folder.path).vocabulary is not None
 
 
 def test_checkpoints_hold_plain_values_only(train: Train) -> None:
@@ -306,10 +306,10 @@ def test_best_checkpoint_is_the_best_epoch(train: Train) -> None:
     rows = pd.read_csv(folder.metrics)
     rows = rows[rows["val/perplexity"].notna() & (rows["epoch"] > 0)]
     assert result["best_epoch"] == rows.loc[rows["val/perplexity"].idxmin(), "epoch"] < 12
-    model, _, config = load(folder.best)
+    model, _, config = load_model(folder.best)
     prepared = prepare(configured(*SMALL, *QUIET), [])
     data = PoemData(prepared.encoded, 1, 0, None, False)
-    from tangsweep.training.scoring import evaluate
+    from tangsweep.evaluation.scores import evaluate
 
     assert evaluate(model, in_order(data.dev), None).perplexity == pytest.approx(
         result["dev"]["perplexity"], rel=1e-6

@@ -19,27 +19,27 @@ class Batch(NamedTuple):
     carry: bool = False
 
 
-class Counted(Protocol):
+class BatchSequence(Protocol):
     """Batches whose number is known before they are made."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Batch]: ...
 
 
-class Data(Protocol):
+class RunBatches(Protocol):
     """What trains and scores a model, whatever the task."""
 
     pad: int | None  # the target that is no text, where it is scored
     whole_sequences: bool  # a row of a batch is a sequence; else a piece of one long text
 
-    def train_batches(self, epoch: int) -> Counted:
+    def train_batches(self, epoch: int) -> BatchSequence:
         """One epoch, counted from 0; a step a batch."""
         ...
 
-    def dev_batches(self) -> Counted:
+    def dev_batches(self) -> BatchSequence:
         """The development set, for `evaluate`; Lightning's own validation loop is not used."""
         ...
 
-    def sides(self) -> Mapping[str, Counted]:
+    def sides(self) -> Mapping[str, BatchSequence]:
         """What the closing scores are of: `dev`, `train` where it can be scored whole, and more by name."""
         ...

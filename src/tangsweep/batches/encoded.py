@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import filelock
 import numpy as np
 
-from tangsweep import places
 from tangsweep.corpora.vocabulary import Vocabulary
-from tangsweep.runs.folder import atomic_write
+from tangsweep.files import atomic_write, data_folder
 
 KEPT = 4  # encoded texts in memory
 FORMAT = 4  # raise it whenever the same settings would give other arrays or facts
@@ -72,7 +71,7 @@ def cached(described: Iterable[Any], encode: Callable[[], Encoded]) -> Encoded:
     sweep share their arrays, which nothing writes to.
     """
     written = json.dumps([FORMAT, *described], sort_keys=True)
-    path = places.data() / "cache" / f"{hashlib.sha256(written.encode()).hexdigest()[:16]}.npz"
+    path = data_folder() / "cache" / f"{hashlib.sha256(written.encode()).hexdigest()[:16]}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     if path not in _in_memory:
         with filelock.FileLock(path.with_suffix(".lock")):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from tangsweep.batches.batch import Batch, Counted
+from tangsweep.batches.batch import Batch, BatchSequence
 
 
 class Stretch:
@@ -27,7 +27,7 @@ class Stepwise:
         self,
         draw: Callable[[int], Batch],
         every: int,
-        sides: Mapping[str, Counted],
+        sides: Mapping[str, BatchSequence],
         whole_sequences: bool = True,
     ) -> None:
         self.draw, self.every, self._sides = draw, every, dict(sides)
@@ -36,9 +36,9 @@ class Stepwise:
     def train_batches(self, epoch: int) -> Stretch:
         return Stretch(self.draw, epoch * self.every, self.every)
 
-    def dev_batches(self) -> Counted:
+    def dev_batches(self) -> BatchSequence:
         return self._sides["dev"]
 
-    def sides(self) -> dict[str, Counted]:
+    def sides(self) -> dict[str, BatchSequence]:
         """What the closing scores are of."""
         return self._sides

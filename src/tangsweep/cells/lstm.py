@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tangsweep.cells.lstm_sequence import lstm_sequence
+from tangsweep.kernels.lstm import lstm_sequence
 
 
 class State(NamedTuple):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tangsweep import places
-from tangsweep.corpora import fetch
+from tangsweep.corpora import download
 from tangsweep.errors import UserError
-from tangsweep.runs.identity import clean
+from tangsweep.files import absolute_path, data_folder, safe_name
 
 FOLDER = "books"
 _PRACTICAL = (
@@ -81,16 +80,16 @@ def resolve(source: Source) -> Book:
     than the published one, where no book has the name, and where the network cannot be reached.
     """
     if source.path is not None:
-        path = places.anchored(source.path)
-        return _read(path, clean(path.stem) or "book", source.strip_license, verified=False)
+        path = absolute_path(source.path)
+        return _read(path, safe_name(path.stem) or "book", source.strip_license, verified=False)
     if source.name not in BOOKS:
         raise UserError(
             f"corpus.name={source.name} is no book; there are: {', '.join(BOOKS)}; or set corpus.path"
         )
     named = source.root or os.environ.get("TANGSWEEP_DATA")
     relative = f"{FOLDER}/{BOOKS[source.name].file}"
-    path = places.anchored(named) / relative if named else _downloaded(source.name, relative)
-    verified = path.exists() and fetch.matches(relative, path)
+    path = absolute_path(named) / relative if named else _downloaded(source.name, relative)
+    verified = path.exists() and download.matches(relative, path)
     if path.exists() and source.verify and not verified:
         raise UserError(
             f"{path} has another checksum than the published file: fetch it again, or "
@@ -101,8 +100,8 @@ def resolve(source: Source) -> Book:
 
 def _downloaded(name: str, relative: str) -> Path:
     try:
-        return fetch.fetch(relative, BOOKS[name].url, places.data())
-    except fetch.Unreachable as reason:
+        return download.fetch(relative, BOOKS[name].url, data_folder())
+    except download.Unreachable as reason:
         raise UserError(
             f"the network was not reached ({reason}): connect, or name a copy in corpus.path, "
             f"corpus.root or TANGSWEEP_DATA ({relative})"

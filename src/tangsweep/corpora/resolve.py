@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tangsweep import places
-from tangsweep.corpora import fetch, tang
+from tangsweep.corpora import download, tang
 from tangsweep.corpora.tang import Corpus
 from tangsweep.errors import UserError
+from tangsweep.files import BUNDLED_SAMPLE, absolute_path, data_folder
 
 
 class Source(NamedTuple):
@@ -38,17 +38,17 @@ def resolve(source: Source, count: int | None) -> Corpus:
         return _sample().first(count)
     named = source.root or os.environ.get("TANGSWEEP_DATA")
     if named:
-        return _from_folder(places.anchored(named), count, source.verify).first(count)
+        return _from_folder(absolute_path(named), count, source.verify).first(count)
     try:
         return _downloaded(source.url or tang.URL, count).first(count)
-    except fetch.Unreachable as unreachable:
+    except download.Unreachable as unreachable:
         if source.url:
             raise UserError(f"corpus.url cannot be reached ({unreachable}): mend it, or drop it") from None
         return _sample(fallback=str(unreachable)).first(count)
 
 
 def _sample(fallback: str = "") -> Corpus:
-    path = places.BUNDLED_SAMPLE / tang.FOLDER / tang.FILE_NAMES[0]
+    path = BUNDLED_SAMPLE / tang.FOLDER / tang.FILE_NAMES[0]
     return Corpus("sample", tang.take(iter([path]), None), str(path.parent), True, fallback)
 
 
@@ -58,7 +58,7 @@ def _from_folder(folder: Path, count: int | None, verify: bool) -> Corpus:
     def files() -> Iterator[Path]:
         for name in tang.FILE_NAMES:
             path = folder / tang.FOLDER / name
-            if path.exists() and not fetch.matches(f"{tang.FOLDER}/{name}", path):
+            if path.exists() and not download.matches(f"{tang.FOLDER}/{name}", path):
                 differing.append(path)
                 if verify:
                     raise UserError(
@@ -71,10 +71,10 @@ def _from_folder(folder: Path, count: int | None, verify: bool) -> Corpus:
 
 
 def _downloaded(url: str, count: int | None) -> Corpus:
-    folder = places.data()
+    folder = data_folder()
 
     def files() -> Iterator[Path]:
         for name in tang.FILE_NAMES:
-            yield fetch.fetch(f"{tang.FOLDER}/{name}", f"{url.rstrip('/')}/{name}", folder)
+            yield download.fetch(f"{tang.FOLDER}/{name}", f"{url.rstrip('/')}/{name}", folder)
 
     return Corpus("tang", tang.take(files(), count), str(folder), verified=True)

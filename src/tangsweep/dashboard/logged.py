@@ -3,10 +3,11 @@
 import math
 from typing import Any, NamedTuple
 
-from tangsweep.report.collect import EPOCHS, Collected
-from tangsweep.report.comparable import Comparable
-from tangsweep.report.record_row import overridden
-from tangsweep.runs import mirrored, overrides
+from tangsweep.config import overrides
+from tangsweep.report.data.collect import EPOCHS, Collected
+from tangsweep.report.data.comparability import ComparableRuns
+from tangsweep.report.data.run_table import overridden
+from tangsweep.runs import wandb_names
 
 TABLES = {"poems": "poems.txt", "continuations": "samples.txt"}  # W&B's name → the file with the same
 
@@ -22,7 +23,7 @@ class Logged(NamedTuple):
     groups: dict[str, str]  # W&B's variant → the report's group
 
 
-def logged(found: Collected, part: Comparable) -> Logged:
+def logged(found: Collected, part: ComparableRuns) -> Logged:
     """Of the runs that went to W&B; those with logger=csv are left out."""
     ids = {
         str(run): str(identity)
@@ -35,7 +36,9 @@ def logged(found: Collected, part: Comparable) -> Logged:
     return Logged(
         ids,
         frozenset(name for column, name in EPOCHS.items() if epochs[column].notna().any()),
-        frozenset(k for result in results for k, v in mirrored.summary(result).items() if _number(v)),
+        frozenset(
+            k for result in results for k, v in wandb_names.wandb_summary(result).items() if _number(v)
+        ),
         tuple(_varied([found.configs[run] for run in ids])),
         tuple(name for name, file in TABLES.items() if _any_has(found, ids, file)),
         {overrides.variant(overridden(found.results[run])): groups[run] for run in ids},
@@ -45,7 +48,11 @@ def logged(found: Collected, part: Comparable) -> Logged:
 def _varied(configs: list[dict[str, Any]]) -> list[str]:
     shared = [key for key in (configs[0] if configs else {}) if all(key in config for config in configs)]
     numbers = [key for key in shared if all(_number(config[key]) for config in configs)]
-    return [key for key in numbers if overrides.tells(key) and len({config[key] for config in configs}) > 1]
+    return [
+        key
+        for key in numbers
+        if overrides.distinguishes_runs(key) and len({config[key] for config in configs}) > 1
+    ]
 
 
 def _any_has(found: Collected, ids: dict[str, str], file: str) -> bool:

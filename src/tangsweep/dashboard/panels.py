@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import wandb_workspaces.reports.v2 as wr
 
 from tangsweep.dashboard.logged import Logged
-from tangsweep.runs import mirrored
+from tangsweep.runs import wandb_names
 
 WIDTH, COLUMNS, HEIGHT = 24, 3, 7  # of a report's grid, in its units
-VARIANT = wr.Config(mirrored.VARIANT)
+VARIANT = wr.Config(wandb_names.VARIANT)
 LOSSES = {
     "val/perplexity": "Development perplexity",
     "val/loss": "Development loss, nats per character",

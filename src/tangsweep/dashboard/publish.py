@@ -8,12 +8,12 @@ from typing import Any
 import requests
 import wandb
 
-from tangsweep import places
-from tangsweep.console import say
+from tangsweep.console import print_line
 from tangsweep.dashboard.spec import Dashboard, Home, dashboard
 from tangsweep.errors import UserError, first_line
-from tangsweep.report.collect import Collected
-from tangsweep.report.parts import Report
+from tangsweep.files import display_path
+from tangsweep.report.data.collect import Collected
+from tangsweep.report.render.blocks import Report
 from tangsweep.training import wandb_mode
 
 
@@ -62,7 +62,7 @@ def _saved(made: Dashboard) -> Iterator[Any]:
 
 def _check_runs(api: Any, at: Home, found: Collected) -> None:
     ids = found.runs["wandb_id"].dropna().tolist()
-    sweeps = dict.fromkeys(places.shown(folder.path.parent) for folder in found.folders.values())
+    sweeps = dict.fromkeys(display_path(folder.path.parent) for folder in found.folders.values())
     sync = f"wandb sync {' '.join(f'{sweep}/*/wandb/offline-run-*' for sweep in sweeps)}"
     try:
         there = len(api.runs(f"{at.entity}/{at.project}", filters={"name": {"$in": ids}}, lazy=True))
@@ -71,7 +71,7 @@ def _check_runs(api: Any, at: Home, found: Collected) -> None:
     if not there:
         raise UserError(f"W&B has none of the {len(ids)} runs in {at.entity}/{at.project}: first `{sync}`")
     if there < len(ids):
-        say(f"W&B has {there} of the {len(ids)} runs; `{sync}` brings the others", style="yellow")
+        print_line(f"W&B has {there} of the {len(ids)} runs; `{sync}` brings the others", style="yellow")
 
 
 @contextlib.contextmanager

@@ -10,13 +10,13 @@ from wandb_workspaces import expr
 
 from tangsweep.dashboard.logged import Logged, logged
 from tangsweep.dashboard.panels import Panels, laid_out, sections, stable
-from tangsweep.report import rankings
-from tangsweep.report.collect import Collected
-from tangsweep.report.colours import Look
-from tangsweep.report.markdown import written
-from tangsweep.report.parts import Report
-from tangsweep.report.ranking import Ranking
-from tangsweep.runs import mirrored
+from tangsweep.report.analysis.ranking import Ranking
+from tangsweep.report.charts.group_style import GroupStyle
+from tangsweep.report.data.collect import Collected
+from tangsweep.report.render import ranking_table
+from tangsweep.report.render.blocks import Report
+from tangsweep.report.render.markdown import written
+from tangsweep.runs import wandb_names
 
 LONGEST = 128  # characters of a title that W&B takes
 MADE = "Made by `python src/report.py --wandb publish`; report.html, made with it, says how all is counted."
@@ -83,7 +83,7 @@ def _workspace(title: str, ranking: Ranking, names: Logged, home: Home, among: I
     laid_out(found, title)
     settings = ws.RunsetSettings(
         filters=_only(names),
-        groupby=[expr.Config(mirrored.VARIANT)],
+        groupby=[expr.Config(wandb_names.VARIANT)],
         group_colors=_colours(names, among),
         order=[expr.Ordering(expr.Metric("Name"))],
         pinned_columns=_columns(names),
@@ -111,14 +111,14 @@ def _blocks(title: str, ranking: Ranking, names: Logged, home: Home) -> list[Any
         entity="",  # the report's own project: naming it would ask the server
         name=title[:LONGEST],
         filters=_only(names),
-        groupby=[f"config.{mirrored.VARIANT}"],
+        groupby=[f"config.{wandb_names.VARIANT}"],
         order=[wr.OrderBy("Name")],
     )
     runs._id = stable(f"{title}/document")
     panels = laid_out(sections(names, ranking.part.by_accuracy), f"{title}/document")
     return [
         wr.H2(f"Ranking: {ranking.part.title}"),
-        wr.MarkdownBlock(written(rankings.table(ranking))),
+        wr.MarkdownBlock(written(ranking_table.table(ranking))),
         wr.PanelGrid(runsets=[runs], panels=panels),
     ]
 
@@ -130,7 +130,7 @@ def _only(names: Logged) -> list[Any]:
 
 def _colours(names: Logged, among: Iterable[str]) -> dict[object, object]:
     """The page's colours, of which `among` are all groups."""
-    shades = Look(names.groups.values(), among).shades
+    shades = GroupStyle(names.groups.values(), among).shades
     return {variant: shades[group] for variant, group in names.groups.items()}
 
 

@@ -8,7 +8,7 @@ import argparse
 import os
 from importlib.util import find_spec
 
-from tangsweep.command_line import reported
+from tangsweep.command_line import run_command
 from tangsweep.errors import UserError
 
 HIGHEST = 65_535  # port
@@ -37,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    reported(main)
+    run_command(main)

@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tangsweep import places
 from tangsweep.demo import models
 from tangsweep.errors import UserError
+from tangsweep.files import REPOSITORY, outputs_folder
 
 SWEEP = "demo"
 EPOCHS = 100  # the default
 COMMAND = (
     sys.executable,
-    str(places.REPOSITORY / "src" / "train.py"),
+    str(REPOSITORY / "src" / "train.py"),
     "hydra/launcher=basic",
     "logger=csv",  # no mirror, wherever the environment would have one
     f"sweep.name={SWEEP}",
@@ -52,7 +52,7 @@ def train() -> Iterator[float]:
 def _done(began: float) -> float:
     """Of a run that has gone on since `began`."""
     files = (
-        path for path in (places.outputs() / SWEEP).glob("*/metrics.csv") if path.stat().st_mtime >= began
+        path for path in (outputs_folder() / SWEEP).glob("*/metrics.csv") if path.stat().st_mtime >= began
     )
     return max(map(_epochs, files), default=0) / EPOCHS
 

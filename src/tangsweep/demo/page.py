@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from tangsweep.demo import drawn, first_run, models
-from tangsweep.demo.asked import LONGEST, OTHER, POEMS, Asked
+from tangsweep.demo import first_run, models, poem_html
+from tangsweep.demo.form_values import LONGEST, OTHER, POEMS, Asked
 from tangsweep.errors import UserError
-from tangsweep.generation import compose, printing
-from tangsweep.prosody import knowledge
+from tangsweep.generation import compose, formats
+from tangsweep.prosody import lookup
 from tangsweep.prosody.form import CHINESE
 
 TITLE = "tangsweep: poems"
@@ -92,15 +92,15 @@ def _compose(run: str, *values: Any) -> Answer:
         request = asked.request
         request.check()
         trained = models.model(models.chosen(run))
-        composed = compose.poems(trained, request, knowledge.at_hand, ALTERNATIVES)
+        composed = compose.poems(trained, request, lookup.at_hand, ALTERNATIVES)
     except UserError as error:
-        return drawn.mistake(str(error)), "", "", gr.DownloadButton(interactive=False)
+        return poem_html.mistake(str(error)), "", "", gr.DownloadButton(interactive=False)
     if asked.simple:
-        composed = printing.simplified(composed)
-    written = printing.text(composed, request.samples)
+        composed = formats.simplified(composed)
+    written = formats.text(composed, request.samples)
     plain = "\n\n".join(poem.text for poem in composed.poems)
-    notes = drawn.note("; ".join(printing.notes(composed)))
-    return notes, drawn.poems(composed.poems, asked.down), plain, _download(written)
+    notes = poem_html.note("; ".join(formats.notes(composed)))
+    return notes, poem_html.poems(composed.poems, asked.down), plain, _download(written)
 
 
 @cache
@@ -119,9 +119,9 @@ def _figures(run: str | None) -> str:
     if run is None:
         return ""
     try:
-        return drawn.figures(models.quality(models.chosen(run)))
+        return poem_html.figures(models.quality(models.chosen(run)))
     except UserError as error:
-        return drawn.mistake(str(error))
+        return poem_html.mistake(str(error))
 
 
 def _standing() -> tuple[Any, Any, Any]:
@@ -140,5 +140,5 @@ def _train(progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]: 
         for share in first_run.train():
             progress(share, desc="training")
     except UserError as error:
-        failed = drawn.mistake(str(error))
+        failed = poem_html.mistake(str(error))
     yield failed, gr.Button(interactive=True), *_standing()

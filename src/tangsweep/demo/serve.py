@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tangsweep.demo import drawn, page
+from tangsweep.demo import page, poem_html
 from tangsweep.errors import UserError, first_line
 
 OWN = "'self' data: blob:"
@@ -61,7 +61,7 @@ def _launch(built: Any, host: str, port: int | None, browser: bool) -> str:
         max_file_size="1kb",  # there is nothing to upload
         ssr_mode=False,
         theme=gr.themes.Default(font=FONTS, font_mono=["monospace"]),
-        css=drawn.CSS,
+        css=poem_html.CSS,
         # A page elsewhere that has its own name point here is turned away by the second.
         app_kwargs={
             "middleware": [Middleware(OwnOnly), Middleware(TrustedHostMiddleware, [host, "localhost"])]

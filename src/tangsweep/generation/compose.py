@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tangsweep.corpora.script import to_traditional
+from tangsweep.checkpoint import TrainedModel
+from tangsweep.corpora.chinese_script import to_traditional
 from tangsweep.errors import UserError
-from tangsweep.generation.beginning import Beginning, Reader
-from tangsweep.generation.checkpoint import Trained
 from tangsweep.generation.constraints import Wish
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem_start import Beginning, Reader
 from tangsweep.generation.poet import Poet
 from tangsweep.generation.request import Request
-from tangsweep.generation.text import Writer
+from tangsweep.generation.text_writer import Writer
 from tangsweep.prosody.form import Form
 from tangsweep.prosody.prosody import Prosody
 
@@ -40,7 +40,7 @@ def decoding(request: Request) -> Decoding:
 
 
 def poems(
-    trained: Trained,
+    trained: TrainedModel,
     request: Request,
     prosody: Callable[[], Prosody],
     shown: int = 0,
@@ -81,7 +81,7 @@ def _rhyme(request: Request, reader: Reader) -> str | None:
 
 
 def running_text(
-    trained: Trained, request: Request, traditional: bool, replacement: str | None
+    trained: TrainedModel, request: Request, traditional: bool, replacement: str | None
 ) -> list[tuple[str, str]]:
     """(start, text) of each start. `traditional`: what simplified starts are turned into."""
     starts = list(request.starts) if request.starts is not None else [request.start or ""]

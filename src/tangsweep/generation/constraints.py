@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.generation.contradiction import reason
+from tangsweep.generation.infeasible import reason
 from tangsweep.prosody.form import Form, described
 from tangsweep.prosody.pattern import EITHER, FREE, LEVEL, OBLIQUE, Pattern, free, regulated
 from tangsweep.prosody.prosody import Prosody

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from tangsweep.corpora.vocabulary import BOS, EOS, Vocabulary
-from tangsweep.generation.beginning import Beginning
+from tangsweep.generation.candidates import Drafts
 from tangsweep.generation.constraints import Constraints, Wish
 from tangsweep.generation.decoding import Decoding, choose, widen
-from tangsweep.generation.drafts import Drafts
 from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem_start import Beginning
 from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.form import Form
 from tangsweep.prosody.prosody import Prosody

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from tangsweep.kernels import library
+from tangsweep.kernels import build
 
 NAME = "native"
 TAKES_LOW_PRECISION = False
@@ -14,7 +14,7 @@ LIBRARIES = {torch.float32: "float", torch.float64: "double"}
 
 def forward(U: Tensor, gates: Tensor, h: Tensor, c: Tensor, tanh_c: Tensor) -> None:
     T, B, H = tanh_c.shape
-    made = library.load(LIBRARIES[h.dtype])
+    made = build.load(LIBRARIES[h.dtype])
     panels = h.new_empty(made.workspace(H))
     made.forward(T, B, H, *_addresses(U, gates, h, c, tanh_c, panels), _threads(8 * B * H * H))
 
@@ -23,19 +23,19 @@ def backward(
     U: Tensor, gates: Tensor, c: Tensor, tanh_c: Tensor, outputs: Tensor | None, dh: Tensor, dc: Tensor
 ) -> None:
     T, B, H = tanh_c.shape
-    made = library.load(LIBRARIES[c.dtype])
+    made = build.load(LIBRARIES[c.dtype])
     panels = c.new_empty(made.workspace(H))
     addresses = _addresses(U, gates, c, tanh_c, outputs, dh, dc, panels)
     made.backward(T, B, H, *addresses, _threads(8 * B * H * H))
 
 
 def cross_entropy(z: Tensor, targets: Tensor, scale: float, nats: Tensor) -> None:
-    made = library.load(LIBRARIES[z.dtype])
+    made = build.load(LIBRARIES[z.dtype])
     made.cross_entropy(*z.shape, *_addresses(z, targets), scale, *_addresses(nats), _threads(20 * z.numel()))
 
 
 def hits(z: Tensor, targets: Tensor, hit: Tensor) -> None:
-    made = library.load(LIBRARIES[z.dtype])
+    made = build.load(LIBRARIES[z.dtype])
     made.hits(*z.shape, *_addresses(z, targets, hit), _threads(z.numel()))
 
 

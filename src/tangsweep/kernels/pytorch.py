@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from tangsweep.gemm import product
+from tangsweep.kernels.matmul import product
 
 NAME = "torch"
 TAKES_LOW_PRECISION = True  # U may be of a lower precision than the rest: its products then are

@@ -8,11 +8,11 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from tangsweep.command_line import reported
-from tangsweep.corpora import fetch
+from tangsweep.command_line import run_command
+from tangsweep.corpora import download
 from tangsweep.errors import UserError
-from tangsweep.prosody import knowledge
-from tangsweep.prosody.knowledge import Learned, Modern
+from tangsweep.prosody import lookup
+from tangsweep.prosody.lookup import Learned, Modern
 
 RULES = {"learned": "learned groups", "modern": "modern finals without medial", "finals": "modern finals"}
 
@@ -22,8 +22,8 @@ def main() -> None:
     parser.add_argument("characters", nargs="?", default="", help="whose tone and rhyme to show")
     options = parser.parse_args()
     try:
-        learned = knowledge.learned()
-    except fetch.Unreachable as reason:
+        learned = lookup.learned()
+    except download.Unreachable as reason:
         raise UserError(
             f"the network was not reached ({reason}): connect, or name a copy in TANGSWEEP_DATA"
         ) from None
@@ -65,4 +65,4 @@ def _characters(characters: str, learned: Learned) -> list[str]:
 
 
 if __name__ == "__main__":
-    reported(main)
+    run_command(main)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tangsweep.corpora.annotation import Annotated
+from tangsweep.corpora.tone_annotation import Annotated
 from tangsweep.prosody.pattern import EITHER, LEVEL, OBLIQUE
 
 CLEAR = 0.9  # the share of a character's marks that must agree; the annotation itself errs now and then

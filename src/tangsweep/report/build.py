@@ -4,19 +4,20 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tangsweep.report import answer, cautions, curves, learning_rates
-from tangsweep.report.collect import Collected
-from tangsweep.report.colours import Look
-from tangsweep.report.comparable import sets
-from tangsweep.report.parts import Chart, Part, Report, Section, Table
-from tangsweep.report.ranking import Ranking, rank
-from tangsweep.report.rankings import beside, ranking_rows, table
+from tangsweep.report.analysis import summary, warnings
+from tangsweep.report.analysis.ranking import Ranking, rank
+from tangsweep.report.charts import curves, learning_rates
+from tangsweep.report.charts.group_style import GroupStyle
+from tangsweep.report.data.collect import Collected
+from tangsweep.report.data.comparability import comparable_sets
+from tangsweep.report.render.blocks import Block, Chart, Report, Section, Table
+from tangsweep.report.render.ranking_table import beside, ranking_rows, table
 from tangsweep.report.sections import whole
 
 
 def build(found: Collected, title: str) -> Report:
     """Raises nothing for what is missing: it is left out or said."""
-    rankings = [rank(part) for part in sets(found.runs)]
+    rankings = [rank(part) for part in comparable_sets(found.runs)]
     sections, tables = [], {"runs": _tidy_runs(found), "epochs": found.epochs}
     tables["ranking"] = pd.concat([ranking_rows(ranking) for ranking in rankings] or [pd.DataFrame()])
     several = len(rankings) > 1
@@ -28,14 +29,14 @@ def build(found: Collected, title: str) -> Report:
     answers = [
         f"{ranking.part.title}: {sentence}" if several else sentence
         for ranking in rankings
-        for sentence in answer.answer(ranking)
+        for sentence in summary.answer(ranking)
     ]
     return Report(
         title,
-        answer.question(found),
+        summary.question(found),
         answers,
-        cautions.warnings(found, rankings) + _edges(tables),
-        answer.facts(found),
+        warnings.warnings(found, rankings) + _edges(tables),
+        summary.facts(found),
         [section for section in sections if section.parts],
         tables,
         rankings,
@@ -52,7 +53,7 @@ def _of_part(
     """What one set of comparable runs has of its own."""
     part = ranking.part
     epochs = found.epochs[found.epochs["run"].isin(part.runs["run"])]
-    look = Look(part.runs["group"], found.runs["group"])
+    look = GroupStyle(part.runs["group"], found.runs["group"])
     sections = [Section(f"Ranking{suffix}", [table(ranking), *beside(ranking, epochs)])]
     if len(epochs):
         drawn = curves.chart(epochs, part.runs, look, part.by_accuracy, [g.group for g in ranking.groups])
@@ -71,13 +72,13 @@ DEEPOBS = (
 )
 
 
-def _rates(rates: pd.DataFrame, name: str) -> list[Part]:
+def _rates(rates: pd.DataFrame, name: str) -> list[Block]:
     robust = learning_rates.robustness(rates)
     rows = [[group, f"{share:.0%}"] for group, share in sorted(robust.items(), key=lambda pair: -pair[1])]
     edges = learning_rates.at_the_edge(rates)
     unfinished = int((rates["score"].isna() & ~rates["diverged"]).sum())
-    parts: list[Part] = [
-        Chart.of(f"learning_rates{name}", DEEPOBS, learning_rates.chart(rates, Look(rates["group"]))),
+    parts: list[Block] = [
+        Chart.of(f"learning_rates{name}", DEEPOBS, learning_rates.chart(rates, GroupStyle(rates["group"]))),
         Table(["group", "rates within 10 % of its best"], rows, "Robustness: the share of the grid."),
     ]
     if unfinished:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from tangsweep.report import answer, sizes, solved, starts
-from tangsweep.report.collect import Collected
-from tangsweep.report.colours import Look
-from tangsweep.report.parts import Chart, Part, Section, Table, Verses
-from tangsweep.report.ranking import Ranking
-from tangsweep.report.rankings import best_runs, quality_table
+from tangsweep.report.analysis import summary
+from tangsweep.report.analysis.ranking import Ranking
+from tangsweep.report.charts import dataset_size, initialization, solve_rates
+from tangsweep.report.charts.group_style import GroupStyle
+from tangsweep.report.data.collect import Collected
+from tangsweep.report.render.blocks import Block, Chart, Section, Table, Verses
+from tangsweep.report.render.ranking_table import best_runs, quality_table
 from tangsweep.runs import published
 
 POEMS = 7  # of each group: one a start
@@ -39,25 +40,25 @@ def whole(
     ]
 
 
-def _sizes(found: Collected, rankings: Sequence[Ranking], tables: dict[str, pd.DataFrame]) -> list[Part]:
-    if not sizes.varied(found.runs, found.configs):
+def _sizes(found: Collected, rankings: Sequence[Ranking], tables: dict[str, pd.DataFrame]) -> list[Block]:
+    if not dataset_size.varied(found.runs, found.configs):
         return []
-    known = [of_part for ranking in rankings if (of_part := sizes.sizes(ranking.part))]
+    known = [of_part for ranking in rankings if (of_part := dataset_size.sizes(ranking.part))]
     if not known:
         return [REFUSED]
-    shown: list[Part] = []
+    shown: list[Block] = []
     for number, of_part in enumerate(known):
         tables["sizes" if not number else f"sizes-{number + 1}"] = of_part.points
-        drawn = sizes.chart(of_part, Look(of_part.points["group"]))
+        drawn = dataset_size.chart(of_part, GroupStyle(of_part.points["group"]))
         shown.append(Chart.of("sizes" if not number else f"sizes-{number + 1}", _laws(of_part), drawn))
     drawn_runs = {run for of_part in known for run in of_part.points["run"]}
     left = [str(run) for run in found.runs["run"] if run not in drawn_runs]
     if left:
-        shown.append(f"Left out, scored on another text or not at all: {answer.named(left)}.")
+        shown.append(f"Left out, scored on another text or not at all: {summary.named(left)}.")
     return shown
 
 
-def _laws(found: sizes.Sizes) -> str:
+def _laws(found: dataset_size.Sizes) -> str:
     laws = [
         f"{group}: perplexity ~ characters^{law.exponent.mean:.3f} (95 % interval {law.exponent.low:.3f} to "
         f"{law.exponent.high:.3f}, {law.exponent.n} runs)"
@@ -66,42 +67,46 @@ def _laws(found: sizes.Sizes) -> str:
     return "; ".join(laws) or "Fewer than three sizes: no power law is fitted."
 
 
-def _starts(found: Collected) -> list[Part]:
-    varied = any(len({repr(c.get(key)) for c in found.configs.values()}) > 1 for key in starts.KEYS)
+def _starts(found: Collected) -> list[Block]:
+    varied = any(len({repr(c.get(key)) for c in found.configs.values()}) > 1 for key in initialization.KEYS)
     if not varied:
         return []
     groups = dict(zip(found.runs["run"], found.runs["group"], strict=True))
-    first = starts.first_epochs({run: folder.metrics for run, folder in found.folders.items()}, groups)
-    look = Look(found.runs["group"])
-    parts: list[Part] = []
+    first = initialization.first_epochs(
+        {run: folder.metrics for run, folder in found.folders.items()}, groups
+    )
+    look = GroupStyle(found.runs["group"])
+    parts: list[Block] = []
     if len(first):
         parts.append(
-            Chart.of("first_epoch", "Training loss within the first epoch.", starts.loss_chart(first, look))
+            Chart.of(
+                "first_epoch", "Training loss within the first epoch.", initialization.loss_chart(first, look)
+            )
         )
-        norms = starts.gradients(first).sort_values("grad_norm", ascending=False)
+        norms = initialization.gradients(first).sort_values("grad_norm", ascending=False)
         rows = [[r["run"], f"{r['step']:.0f}", f"{r['grad_norm']:.3g}"] for _, r in norms.iterrows()]
         parts.append(
             Table(["run", "step", "gradient norm"], rows, "The first that was logged, before clipping.")
         )
     if found.epochs["distinct_units"].notna().any():
         caption = "Units with the same weights are one unit. Under `zeros` they stay copies of each other."
-        parts.append(Chart.of("distinct_units", caption, starts.units_chart(found.epochs, look)))
+        parts.append(Chart.of("distinct_units", caption, initialization.units_chart(found.epochs, look)))
     return parts
 
 
-def _solved(found: Collected, tables: dict[str, pd.DataFrame]) -> list[Part]:
-    rates = solved.rates(found.runs)
+def _solved(found: Collected, tables: dict[str, pd.DataFrame]) -> list[Block]:
+    rates = solve_rates.rates(found.runs)
     if rates.empty:
         return []
     tables["solved"] = rates
-    look = Look(map(solved.without_length, found.runs["group"]))
+    look = GroupStyle(map(solve_rates.without_length, found.runs["group"]))
     rows = [
         [str(r["group"]), str(r["length"]), f"{r['solved']} of {r['seeds']}", _steps(r), r["accuracies"]]
         for _, r in rates.iterrows()
     ]
     columns = ["group", "length", "solved", "steps to solve: least, median, most", "accuracy of each seed"]
     caption = "Results are bimodal: success rates, steps and every seed, never means alone."
-    return [Chart.of("solved", caption, solved.chart(found.runs, rates, look)), Table(columns, rows)]
+    return [Chart.of("solved", caption, solve_rates.chart(found.runs, rates, look)), Table(columns, rows)]
 
 
 def _steps(row: pd.Series) -> str:
@@ -109,8 +114,8 @@ def _steps(row: pd.Series) -> str:
     return "–" if pd.isna(values[0]) else ", ".join(f"{value:,.0f}" for value in values)
 
 
-def _poems(found: Collected, rankings: Sequence[Ranking]) -> list[Part]:
-    shown: list[Part] = []
+def _poems(found: Collected, rankings: Sequence[Ranking]) -> list[Block]:
+    shown: list[Block] = []
     for ranking in rankings:
         best = [(group, run) for group, run in best_runs(ranking).items() if found.poems.get(run)]
         if best:
@@ -134,24 +139,26 @@ def _first(text: str) -> str:
     return "\n\n".join(poems[:POEMS])
 
 
-def _published(found: Collected) -> list[Part]:
-    rows = answer.published(found.results)
+def _published(found: Collected) -> list[Block]:
+    rows = summary.published(found.results)
     if not rows:
         return []
     columns = ["run", "figure", "published", "ours", "how far the run got"]
     note = "Under the same convention; docs/experiments.md says more of the settings."
     told = {run: found.configs[run].get(f"published.{published.DIFFERENCES}") for run, *_ in rows}
-    differences: list[Part] = [f"{run} differs in its setting: {text}." for run, text in told.items() if text]
+    differences: list[Block] = [
+        f"{run} differs in its setting: {text}." for run, text in told.items() if text
+    ]
     return [Table(columns, rows, note, names=2), *differences]
 
 
-def _provenance(found: Collected) -> list[Part]:
+def _provenance(found: Collected) -> list[Block]:
     columns = ["run", "status", "seed", "overrides", "identity", "commit", "versions"]
     columns += ["threads", "kernel", "W&B"]
     rows = [_origin(run) for _, run in found.runs.iterrows()]
     commands = [shlex.join(["python", "src/train.py", *c["arguments"]]) for c in found.commands]
     failures = found.runs[found.runs["error"].notna()]
-    parts: list[Part] = []
+    parts: list[Block] = []
     if commands:
         parts.append("What repeats the sweep: " + "; ".join(dict.fromkeys(commands)))
     parts.append(Table(columns, rows, names=len(columns)))
@@ -181,6 +188,6 @@ def _word(value: Any, form: str = "{}") -> str:
     return "–" if value is None or pd.isna(value) else form.format(value)
 
 
-def _unread(found: Collected) -> list[Part]:
+def _unread(found: Collected) -> list[Block]:
     rows = [[unread.path, unread.why] for unread in found.unread]
     return [Table(["file", "why"], rows, names=2)] if rows else []

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tangsweep.errors import UserError
-from tangsweep.report import drawing, page
+from tangsweep.files import atomic_write
 from tangsweep.report.build import build
-from tangsweep.report.collect import Collected, collect
-from tangsweep.report.markdown import markdown
-from tangsweep.report.parts import Chart, Report
-from tangsweep.runs.folder import atomic_write
+from tangsweep.report.data.collect import Collected, collect
+from tangsweep.report.render import html, vega
+from tangsweep.report.render.blocks import Chart, Report
+from tangsweep.report.render.markdown import markdown
 
 
 def made(folders: Sequence[Path]) -> tuple[Collected, Report]:
@@ -28,16 +28,16 @@ def made(folders: Sequence[Path]) -> tuple[Collected, Report]:
 def write(report: Report, out: Path, pictures: bool = True) -> list[Path]:
     """The files, each whole or not at all. `pictures` False leaves out PNG and SVG."""
     files: dict[Path, bytes | str] = {
-        out / "report.html": page.html(report),
+        out / "report.html": html.html(report),
         out / "report.md": markdown(report),
     }
     for name, table in report.tables.items():
         files[out / "tables" / f"{name}.csv"] = table.to_csv(index=False)
     charts = [part for section in report.sections for part in section.parts if isinstance(part, Chart)]
     for chart in charts if pictures else []:
-        drawn = drawing.svg(chart.spec)
+        drawn = vega.svg(chart.spec)
         files[out / "figures" / f"{chart.name}.svg"] = drawn
-        files[out / "figures" / f"{chart.name}.png"] = drawing.png(drawn)
+        files[out / "figures" / f"{chart.name}.png"] = vega.png(drawn)
     for path, content in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,47 +1,11 @@
 """A run's folder: its layout, and the one way in which files that matter are written."""
 
-import os
-import tempfile
 import time
 from pathlib import Path
 
-from tangsweep.errors import UserError
-from tangsweep.runs import faults
+from tangsweep.files import cannot_write
 
 REPLACED = ".replaced-"  # in the name of a folder whose run was trained anew
-
-
-def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write to a temporary name beside `path`, flush to disk, rename over `path`.
-
-    A full disk or a kill leaves what was there before. Raises UserError where the folder cannot be
-    written or the disk is full.
-    """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = None
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        faults.point(f"writing {path.name}")
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        faults.point(f"wrote {path.name}")
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
-
-
-def cannot_write(path: Path, error: OSError) -> UserError:
-    """The one line for a folder that cannot be written or a disk that is full."""
-    return UserError(
-        f"cannot write {path} ({error.strerror or error}): free some space, mend its permissions, "
-        "or set TANGSWEEP_HOME to a folder that can be written"
-    )
 
 
 class RunFolder:

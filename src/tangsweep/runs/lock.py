@@ -10,15 +10,16 @@ from collections.abc import Iterator
 import filelock
 
 from tangsweep.errors import UserError
-from tangsweep.runs.folder import RunFolder, atomic_write, cannot_write
+from tangsweep.files import atomic_write, cannot_write
+from tangsweep.runs.folder import RunFolder
 
 
-class Held(Exception):
+class LockHeld(Exception):
     """Another live process trains this run; the text says which."""
 
 
 @contextlib.contextmanager
-def hold(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
+def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
     """Be the only one to train the run in `folder`, which is made where it does not exist.
 
     Raises Held where another process holds the lock, UserError where the folder cannot be written or
@@ -35,7 +36,7 @@ def hold(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
     try:
         taken.acquire(timeout=0)
     except filelock.Timeout:
-        raise Held(holder(folder)) from None
+        raise LockHeld(holder(folder)) from None
     except (NotImplementedError, OSError) as error:
         raise UserError(
             f"{folder.lock} cannot be locked ({error}): make sure that no other process trains this run, "

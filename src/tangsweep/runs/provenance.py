@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tangsweep import places
+from tangsweep.files import REPOSITORY
 
 PACKAGES = (
     "tangsweep", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "wandb", "fastNLP",
@@ -20,7 +20,7 @@ def git() -> dict[str, Any]:
     """`commit` and whether tracked files differ from it; both None outside a git checkout."""
 
     def output(*arguments: str) -> str | None:
-        command = ["git", "-C", str(places.REPOSITORY), *arguments]
+        command = ["git", "-C", str(REPOSITORY), *arguments]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
         except (OSError, subprocess.SubprocessError):

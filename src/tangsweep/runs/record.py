@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from tangsweep.runs.folder import RunFolder, atomic_write, cannot_write
+from tangsweep.files import atomic_write, cannot_write
+from tangsweep.runs.folder import RunFolder
 
 COLUMNS = (
     "step",  # optimizer steps made
@@ -27,7 +28,7 @@ COLUMNS = (
 )
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """Texts that a run leaves, as W&B shows them; the files hold the same."""
 
     name: str
@@ -35,7 +36,7 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[Any]]
 
 
-Show = Callable[[Table, int | None], None]  # takes a table and its optimizer step: W&B, or nobody
+LogTable = Callable[[TextTable, int | None], None]  # takes a table and its optimizer step: W&B, or nobody
 
 
 class MetricsFile:

@@ -31,16 +31,16 @@ RERUN = {
 }
 
 
-def of(folder: RunFolder) -> State:
+def run_state(folder: RunFolder) -> State:
     """The state of the run in `folder`, seen from outside: a lock that is held means running."""
     if not folder.path.exists():
         return State.MISSING
     if lock.is_held(folder):
         return State.RUNNING
-    return at_rest(folder)
+    return state_at_rest(folder)
 
 
-def at_rest(folder: RunFolder) -> State:
+def state_at_rest(folder: RunFolder) -> State:
     """The state of a run that nobody trains at this moment: what the holder of its lock sees.
 
     A result.json that cannot be read counts for nothing: the run goes on from its checkpoint.

@@ -7,8 +7,8 @@ from typing import Any
 from hydra.core.utils import JobReturn
 from rich.progress import TaskID
 
-from tangsweep import bar
-from tangsweep.console import say, score
+from tangsweep import progress_bar
+from tangsweep.console import format_score, print_line
 
 
 class Display:
@@ -22,7 +22,7 @@ class Display:
         self._ended = 0
         self._best: Mapping[str, Any] | None = None
         self._bars: dict[int, TaskID] = {}
-        self._progress = bar.drawn()
+        self._progress = progress_bar.terminal_progress()
         self._whole = self._progress.add_task("sweep", total=len(names), state="")
 
     def __enter__(self) -> "Display":
@@ -41,7 +41,7 @@ class Display:
         self._redraw()
 
     def said(self, line: str, style: str | None) -> None:
-        say(line, style)
+        print_line(line, style)
 
     def progressed(self, job: int, name: str, done: int, steps: float, words: str) -> None:
         if job in self._unheard:
@@ -54,7 +54,7 @@ class Display:
         self._redraw()
 
     def died(self, job: int, why: str, again: bool) -> None:
-        say(
+        print_line(
             f"{self._names[job]}: {why}; "
             + ("it goes on in another" if again else "not tried again in this command"),
             style="bold red",
@@ -80,7 +80,7 @@ class Display:
         state = f"{self._ended} done, {len(self._shares)} running, {left} left"
         if self._best is not None:
             metric = self._best["primary"]["metric"]
-            state += f"  best dev {score(metric, self._best['dev'])} {self._best['run_id']}"
+            state += f"  best dev {format_score(metric, self._best['dev'])} {self._best['run_id']}"
         if done > self._before:
             spent = time.monotonic() - self._started
             state += f"  {_clock(spent * (len(self._names) - done) / (done - self._before))} left"

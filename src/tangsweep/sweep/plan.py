@@ -7,17 +7,17 @@ from typing import Any
 
 from rich.table import Table
 
-from tangsweep.console import console, say
+from tangsweep.console import console, print_line
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import read_result
 from tangsweep.runs.state import State
-from tangsweep.sweep.standing import Standing
-from tangsweep.training.prepare import Prepared
+from tangsweep.sweep.run_status import RunStatus
+from tangsweep.training.prepare import PreparedRun
 
 COLUMNS = ("run", "varies", "state", "time", "disk")
 
 
-def show(prepared: Sequence[Prepared], standings: Mapping[Path, Standing], at_once: int) -> None:
+def print_plan(prepared: Sequence[PreparedRun], standings: Mapping[Path, RunStatus], at_once: int) -> None:
     """A row a run, and the total; `at_once` runs are trained side by side.
 
     The estimate of a run is the mean of those like it that are done (all but seed, learning rate,
@@ -35,14 +35,14 @@ def show(prepared: Sequence[Prepared], standings: Mapping[Path, Standing], at_on
     at_once = min(at_once, len(costs))
     wall = max(longest, seconds / max(at_once, 1))
     side_by_side = f", about {clock(wall)} with {at_once} at once" if at_once > 1 else ""
-    say(
+    print_line(
         f"{len(costs)} of {len(prepared)} runs to train: {clock(seconds)} of training and scoring"
         f"{side_by_side}; {size(sum(disk for _, disk in costs.values()))} of disk. At most: a run that goes "
         "on has less left, one that reaches its goal or loses patience ends earlier. Nothing was trained."
     )
 
 
-def _costs(prepared: Sequence[Prepared], standings: Mapping[Path, Standing]) -> dict[Path, Any]:
+def _costs(prepared: Sequence[PreparedRun], standings: Mapping[Path, RunStatus]) -> dict[Path, Any]:
     """(seconds, bytes) of each run to train."""
     wanted = {p.folder: _kind(p) for p in prepared if standings[p.folder].trained}
     known: dict[str, list[Any]] = {kind: [] for kind in wanted.values()}
@@ -54,11 +54,11 @@ def _costs(prepared: Sequence[Prepared], standings: Mapping[Path, Standing]) -> 
         if p.folder in wanted and wanted[p.folder] not in means:
             from tangsweep.training import estimate  # seconds, and only where nothing is known
 
-            means[wanted[p.folder]] = tuple(estimate.measured(p))
+            means[wanted[p.folder]] = tuple(estimate.estimate_cost(p))
     return {folder: means[kind] for folder, kind in wanted.items()}
 
 
-def _kind(prepared: Prepared) -> str:
+def _kind(prepared: PreparedRun) -> str:
     """What a run's cost depends on."""
     config = prepared.config
     trainer = {key: value for key, value in config["trainer"].items() if key != "log_every"}

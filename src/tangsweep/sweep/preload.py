@@ -3,5 +3,5 @@
 import pandas  # noqa: F401
 import wandb.sdk.launch  # noqa: F401
 
-import tangsweep.generation.collection
+import tangsweep.generation.run_poems
 import tangsweep.training.run  # noqa: F401

@@ -48,7 +48,7 @@ def work(pipe: Connection, setup: bytes) -> None:
         os.environ.update(environment)
         setup_globals()
         Singleton.set_state(singletons)
-        console.relay_to(tell)
+        console.relay_to_parent(tell)
         while (job := pipe.recv()) is not None:
             try:
                 returned = _do(pickle.loads(job), context, task_function)

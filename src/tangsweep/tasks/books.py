@@ -5,12 +5,12 @@ from typing import Any
 
 from tangsweep.batches.encode_book import encode
 from tangsweep.batches.encoded import Encoded
+from tangsweep.config import rules
+from tangsweep.config.identity import flatten
+from tangsweep.config.rules import one_of, or_null
 from tangsweep.corpora.book import Book, Source, resolve
-from tangsweep.runs import rules
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.identity import flat
-from tangsweep.runs.record import Show
-from tangsweep.runs.rules import one_of, or_null
+from tangsweep.runs.record import LogTable
 from tangsweep.tasks.task import Config
 
 RULES = {
@@ -37,7 +37,7 @@ class Books:
     """Any UTF-8 text; its last part is held out."""
 
     def check(self, config: Config) -> None:
-        rules.hold(RULES, dict(flat(config)), data="windows")
+        rules.hold(RULES, dict(flatten(config)), data="windows")
 
     def resolve(self, configs: Sequence[Config]) -> list[Book]:
         """Each text is read once."""
@@ -77,8 +77,8 @@ class Books:
         }
         return Stepwise(windows.window, config["trainer"]["val_every"], sides, whole_sequences=False)
 
-    def callbacks(self, encoded: Encoded, config: Config, folder: RunFolder, show: Show) -> list[Any]:
-        from tangsweep.generation.samples import Samples
+    def callbacks(self, encoded: Encoded, config: Config, folder: RunFolder, show: LogTable) -> list[Any]:
+        from tangsweep.generation.training_samples import Samples
 
         values = config["samples"]
         if values["every"] is None:
@@ -96,10 +96,10 @@ class Books:
         ]
 
     def leave(
-        self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: Show
+        self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: LogTable
     ) -> dict[str, Any]:
         """The prompts' continuations, at the end of samples.txt."""
-        from tangsweep.generation.samples import continuations
+        from tangsweep.generation.training_samples import continuations
 
         values = config["samples"]
         continuations(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import Show
+from tangsweep.runs.record import LogTable
 from tangsweep.tasks.task import Config
 
 
@@ -31,10 +31,10 @@ class Drawn(NamedTuple):
 class WithoutText:
     """A task that does nothing while it trains and leaves nothing but scores."""
 
-    def callbacks(self, encoded: Drawn, config: Config, folder: RunFolder, show: Show) -> list[Any]:
+    def callbacks(self, encoded: Drawn, config: Config, folder: RunFolder, show: LogTable) -> list[Any]:
         return []
 
     def leave(
-        self, model: Any, encoded: Drawn, config: Config, folder: RunFolder, show: Show
+        self, model: Any, encoded: Drawn, config: Config, folder: RunFolder, show: LogTable
     ) -> dict[str, Any]:
         return {}

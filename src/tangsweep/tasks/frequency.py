@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from tangsweep.config import rules
+from tangsweep.config.checks import READS_TIMES
+from tangsweep.config.identity import flatten
+from tangsweep.config.rules import one_of
 from tangsweep.corpora.frequency import NAME, SAMPLINGS, VERSION, draw
 from tangsweep.randomness import derive
-from tangsweep.runs import rules
-from tangsweep.runs.identity import flat
-from tangsweep.runs.rules import one_of
-from tangsweep.runs.settings import READS_TIMES
 from tangsweep.tasks.drawn import Drawn, Rule, WithoutText
 from tangsweep.tasks.task import Config
 
@@ -28,7 +28,7 @@ class FrequencyTask(WithoutText):
     """What the time gate of a Phased LSTM is for."""
 
     def check(self, config: Config) -> None:
-        rules.hold(RULES, dict(flat(config)), data="stream")
+        rules.hold(RULES, dict(flatten(config)), data="stream")
 
     def resolve(self, configs: Sequence[Config]) -> list[Rule]:
         return [Rule(NAME, f"{NAME}-{VERSION}-{config['corpus']['sampling']}") for config in configs]

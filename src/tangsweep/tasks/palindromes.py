@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from tangsweep.config import rules
+from tangsweep.config.identity import flatten
+from tangsweep.config.rules import one_of
 from tangsweep.corpora.palindromes import DIGITS, NAME, Palindromes
 from tangsweep.randomness import derive
-from tangsweep.runs import rules
-from tangsweep.runs.identity import flat
-from tangsweep.runs.rules import one_of
 from tangsweep.tasks.drawn import Drawn, Rule, WithoutText
 from tangsweep.tasks.task import Config
 
@@ -27,7 +27,7 @@ class PalindromeTask(WithoutText):
     """How long can a cell remember one digit?"""
 
     def check(self, config: Config) -> None:
-        rules.hold(RULES, dict(flat(config)), data="stream")
+        rules.hold(RULES, dict(flatten(config)), data="stream")
 
     def resolve(self, configs: Sequence[Config]) -> list[Rule]:
         return [Rule(NAME, _set(config).fingerprint) for config in configs]

@@ -7,15 +7,16 @@ from typing import Any
 from tangsweep.batches.encode import encode
 from tangsweep.batches.encoded import Encoded
 from tangsweep.batches.split import PoemSettings
+from tangsweep.config import rules
+from tangsweep.config.identity import flatten
+from tangsweep.config.rules import Rule, one_of, or_null
 from tangsweep.corpora.resolve import Source, resolve
 from tangsweep.corpora.tang import Corpus
 from tangsweep.errors import UserError
-from tangsweep.prosody import knowledge
-from tangsweep.runs import rules
-from tangsweep.runs.folder import RunFolder, atomic_write
-from tangsweep.runs.identity import flat
-from tangsweep.runs.record import Show, Table
-from tangsweep.runs.rules import Rule, one_of, or_null
+from tangsweep.files import atomic_write
+from tangsweep.prosody import lookup
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import LogTable, TextTable
 from tangsweep.tasks.task import Config
 
 RULES: dict[str, Rule] = {
@@ -50,7 +51,7 @@ class Poems:
     """全唐诗, or the bundled sample of poems."""
 
     def check(self, config: Config) -> None:
-        values = dict(flat(config))
+        values = dict(flatten(config))
         rules.hold(RULES, values, data="poems")
         if values["data.max_chars"] < values["data.min_chars"]:
             raise UserError(
@@ -72,7 +73,7 @@ class Poems:
         corpora = [found[_source(c)].first(settings(c).poems_to_read) for c in configs]
         measured = [c for c, corpus in zip(configs, corpora, strict=True) if _measures(c, corpus)]
         if measured:  # once, before the first run; at hand from then on
-            knowledge.best(measured[0]["corpus"]["root"])
+            lookup.best(measured[0]["corpus"]["root"])
         return corpora
 
     def encode(self, corpus: Corpus, config: Config) -> Encoded:
@@ -99,22 +100,23 @@ class Poems:
         width = values["max_chars"] + 1 if values["pad"] == "fixed" else None
         return PoemData(encoded, values["batch_size"], config["seed"], width, values["score_pads"])
 
-    def callbacks(self, encoded: Encoded, config: Config, folder: RunFolder, show: Show) -> list[Any]:
+    def callbacks(self, encoded: Encoded, config: Config, folder: RunFolder, show: LogTable) -> list[Any]:
         return []
 
     def leave(
-        self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: Show
+        self, model: Any, encoded: Encoded, config: Config, folder: RunFolder, show: LogTable
     ) -> dict[str, Any]:
         """poems.txt and W&B's table of the same; for the record the poems' `quality`."""
-        from tangsweep.generation import collection, quality
+        from tangsweep.evaluation import poem_quality
+        from tangsweep.generation import run_poems
         from tangsweep.generation.poet import Poet
 
         poet = Poet(model, encoded.vocabulary)
-        poems = collection.compose(poet, config["poems"], config["seed"])
-        atomic_write(folder.poems, collection.as_text(poems))
-        show(Table("poems", collection.COLUMNS, poems), None)
+        poems = run_poems.compose(poet, config["poems"], config["seed"])
+        atomic_write(folder.poems, run_poems.as_text(poems))
+        show(TextTable("poems", run_poems.COLUMNS, poems), None)
         measured = config["poems"]["quality"]
-        return {"quality": quality.measure(poet, knowledge.at_hand(), encoded.train) if measured else None}
+        return {"quality": poem_quality.measure(poet, lookup.at_hand(), encoded.train) if measured else None}
 
 
 def _measures(config: Config, corpus: Corpus) -> bool:

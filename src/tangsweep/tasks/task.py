@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import Show
+from tangsweep.runs.record import LogTable
 
 Config = Mapping[str, Any]
 
@@ -62,12 +62,12 @@ class Task(Protocol):
         """What trains and scores a model of this run."""
         ...
 
-    def callbacks(self, encoded: Any, config: Config, folder: RunFolder, show: Show) -> list[Any]:
+    def callbacks(self, encoded: Any, config: Config, folder: RunFolder, show: LogTable) -> list[Any]:
         """What the task does while a run trains."""
         ...
 
     def leave(
-        self, model: Any, encoded: Any, config: Config, folder: RunFolder, show: Show
+        self, model: Any, encoded: Any, config: Config, folder: RunFolder, show: LogTable
     ) -> Mapping[str, Any]:
         """What a run leaves of its own beside scores, made with the best epoch's weights.
 

@@ -7,36 +7,37 @@ import pytorch_lightning as L
 import torch
 from hydra.utils import instantiate
 
-from tangsweep import gemm, places
-from tangsweep.analytic import limits
-from tangsweep.console import say
-from tangsweep.corpora import word_vectors
+from tangsweep.config import numpy_lstm
+from tangsweep.console import print_line
+from tangsweep.corpora import pretrained_embeddings
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.files import absolute_path
 from tangsweep.inits import initialize
-from tangsweep.kernels.chosen import chosen
+from tangsweep.kernels import matmul
+from tangsweep.kernels.select import select_kernels
 from tangsweep.language_model import LanguageModel, build
-from tangsweep.runs import mirrored
+from tangsweep.runs import wandb_names
 from tangsweep.runs.folder import RunFolder
-from tangsweep.training import numpy_bridge, optimizing
+from tangsweep.training import numpy_bridge, optimizers
 from tangsweep.training.checkpoints import AtomicCheckpointIO
-from tangsweep.training.module import Training
-from tangsweep.training.prepare import Prepared
+from tangsweep.training.module import LanguageModelModule
+from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.wandb_mirror import WandbMirror
 
 KINDS = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
 
-def mirror(prepared: Prepared, folder: RunFolder) -> WandbMirror | None:
+def mirror(prepared: PreparedRun, folder: RunFolder) -> WandbMirror | None:
     """The W&B run that mirrors this one; None with `logger=csv`."""
     settings = prepared.config["logger"]
     if settings["_target_"] is None:
         return None
     told = (prepared.name, prepared.config_hash, prepared.overrides)
-    config = mirrored.config(prepared.config, *told)
+    config = wandb_names.wandb_config(prepared.config, *told)
     return instantiate(settings)(folder, config, prepared.name, prepared.folder.parent.name)
 
 
-def model(prepared: Prepared) -> LanguageModel:
+def model(prepared: PreparedRun) -> LanguageModel:
     """The initialized model, with pretrained embeddings where the config names a file."""
     config, encoded = prepared.config, prepared.encoded
     built = build(config["cell"], config["model"], encoded.inputs, len(encoded.tokens))
@@ -44,16 +45,16 @@ def model(prepared: Prepared) -> LanguageModel:
     initialize(built, scheme.func, config["init"]["forget_bias"], config["seed"])
     if config["model"]["pretrained_embeddings"] is not None:
         _load_vectors(config["model"], Vocabulary(encoded.tokens), built.embedding)
-    return numpy_bridge.NumpyLanguageModel(built) if limits.chosen(config) else built
+    return numpy_bridge.NumpyLanguageModel(built) if numpy_lstm.is_numpy_lstm(config) else built
 
 
 def arithmetic(config: dict[str, Any]) -> dict[str, str]:
     """What a record says of how its numbers were made: the kernels, and who multiplied large matrices."""
-    if limits.chosen(config):
+    if numpy_lstm.is_numpy_lstm(config):
         return {"kernel": "numpy", "gemm": "numpy"}
     device, kind = _numbers(config["trainer"])
-    kernel = chosen(config["cell"].get("kernel", "auto"), device, kind).NAME
-    return {"kernel": kernel, "gemm": gemm.path(device, kind)}
+    kernel = select_kernels(config["cell"].get("kernel", "auto"), device, kind).NAME
+    return {"kernel": kernel, "gemm": matmul.path(device, kind)}
 
 
 def _numbers(trainer: dict[str, Any]) -> tuple[torch.device, torch.dtype]:
@@ -63,22 +64,22 @@ def _numbers(trainer: dict[str, Any]) -> tuple[torch.device, torch.dtype]:
 
 
 def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.nn.Module) -> None:
-    path = places.anchored(settings["pretrained_embeddings"])
-    vectors = word_vectors.read(path, known, settings["embed_size"])
+    path = absolute_path(settings["pretrained_embeddings"])
+    vectors = pretrained_embeddings.read(path, known, settings["embed_size"])
     table: Any = embedding.weight
     with torch.no_grad():
         for word, vector in vectors.items():
             table[known.encode(word)[0]] = torch.tensor(vector, dtype=table.dtype)
     characters = sum(token not in MARKS for token in known.tokens)
-    say(f"pretrained embeddings: {len(vectors):,} of {characters:,} characters")
+    print_line(f"pretrained embeddings: {len(vectors):,} of {characters:,} characters")
 
 
-def module(prepared: Prepared, model: LanguageModel, pad: int | None) -> Training:
+def module(prepared: PreparedRun, model: LanguageModel, pad: int | None) -> LanguageModelModule:
     """The LightningModule around `model`. Raises UserError where the optimizer lacks an option."""
     config = prepared.config
-    return Training(
+    return LanguageModelModule(
         model,
-        *optimizing.makers(config),
+        *optimizers.makers(config),
         config["seed"],
         pad,
         config["corpus"]["primary"]["metric"],

@@ -6,7 +6,7 @@ from typing import Any
 import pytorch_lightning as L
 
 
-class Budget(L.Callback):
+class StepBudget(L.Callback):
     """Ends training after `max_steps`, in mid-epoch where that is so; None: the epochs decide.
 
     Lightning's own `max_steps` is not used: with it a checkpoint of an epoch's end is taken up as one of

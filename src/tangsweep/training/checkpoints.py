@@ -8,7 +8,8 @@ import pytorch_lightning as L
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from tangsweep.runs.folder import RunFolder, atomic_write
+from tangsweep.files import atomic_write
+from tangsweep.runs.folder import RunFolder
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

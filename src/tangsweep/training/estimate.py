@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from tangsweep.batches.batch import Batch, Counted
+from tangsweep.batches.batch import Batch, BatchSequence
+from tangsweep.evaluation.scores import evaluate
 from tangsweep.training import assemble
-from tangsweep.training.module import Training
-from tangsweep.training.prepare import Prepared
-from tangsweep.training.scoring import evaluate
+from tangsweep.training.module import LanguageModelModule
+from tangsweep.training.prepare import PreparedRun
 
 WARMING, TIMED = 2, 8  # training steps
 SCORED = 2  # evaluation batches
@@ -24,7 +24,7 @@ class Cost(NamedTuple):
     disk: float  # bytes
 
 
-def measured(prepared: Prepared) -> Cost:
+def estimate_cost(prepared: PreparedRun) -> Cost:
     """From a few training steps and evaluation batches of this very run, on a model of its own."""
     config, settings = prepared.config, prepared.config["trainer"]
     torch.set_num_threads(settings["threads"])
@@ -43,13 +43,13 @@ def measured(prepared: Prepared) -> Cost:
     return Cost(seconds, _checkpoints(module, optimizer) + rows * A_ROW)
 
 
-def _optimizer(module: Training) -> torch.optim.Optimizer:
+def _optimizer(module: LanguageModelModule) -> torch.optim.Optimizer:
     configured: Any = module.configure_optimizers()
     return configured[0][0] if isinstance(configured, tuple) else configured
 
 
 def _step_seconds(
-    module: Training, optimizer: torch.optim.Optimizer, batches: Any, clip: float | None
+    module: LanguageModelModule, optimizer: torch.optim.Optimizer, batches: Any, clip: float | None
 ) -> float:
     """The mean of steps as the run makes them, the first ones left out where there are more."""
     drawn = list(islice(batches, WARMING + TIMED))
@@ -62,7 +62,9 @@ def _step_seconds(
     return (time.perf_counter() - began) / len(timed)
 
 
-def _step(module: Training, optimizer: torch.optim.Optimizer, batch: Batch, clip: float | None) -> None:
+def _step(
+    module: LanguageModelModule, optimizer: torch.optim.Optimizer, batch: Batch, clip: float | None
+) -> None:
     placed = module.transfer_batch_to_device(batch, next(module.parameters()).device, 0)
     loss = module.loss(placed, 0)["loss"]
     optimizer.zero_grad()
@@ -72,7 +74,7 @@ def _step(module: Training, optimizer: torch.optim.Optimizer, batch: Batch, clip
     optimizer.step()
 
 
-def _scoring_seconds(module: Training, batches: Counted) -> float:
+def _scoring_seconds(module: LanguageModelModule, batches: BatchSequence) -> float:
     """Of one pass over all `batches`, from the first few."""
     first = list(islice(batches, SCORED))
     began = time.perf_counter()
@@ -80,7 +82,7 @@ def _scoring_seconds(module: Training, batches: Counted) -> float:
     return (time.perf_counter() - began) / len(first) * len(batches)
 
 
-def _checkpoints(module: Training, optimizer: torch.optim.Optimizer) -> float:
+def _checkpoints(module: LanguageModelModule, optimizer: torch.optim.Optimizer) -> float:
     """Bytes of best.ckpt and last.ckpt, the optimizer's state in the latter."""
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     state = sum(

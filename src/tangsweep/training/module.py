@@ -6,16 +6,16 @@ from typing import Any
 import pytorch_lightning as L
 import torch
 
+from tangsweep import fault_points
 from tangsweep.batches.batch import Batch
 from tangsweep.language_model import Carry, LanguageModel
 from tangsweep.metrics import Tally
 from tangsweep.randomness import derive
-from tangsweep.runs import faults
 
 FORMAT = 2  # of checkpoints; those of another are not gone on from
 
 
-class Training(L.LightningModule):
+class LanguageModelModule(L.LightningModule):
     """Loss in nats per scored position; dropout of a step drawn from (seed, step).
 
     Lightning's batch is a lap of them (training/laps.py), and so optimization is "manual" in its words. The
@@ -66,7 +66,7 @@ class Training(L.LightningModule):
                 lr = optimizer.param_groups[0]["lr"]
                 optimizer.step()
             steps.append(found | {"loss": found["loss"].detach()})
-            faults.point("step")
+            fault_points.fault_point("step")
         return {"steps": steps, "grad_norm": self._norm, "lr": lr}
 
     def loss(self, batch: Batch, step: int) -> dict[str, Any]:

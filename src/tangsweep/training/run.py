@@ -12,32 +12,33 @@ import threadpoolctl
 import torch
 from omegaconf import OmegaConf
 
-from tangsweep.console import logging_to
-from tangsweep.errors import named
+from tangsweep.console import log_to_file
+from tangsweep.errors import describe_error
+from tangsweep.files import atomic_write
 from tangsweep.runs import lock, provenance, published
 from tangsweep.runs import state as states
-from tangsweep.runs.extending import extended_from
-from tangsweep.runs.folder import RunFolder, atomic_write
-from tangsweep.runs.record import MetricsFile, Table, read_result, write_result
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import MetricsFile, TextTable, read_result, write_result
 from tangsweep.runs.state import State
 from tangsweep.training import assemble
-from tangsweep.training.budget import Budget
+from tangsweep.training.budget import StepBudget
 from tangsweep.training.checkpoints import Checkpoints
-from tangsweep.training.closing import closing_scores
-from tangsweep.training.continuing import Continued, extend_shorter, take_up
-from tangsweep.training.goal import Goal
-from tangsweep.training.history import Diverged, History, Row
-from tangsweep.training.laps import Loader
-from tangsweep.training.module import Training
-from tangsweep.training.prepare import Prepared
-from tangsweep.training.progress import ProgressBar
+from tangsweep.training.extend import extended_from
+from tangsweep.training.final_scores import closing_scores
+from tangsweep.training.metrics_callback import Diverged, MetricsCallback, MetricsRow
+from tangsweep.training.module import LanguageModelModule
+from tangsweep.training.prepare import PreparedRun
+from tangsweep.training.progress_callback import ProgressCallback
+from tangsweep.training.resume import Continued, extend_shorter, take_up
+from tangsweep.training.step_groups import StepGroupLoader
+from tangsweep.training.stopping import StopWhenSolved
 from tangsweep.training.wandb_mirror import WandbMirror
 
 log = logging.getLogger(__name__)
 
 
 def run(
-    prepared: Prepared, rerun: str = "unfinished", unlock: bool = False, extend: bool = False
+    prepared: PreparedRun, rerun: str = "unfinished", unlock: bool = False, extend: bool = False
 ) -> dict[str, Any]:
     """Train one run, or go on with it, and write its record, which is also returned.
 
@@ -49,22 +50,22 @@ def run(
     """
     folder = RunFolder(prepared.folder)
     try:
-        with lock.hold(folder, unlock):
-            state = states.at_rest(folder)
+        with lock.hold_lock(folder, unlock):
+            state = states.state_at_rest(folder)
             if state not in states.RERUN[rerun]:
                 return {**(read_result(folder) or {"status": state.value}), "skipped": True}
             if extend and state is State.MISSING:
                 extend_shorter(folder, prepared.config, prepared.corpus.fingerprint)
             return _attempt(prepared, folder, take_up(folder, state))
-    except lock.Held as held:
+    except lock.LockHeld as held:
         return {"status": State.RUNNING.value, "run_id": prepared.name, "holder": str(held)}
 
 
-def _attempt(prepared: Prepared, folder: RunFolder, before: Continued) -> dict[str, Any]:
+def _attempt(prepared: PreparedRun, folder: RunFolder, before: Continued) -> dict[str, Any]:
     result = _header(prepared)
     atomic_write(folder.config, OmegaConf.to_yaml(prepared.config))
     mirror = None
-    with logging_to(folder.log):
+    with log_to_file(folder.log):
         try:
             mirror = assemble.mirror(prepared, folder)
             if mirror is not None:
@@ -72,7 +73,7 @@ def _attempt(prepared: Prepared, folder: RunFolder, before: Continued) -> dict[s
             _train(prepared, folder, mirror, before, result)
         except Exception as error:
             log.exception("the run failed")
-            result |= {"status": "failed", "error": named(error)}
+            result |= {"status": "failed", "error": describe_error(error)}
         except KeyboardInterrupt:
             atomic_write(folder.interrupted, "")
             raise
@@ -85,7 +86,7 @@ def _attempt(prepared: Prepared, folder: RunFolder, before: Continued) -> dict[s
     return result
 
 
-def _header(prepared: Prepared) -> dict[str, Any]:
+def _header(prepared: PreparedRun) -> dict[str, Any]:
     """What the record says of a run whatever becomes of it."""
     config, facts, corpus = prepared.config, prepared.encoded.facts, prepared.corpus
     return {
@@ -116,12 +117,12 @@ def _header(prepared: Prepared) -> dict[str, Any]:
 class Callbacks(NamedTuple):
     """What watches a run's training, and is asked about it afterwards."""
 
-    history: History
-    budget: Budget
-    goal: Goal
+    history: MetricsCallback
+    budget: StepBudget
+    goal: StopWhenSolved
     checkpoints: Checkpoints
     metrics: MetricsFile
-    bar: ProgressBar
+    bar: ProgressCallback
 
     @property
     def found(self) -> dict[str, Any]:
@@ -134,17 +135,23 @@ class Callbacks(NamedTuple):
         }
 
 
-def _callbacks(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None, an_epoch: int) -> Callbacks:
+def _callbacks(
+    prepared: PreparedRun, folder: RunFolder, mirror: WandbMirror | None, an_epoch: int
+) -> Callbacks:
     """The goal is asked after the evaluation that History makes, and checkpoints are written last."""
     settings, primary = prepared.config["trainer"], prepared.config["corpus"]["primary"]
-    budget = Budget(settings["max_steps"], settings["max_epochs"], an_epoch)
+    budget = StepBudget(settings["max_steps"], settings["max_epochs"], an_epoch)
     metrics = MetricsFile(folder.metrics)
-    bar = ProgressBar(prepared.name, primary["metric"], budget)
-    sinks: list[Callable[[Row], None]] = [metrics.append, bar.evaluated, *([mirror.log] if mirror else [])]
+    bar = ProgressCallback(prepared.name, primary["metric"], budget)
+    sinks: list[Callable[[MetricsRow], None]] = [
+        metrics.append,
+        bar.evaluated,
+        *([mirror.log] if mirror else []),
+    ]
     return Callbacks(
-        History(settings["log_every"], sinks),
+        MetricsCallback(settings["log_every"], sinks),
         budget,
-        Goal(primary, settings["give_up"], budget),
+        StopWhenSolved(primary, settings["give_up"], budget),
         Checkpoints(folder, primary["mode"], settings["patience"]),
         metrics,
         bar,
@@ -152,7 +159,7 @@ def _callbacks(prepared: Prepared, folder: RunFolder, mirror: WandbMirror | None
 
 
 def _train(
-    prepared: Prepared,
+    prepared: PreparedRun,
     folder: RunFolder,
     mirror: WandbMirror | None,
     before: Continued,
@@ -168,7 +175,7 @@ def _train(
     history, budget, goal, checkpoints, metrics, bar = watching
     texts = task.callbacks(encoded, config, folder, show)
     trainer = assemble.trainer(config, folder, (history, budget, goal, *texts, checkpoints, bar))
-    laps = Loader(data, [look.every for look in (history, *texts)], budget.max_steps)
+    laps = StepGroupLoader(data, [look.every for look in (history, *texts)], budget.max_steps)
     try:
         ended = _fit(trainer, module, laps, before.checkpoint)
     finally:
@@ -199,7 +206,9 @@ def _use_processor(threads: int) -> None:
     threadpoolctl.threadpool_limits(threads)  # NumPy's BLAS has threads of its own
 
 
-def _fit(trainer: L.Trainer, module: Training, data: Any, checkpoint: Path | None) -> dict[str, Any]:
+def _fit(
+    trainer: L.Trainer, module: LanguageModelModule, data: Any, checkpoint: Path | None
+) -> dict[str, Any]:
     """How training ended. Raises KeyboardInterrupt for Ctrl-C and SIGTERM."""
     ended: dict[str, Any] = {"status": "done"}
     to_ctrl_c = signal.getsignal(signal.SIGINT)
@@ -218,5 +227,5 @@ def _fit(trainer: L.Trainer, module: Training, data: Any, checkpoint: Path | Non
     return ended
 
 
-def _unmirrored(table: Table, step: int | None) -> None:
+def _unmirrored(table: TextTable, step: int | None) -> None:
     """Where a table goes without W&B: the files hold it already."""

@@ -9,9 +9,11 @@ from typing import Any
 
 import wandb
 
-from tangsweep.runs import faults, mirrored
-from tangsweep.runs.folder import RunFolder, atomic_write
-from tangsweep.runs.record import Table
+from tangsweep import fault_points
+from tangsweep.files import atomic_write
+from tangsweep.runs import wandb_names
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import TextTable
 from tangsweep.training import wandb_mode
 
 log = logging.getLogger(__name__)
@@ -66,9 +68,9 @@ class WandbMirror:
     def log(self, row: Mapping[str, Any]) -> None:
         """A row of metrics.csv, at its step."""
         step = row["step"]
-        self.run.log(mirrored.history(row), step=step)
+        self.run.log(wandb_names.wandb_history(row), step=step)
 
-    def table(self, table: Table, step: int | None = None) -> None:
+    def table(self, table: TextTable, step: int | None = None) -> None:
         """At the optimizer step `step`; None: after all that was logged."""
         columns: list[Any] = list(table.columns)
         rows: list[Any] = [list(row) for row in table.rows]
@@ -76,16 +78,16 @@ class WandbMirror:
 
     def summarize(self, result: Mapping[str, Any]) -> None:
         """Scores at the best epoch into the run's summary."""
-        self.run.summary.update(mirrored.summary(result))
+        self.run.summary.update(wandb_names.wandb_summary(result))
 
     def finish(self, failed: bool) -> None:
         """Exactly once, however the run ended; what W&B cannot do costs no record."""
-        faults.point("finishing W&B")
+        fault_points.fault_point("finishing W&B")
         try:
             self.run.finish(exit_code=1 if failed else 0)
         except Exception:
             log.exception("W&B could not be finished; the run's own files are complete")
-        faults.point("finished W&B")
+        fault_points.fault_point("finished W&B")
 
     @property
     def identity(self) -> dict[str, str]:

@@ -1,0 +1,97 @@
+"""Character vectors from poems that no run trains or is scored on, as a word-vector text file.
+
+    python -m tangsweep.corpora.character_vectors --skip 1000 --width 64 --out data/vectors.txt
+
+Positive pointwise mutual information of characters within a window, factorized by a truncated
+singular value decomposition (Levy and Goldberg 2014; randomized as in Halko, Martinsson and Tropp
+2011). `sweeps=embeddings` compares runs that start from them with runs that start at random.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.errors import UserError
+from tangsweep.files import absolute_path, atomic_write, display_path
+
+WINDOW = 4  # characters to either side
+MIN_COUNT = 5
+OVERSAMPLING, POWER_ITERATIONS = 16, 4
+
+
+def character_vectors(texts: Sequence[str], width: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
+    """Characters that occur at least MIN_COUNT times, and their (characters, width) vectors.
+
+    Vectors are √singular value · left singular vector, scaled to a variance of 1 over all entries, as
+    a random embedding has. Raises UserError where there are fewer characters than `width`.
+    """
+    counts = Counter("".join(texts))
+    characters = [c for c, n in counts.most_common() if n >= MIN_COUNT]
+    if len(characters) <= width + OVERSAMPLING:
+        raise UserError(
+            f"{len(characters)} characters give no vectors of width {width}: lower --width or --skip"
+        )
+    left, values = _truncated_svd(_ppmi(_cooccurrences(texts, characters)), width, seed)
+    vectors = left * np.sqrt(values)
+    return characters, vectors / vectors.std()
+
+
+def _cooccurrences(texts: Sequence[str], characters: Sequence[str]) -> np.ndarray:
+    """(n, n) how often two characters stand at most WINDOW apart in a text; symmetric."""
+    ids = {character: i for i, character in enumerate(characters)}
+    gap = [-1] * WINDOW  # no pair reaches over the end of a text
+    stream = np.array([i for text in texts for i in [*(ids.get(c, -1) for c in text), *gap]])
+    counts = np.zeros(len(characters) ** 2, dtype=np.float32)
+    for distance in range(1, WINDOW + 1):
+        a, b = stream[:-distance], stream[distance:]
+        both = (a >= 0) & (b >= 0)
+        counts += np.bincount(a[both] * len(characters) + b[both], minlength=counts.size)
+    square = counts.reshape(len(characters), -1)
+    return square + square.T
+
+
+def _ppmi(counts: np.ndarray) -> np.ndarray:
+    """max(0, ln(p(a, b) / (p(a) p(b)))), 0 where a pair never occurs."""
+    margins = counts.sum(1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        information = np.log(counts * counts.sum() / (margins @ margins.T))
+    return np.where(counts > 0, np.maximum(information, 0), 0).astype(np.float32)
+
+
+def _truncated_svd(matrix: np.ndarray, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `width` largest singular values of a symmetric matrix and their left singular vectors."""
+    random = np.random.default_rng(seed)
+    basis = random.standard_normal((len(matrix), width + OVERSAMPLING)).astype(np.float32)
+    for _ in range(POWER_ITERATIONS):
+        basis, _ = np.linalg.qr(matrix @ basis)
+    left, values, _ = np.linalg.svd(basis.T @ matrix, full_matrices=False)
+    return (basis @ left)[:, :width], values[:width]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Character vectors from poems that no run uses.")
+    parser.add_argument("--corpus", choices=("tang", "sample"), default="tang")
+    parser.add_argument("--skip", type=int, default=1000, help="leave out the first so many poems (1000)")
+    parser.add_argument("--width", type=int, default=64, help="numbers a vector (64)")
+    parser.add_argument("--out", default="data/vectors.txt")
+    options = parser.parse_args()
+    try:
+        corpus = resolve(Source(options.corpus), None)
+        if corpus.fallback:
+            raise UserError(f"the network was not reached ({corpus.fallback}): name a copy in TANGSWEEP_DATA")
+        texts = [poem.text for poem in corpus.poems[options.skip :]]
+        characters, vectors = character_vectors(texts, options.width)
+    except UserError as error:
+        parser.error(str(error))
+    lines = (f"{c} {' '.join(f'{x:.5f}' for x in v)}" for c, v in zip(characters, vectors, strict=True))
+    path = absolute_path(options.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, f"{len(characters)} {options.width}\n" + "\n".join(lines) + "\n")
+    print(f"{display_path(path)}: {len(characters):,} characters, {options.width} numbers each")
+
+
+if __name__ == "__main__":
+    main()

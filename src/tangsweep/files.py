@@ -1,0 +1,108 @@
+"""Where files lie: the only module that knows the repository and TANGSWEEP_HOME."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from tangsweep.errors import UserError
+from tangsweep.fault_points import fault_point
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BUNDLED_SAMPLE = REPOSITORY / "data" / "sample"
+
+
+def home_folder() -> Path:
+    """The folder that relative paths are anchored at: TANGSWEEP_HOME, else the repository."""
+    return Path(os.environ.get("TANGSWEEP_HOME") or REPOSITORY).expanduser().resolve()
+
+
+def absolute_path(path: str | Path) -> Path:
+    """An absolute path; a relative one counts from `home()`, never from the working directory."""
+    return home_folder() / Path(path).expanduser()
+
+
+def user_path(path: str) -> Path:
+    """What a user named: as typed from the working directory where that exists, else `anchored`."""
+    literal = Path(path).expanduser()
+    return literal if literal.exists() else absolute_path(path)
+
+
+def data_folder() -> Path:
+    """Downloaded corpora and the cache of encoded ones."""
+    return absolute_path("data")
+
+
+def outputs_folder() -> Path:
+    """One folder a sweep, one folder a run in it."""
+    return absolute_path("outputs")
+
+
+def display_path(path: Path) -> str:
+    """The path as messages show it: relative to the working directory where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def safe_name(name: str) -> str:
+    """`name` with every run of other characters than `[A-Za-z0-9._-]` turned into one dash, + dropped."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("+", "")).strip("-.")
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write to a temporary name beside `path`, flush to disk, rename over `path`.
+
+    A full disk or a kill leaves what was there before. Raises UserError where the folder cannot be
+    written or the disk is full.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = None
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fault_point(f"writing {path.name}")
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        fault_point(f"wrote {path.name}")
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """The one line for a folder that cannot be written or a disk that is full."""
+    return UserError(
+        f"cannot write {path} ({error.strerror or error}): free some space, mend its permissions, "
+        "or set TANGSWEEP_HOME to a folder that can be written"
+    )
+
+
+def new_output_file(name: str) -> Path:
+    """A file to be written, as typed from the working directory.
+
+    Raises UserError where it exists already (nothing is overwritten) or its folder does not.
+    """
+    path = Path(name).expanduser().absolute()
+    if path.exists():
+        raise UserError(f"--out {name} exists already: name another file, or move it away")
+    if not path.parent.is_dir():
+        raise UserError(f"--out {name}: the folder {path.parent} does not exist, make it first")
+    return path
+
+
+def write_new_file(path: Path, text: str) -> None:
+    """Raises UserError where the file has come into being meanwhile, or cannot be written."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UserError(f"{path} exists by now: name another file; equal seeds give equal texts") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from None
