@@ -2,7 +2,7 @@
 
 from tangsweep.batches.encode import encode
 from tangsweep.batches.encoded import Encoded
-from tangsweep.batches.split import PoemSettings
+from tangsweep.config.data_options import PoemSplitOptions
 from tangsweep.corpora.resolve import Source, resolve
 from tangsweep.errors import UserError
 
@@ -13,7 +13,7 @@ def encoded(poems: int, duplicates: str, max_chars: int) -> tuple[str, Encoded]:
         found = resolve(Source("tang"), poems)
     except UserError:
         found = resolve(Source("sample"), None)
-    settings = PoemSettings(
+    settings = PoemSplitOptions(
         poems=None, duplicates=duplicates, min_chars=20, max_chars=max_chars, long="chunk",
         punctuation="keep", min_freq=1, split="fraction", train_fraction=0.8, train_poems=None,
         dev_poems=None, pool=None, split_seed=None,

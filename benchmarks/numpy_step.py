@@ -20,7 +20,7 @@ from torch import Tensor
 from tangsweep.batches.batch import Batch
 from tangsweep.batches.poems import Resident, in_order
 from tangsweep.inits import initialize, uniform_scaled
-from tangsweep.language_model import LanguageModel, build
+from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.training import numpy_bridge
 
 PAIRS = 100
@@ -40,7 +40,7 @@ def stepper(loss: Callable[..., Tensor], optimizer: torch.optim.Optimizer) -> Ca
 
 def models(vocabulary: int) -> tuple[LanguageModel, Peer]:
     """NumPy's and torch's, with equal weights."""
-    model = build({"name": "lstm"}, SIZES, vocabulary)
+    model = build_language_model({"name": "lstm"}, SIZES, vocabulary)
     initialize(model, uniform_scaled, 0.0, seed=0)
     peer = like(model, vocabulary, SIZES["embed_size"], SIZES["hidden_size"])
     return numpy_bridge.NumpyLanguageModel(model), peer
@@ -52,7 +52,7 @@ def main() -> None:
     name, encoded = corpus.encoded(int(sys.argv[1]) if len(sys.argv) > 1 else 5000, "keep", 60)
     ours, theirs = models(len(encoded.vocabulary))
     settings = {"_target_": "torch.optim.SGD", "lr": 0.01, "momentum": 0.9}
-    by_numpy = stepper(lambda *b: ours.loss(*b)[0].mean, numpy_bridge.optimizer(settings)(ours.parameters()))
+    by_numpy = stepper(lambda *b: ours.loss(*b)[0].mean, numpy_bridge.numpy_optimizer_factory(settings)(ours.parameters()))
     by_torch = stepper(theirs.loss, torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9))
     resident = Resident(encoded.train, None, False)
     rows = in_order(resident).order

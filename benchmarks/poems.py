@@ -1,8 +1,8 @@
-"""A hundred poems side by side against the same one after another, from one untrained model.
+"""Compares composing a hundred poems at once with composing them one after another, with one untrained model.
 
 python benchmarks/poems.py [--hidden 512] [--vocabulary 9588] [--threads 2]
 
-Seconds, and their ratio. What a poem costs depends on the sizes, not on the weights.
+Prints seconds and their ratio. What a poem costs depends on the sizes, not on the weights.
 """
 
 import argparse
@@ -12,16 +12,16 @@ import torch
 
 from tangsweep import inits
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
-from tangsweep.generation.constraints import Wish
+from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
-from tangsweep.generation.poem_start import Beginning
-from tangsweep.generation.poet import Poet
-from tangsweep.language_model import build
+from tangsweep.generation.poem_composer import PoemComposer
+from tangsweep.generation.poem_start import PoemStart
+from tangsweep.language_model import build_language_model
 from tangsweep.prosody import lookup
 from tangsweep.prosody.form import NAMED
 
-POEMS, ALONE = 100, 5  # of those one after another only a few are timed
-FIRST = 0x4E00  # CJK ideographs
+POEMS, TIMED_ALONE = 100, 5  # of those one after another only a few are timed
+FIRST_CODE_POINT = 0x4E00  # of the CJK ideographs
 
 
 def main() -> None:
@@ -31,26 +31,30 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    known = Vocabulary([*MARKS, "，", "。", *(chr(FIRST + n) for n in range(options.vocabulary - 2))])
+    ideographs = (chr(FIRST_CODE_POINT + n) for n in range(options.vocabulary - 2))
+    vocabulary = Vocabulary([*MARKS, "，", "。", *ideographs])
     sizes = {"embed_size": options.hidden // 2, "hidden_size": options.hidden}
-    model = build({"name": "lstm"}, sizes, len(known))
+    model = build_language_model({"name": "lstm"}, sizes, len(vocabulary))
     inits.initialize(model, inits.uniform, 0.0, seed=0)
     prosody = lookup.best()
-    poet = Poet(model, known, prosody)
-    print(f"hidden {options.hidden}, {len(known):,} ids, {options.threads} threads; {prosody.source} tones")
+    composer = PoemComposer(model, vocabulary, prosody)
+    print(
+        f"hidden {options.hidden}, {len(vocabulary):,} ids, {options.threads} threads; {prosody.source} tones"
+    )
     print("| form | asked | 100 poems, seconds | one after another | ratio |\n|---|---|---|---|---|")
     for name, form in NAMED.items():
-        for asked, wish in (("form", Wish(form)), ("rhymes and tones", Wish(form, "any", ""))):
-            seconds(poet, wish, 1)  # kernels, caches
-            together, alone = seconds(poet, wish, POEMS), sum(seconds(poet, wish, 1) for _ in range(ALONE))
-            alone *= POEMS / ALONE
-            print(f"| {name} | {asked} | {together:.2f} | {alone:.1f} | {together / alone:.3f} |")
+        for constraints, spec in (("form", PoemSpec(form)), ("rhymes and tones", PoemSpec(form, "any", ""))):
+            time_poems(composer, spec, 1)  # warms up kernels and caches
+            together = time_poems(composer, spec, POEMS)
+            alone = sum(time_poems(composer, spec, 1) for _ in range(TIMED_ALONE)) * POEMS / TIMED_ALONE
+            print(f"| {name} | {constraints} | {together:.2f} | {alone:.1f} | {together / alone:.3f} |")
 
 
-def seconds(poet: Poet, wish: Wish, poems: int) -> float:
-    beginnings = [Beginning(str(number), {}) for number in range(poems)]
+def time_poems(composer: PoemComposer, spec: PoemSpec, count: int) -> float:
+    """Return the seconds that `count` poems composed together take."""
+    starts = [PoemStart(str(number), {}) for number in range(count)]
     before = time.perf_counter()
-    poet.compose(wish, beginnings, Decoding(0.8), seed=0)
+    composer.compose(spec, starts, Decoding(0.8), seed=0)
     return time.perf_counter() - before
 
 

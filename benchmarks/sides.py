@@ -10,9 +10,9 @@ from peer import like
 from torch import Tensor
 
 from tangsweep.batches.poems import Resident, bucketed
-from tangsweep.cells.unroll import unroll
+from tangsweep.cells.cell import unroll
 from tangsweep.inits import initialize, uniform_scaled
-from tangsweep.language_model import LanguageModel, build
+from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.training import optimizers
 
 CLIP = 5.0
@@ -48,7 +48,7 @@ Sides = tuple[Callable[..., None], Callable[..., None]]  # theirs, ours
 
 def of(shape: Shape, kernel: str) -> LanguageModel:
     sizes = {"embed_size": shape.E, "hidden_size": shape.H, "layers": 1, "dropout": 0.0}
-    model = build({"name": "lstm", "kernel": kernel}, sizes, shape.V)
+    model = build_language_model({"name": "lstm", "kernel": kernel}, sizes, shape.V)
     initialize(model, uniform_scaled, 0.0, seed=0)
     return model
 

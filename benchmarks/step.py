@@ -53,7 +53,7 @@ def multiplied(threads: int) -> float:
     a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
     torch.set_num_threads(threads)
     best = 0.0
-    for precision in ("highest", "medium") if matmul.onednn() else ("highest",):
+    for precision in ("highest", "medium") if matmul.uses_onednn() else ("highest",):
         torch.set_float32_matmul_precision(precision)
         for _ in range(6):
             began = time.perf_counter()
@@ -154,7 +154,7 @@ def main() -> None:
         print(f"{peak(SHAPES[arguments.peak[0]], arguments.peak[1], arguments.kernel):.0f}")
         return
     kernel = select_kernels(arguments.kernel, torch.device("cpu"), torch.float32).NAME
-    products = "oneDNN" if matmul.onednn() else "torch's default"
+    products = "oneDNN" if matmul.uses_onednn() else "torch's default"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     print(f"{platform.machine()}, {versions}, kernel {kernel}, large products by {products}")
     for threads in arguments.threads:

@@ -1,4 +1,4 @@
-"""Poems, or running text, from a trained model.
+"""Generates poems or running text with a trained model.
 
 python src/generate.py outputs/optimizer/RUN --form qijue --start 日 --rhyme --tones
 python src/generate.py outputs/optimizer/RUN --acrostic 春夏秋冬 --chars 5 --samples 5
@@ -6,23 +6,28 @@ python src/generate.py outputs/single/RUN --start "Hansel and Gr" --length 200 -
 """
 
 import argparse
+import io
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tangsweep.command_line import run_command
 from tangsweep.corpora.chinese_script import to_simplified
 from tangsweep.errors import UserError
 from tangsweep.files import new_output_file, user_path, write_new_file
-from tangsweep.generation.request import Request
+from tangsweep.generation.request import GenerationRequest
 from tangsweep.prosody.form import CHINESE, NAMED
 from tangsweep.prosody.pattern import OPENINGS
 
-SHOWN = 5  # alternatives to each character in JSON
+if TYPE_CHECKING:  # torch is imported only once the arguments are known to be valid
+    from tangsweep.checkpoint import TrainedModel
+    from tangsweep.generation.formats import RequestOptions
+
+JSON_ALTERNATIVES = 5  # to each character
 FORMS = ", ".join(f"{CHINESE[name]} {name} {form.lines}×{form.chars}" for name, form in NAMED.items())
 
 
-def arguments() -> argparse.Namespace:
-    """The command line; text is argparse's business because Hydra's grammar rejects it."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line with argparse, because Hydra's grammar rejects Chinese text without quotes."""
     parser = argparse.ArgumentParser(
         description="Compose poems whose lines have the number of characters that was asked for, or, "
         "with --length or from a model of a book, continue any text."
@@ -44,13 +49,13 @@ def arguments() -> argparse.Namespace:
     prose = parser.add_argument_group("running text")
     prose.add_argument("--length", type=int, help="characters of running text (200)")
     prose.add_argument("--replace-unknown", help="what stands for characters that the model does not know")
-    _add_decoding(parser.add_argument_group("how characters are chosen"))
+    _add_decoding_options(parser.add_argument_group("how characters are chosen"))
     parser.add_argument("--format", choices=("text", "json", "markdown"), default="text")
     parser.add_argument("--out", help="a file that does not exist yet, instead of the terminal")
     return parser.parse_args()
 
 
-def _add_decoding(group: Any) -> None:
+def _add_decoding_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--temperature", type=float, help="0 is greedy (0.8)")
     group.add_argument("--greedy", dest="temperature", action="store_const", const=0.0, help="temperature 0")
     group.add_argument("--top-k", type=int, help="only from so many of the likeliest")
@@ -62,58 +67,66 @@ def _add_decoding(group: Any) -> None:
 
 
 def main() -> None:
-    options = arguments()
-    request = Request(**{name: getattr(options, name) for name in Request._fields})
+    arguments = parse_arguments()
+    request = GenerationRequest(**{name: getattr(arguments, name) for name in GenerationRequest._fields})
     request.check()
-    out = new_output_file(options.out) if options.out is not None else None
-    written = _written(options, request)
+    out = new_output_file(arguments.out) if arguments.out is not None else None
+    output = generate_output(arguments, request)
     if out is None:
-        print(written, end="")
+        print(output, end="")
     else:
-        write_new_file(out, written)
-        print(options.out)
+        write_new_file(out, output)
+        print(arguments.out)
 
 
-def _written(options: argparse.Namespace, request: Request) -> str:
-    from tangsweep.checkpoint import load_model  # torch, only once the arguments are right
+def generate_output(arguments: argparse.Namespace, request: GenerationRequest) -> str:
+    """Return poems or running text in the requested format. Raises UserError if the model cannot write it."""
+    from tangsweep.checkpoint import load_model
 
-    trained = load_model(user_path(options.checkpoint))
+    trained = load_model(user_path(arguments.checkpoint))
     task = trained.config["corpus"]["task"]
     if task not in ("poems", "book"):
-        raise UserError(f"{options.checkpoint} was trained on {task}, which is no text: name another run")
+        raise UserError(f"{arguments.checkpoint} was trained on {task}, which is no text: name another run")
     from tangsweep.generation import compose, formats
 
-    asked = {"checkpoint": options.checkpoint, **request._asdict(), **compose.decoding(request)._asdict()}
+    decoding = compose.request_decoding(request)
+    options = {"checkpoint": arguments.checkpoint, **request._asdict(), **decoding._asdict()}
     if task == "poems" and request.length is None:
-        if options.replace_unknown is not None:
+        if arguments.replace_unknown is not None:
             raise UserError("--replace-unknown is for running text: for a poem take --skip-unknown")
-        return _poems(trained, options, request, asked)
-    if task == "book" and request.for_poems:
-        raise UserError(f"{request.for_poems} is for poems, this is a model of a book: take --length")
-    texts = compose.running_text(trained, request, task == "poems", options.replace_unknown)
-    if options.script == "simplified":
-        texts = [(to_simplified(start), to_simplified(text)) for start, text in texts]
-    return formats.running(texts, options.format, asked)
+        return _generate_poems(trained, arguments, request, options)
+    if task == "book" and request.poem_option:
+        raise UserError(f"{request.poem_option} is for poems, this is a model of a book: take --length")
+    texts = compose.continue_texts(trained, request, task == "poems", arguments.replace_unknown)
+    if arguments.script == "simplified":
+        texts = [compose.ContinuedText(to_simplified(start), to_simplified(text)) for start, text in texts]
+    return formats.format_running_text(texts, arguments.format, options)
 
 
-def _poems(trained: Any, options: argparse.Namespace, request: Request, asked: dict[str, Any]) -> str:
+def _generate_poems(
+    trained: "TrainedModel",
+    arguments: argparse.Namespace,
+    request: GenerationRequest,
+    options: "RequestOptions",
+) -> str:
     from tangsweep.generation import compose, formats
     from tangsweep.progress_bar import counting_bar
     from tangsweep.prosody import lookup
 
-    shown = SHOWN if options.format == "json" else 0
-    with counting_bar("poems") as tell:
-        composed = compose.poems(trained, request, lookup.best, shown, tell)
-    for note in formats.notes(composed):
+    max_alternatives = JSON_ALTERNATIVES if arguments.format == "json" else 0
+    with counting_bar("poems") as report_progress:
+        composed = compose.compose_poems(trained, request, lookup.best, max_alternatives, report_progress)
+    for note in formats.collect_notes(composed):
         print(f"note: {note}", file=sys.stderr)
-    if options.script == "simplified":
-        composed = formats.simplified(composed)
-    if options.format == "json":
-        return formats.as_json(composed, asked)
-    write = formats.text if options.format == "text" else formats.markdown
-    return write(composed, request.samples)
+    if arguments.script == "simplified":
+        composed = formats.simplify_poems(composed)
+    if arguments.format == "json":
+        return formats.format_json(composed, options)
+    format_poems = formats.format_text if arguments.format == "text" else formats.format_markdown
+    return format_poems(composed, request.samples)
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     run_command(main)

@@ -1,9 +1,9 @@
 """Every test works in a home of its own, without a network, without a named corpus."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -12,6 +12,9 @@ from omegaconf import OmegaConf
 
 from tangsweep.files import REPOSITORY
 from tangsweep.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from tangsweep.training.prepare import PreparedRun
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is slow, not wrong
 settings.load_profile("untimed")
@@ -61,9 +64,29 @@ def made(path: Path) -> RunFolder:
     return folder
 
 
+def prepare(values: dict[str, Any], overrides: Sequence[str] = ()) -> "PreparedRun":
+    """The run of a composed config, checked and ready."""
+    from tangsweep.tasks.registry import parse_config
+    from tangsweep.training import prepare as preparing
+
+    config = parse_config(values)
+    preparing.check_resources(config)
+    return preparing.prepare(config, overrides)
+
+
 class Ran(NamedTuple):
-    result: dict[str, Any]
+    result: dict[str, Any]  # the record, as result.json has it but for infinities
     folder: RunFolder
+
+
+def train_prepared(prepared: "PreparedRun", rerun: str = "unfinished") -> Ran:
+    """Train a prepared run in this process."""
+    from tangsweep.training.run import train_run
+
+    outcome = train_run(prepared, rerun)
+    result = outcome.record.model_dump(by_alias=True, exclude_unset=True) if outcome.record else {}
+    told = {"status": outcome.status, "holder": outcome.holder, "skipped": outcome.skipped}
+    return Ran(result | {key: value for key, value in told.items() if value}, RunFolder(prepared.folder))
 
 
 @pytest.fixture
@@ -71,15 +94,11 @@ def train() -> Iterator[Callable[..., Ran]]:
     """A real run in this process: `train("optimizer=sgd")` on a handful of sample poems."""
     import torch
 
-    from tangsweep.training.prepare import prepare
-    from tangsweep.training.run import run
-
     threads = torch.get_num_threads()
 
     def one(*overrides: str, base: tuple[str, ...] = (*SMALL, *QUIET)) -> Ran:
-        prepared = prepare(configured(*base, *overrides), list(overrides))
-        options = prepared.config
-        return Ran(run(prepared, options["rerun"], options["unlock"]), RunFolder(prepared.folder))
+        values = configured(*base, *overrides)
+        return train_prepared(prepare(values, list(overrides)), values["rerun"])
 
     yield one
     torch.set_num_threads(threads)

@@ -43,7 +43,7 @@ def test_against_counting(train: list[list[int]], dev: list[list[int]]) -> None:
     def perplexity(probabilities: list[float]) -> float:
         return math.exp(-sum(map(math.log, probabilities)) / len(probabilities))
 
-    got = baselines.perplexities(sequences(train), sequences(dev), V)
+    got = baselines.baseline_perplexities(sequences(train), sequences(dev), V)
     assert got["uniform"] == V
     assert got["unigram"] == pytest.approx(perplexity([unigram(b) for b in targets]))
     assert got["bigram"] == pytest.approx(perplexity([bigram(a, b) for a, b in transitions]))

@@ -5,14 +5,14 @@ import torch
 
 from tangsweep import inits
 from tangsweep.errors import UserError
-from tangsweep.language_model import LanguageModel, build
+from tangsweep.language_model import LanguageModel, build_language_model
 
 E, H, V = 48, 64, 301
 
 
 def initialized(scheme: str, forget_bias: float = 0.0, seed: int = 3, tied: bool = False) -> LanguageModel:
     sizes = {"embed_size": H if tied else E, "hidden_size": H, "layers": 2, "dropout": 0}
-    model = build({"name": "lstm"}, {**sizes, "tie_weights": tied}, V)
+    model = build_language_model({"name": "lstm"}, {**sizes, "tie_weights": tied}, V)
     for p in model.parameters():
         p.data.fill_(math.nan)  # what a scheme leaves out would be seen
     inits.initialize(model, getattr(inits, scheme), forget_bias, seed)

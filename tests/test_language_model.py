@@ -5,12 +5,12 @@ from torch import nn
 from tangsweep.cells.registry import cell_factory
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, xavier
-from tangsweep.language_model import LanguageModel, build
+from tangsweep.language_model import LanguageModel, build_language_model
 
 
 def model(vocabulary: int = 11, **sizes: object) -> LanguageModel:
     sizes = {"embed_size": 4, "hidden_size": 6, "layers": 1, "dropout": 0.0} | sizes
-    made = build({"name": "lstm"}, sizes, vocabulary).double()
+    made = build_language_model({"name": "lstm"}, sizes, vocabulary).double()
     initialize(made, xavier, 0.0, seed=1)
     return made
 
@@ -111,7 +111,7 @@ def test_units_that_are_copies_count_once(cell: str) -> None:
     from tangsweep import inits
 
     sizes = {"embed_size": 5, "hidden_size": 6, "layers": 2}
-    made = build({"name": cell}, sizes, 11)
+    made = build_language_model({"name": cell}, sizes, 11)
     inits.initialize(made, inits.uniform, 0.0, seed=0)
     assert made.distinct_units() == 12
     first = made.cells[0]

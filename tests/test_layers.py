@@ -1,68 +1,100 @@
 """Imports point downward only."""
 
 import ast
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
+from benchmarks.structure import import_graph, read_modules
 
 from tangsweep.files import REPOSITORY
 
-SOURCE = REPOSITORY / "src" / "tangsweep"
+SRC = REPOSITORY / "src"
+# From the bottom to the top. A room may import the rooms of the layers below its own, and none beside it.
+LAYERS = [
+    ("errors fault_points randomness metrics baselines", "one question each, answered without the others"),
+    ("files command_line analytic", "paths and atomic writes, one-line errors, the mathematics in NumPy"),
+    ("config corpora kernels", "what was asked for, texts and where they lie, fast operations"),
+    ("cells batches runs", "equations of one step, tensors from texts, what lies in a run's folder"),
+    ("language_model console", "cells over time, what the terminal shows"),
+    ("checkpoint inits progress_bar", "a trained model from its file, first weights, a bar with time left"),
+    ("prosody", "forms, tone patterns, tones and rhymes of characters"),
+    ("generation", "poems and running text from a checkpoint"),
+    ("evaluation", "how good a model and its poems are"),
+    ("tasks", "what a corpus asks of a run"),
+    ("training report", "one run, and the comparison of many"),
+    ("sweep dashboard demo plots", "many runs, their copy at W&B, the local page, pictures of formulas"),
+    ("tangsweep train generate hydra_plugins", "entry points: the package's own names and the commands"),
+]
+RANK = {room: rank for rank, (rooms, _) in enumerate(LAYERS) for room in rooms.split()}
+WITHOUT_TORCH = ["errors", "fault_points", "randomness", "metrics", "baselines", "files", "command_line", "analytic", "config", "corpora", "runs", "prosody", "console"]
+WITHOUT_FRAMEWORKS = [
+    room
+    for room in [*WITHOUT_TORCH, "kernels", "cells", "inits"]
+    if room not in ("console", "command_line", "config")
+]
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "wandb"}
-# A room may import the rooms of its own rank and of lower ranks.
-RANK = {
-    "errors": 0, "places": 0, "randomness": 0, "metrics": 0, "baselines": 0,
-    "gemm": 0, "kernels": 1, "cross_entropy": 2, "corpora": 1, "cells": 2, "analytic": 1, "runs": 1,
-    "language_model": 3, "console": 2, "bar": 2, "batches": 2, "prosody": 3,
-    "inits": 4, "command_line": 3,
-    "generation": 4, "report": 4, "dashboard": 7,
-    "tasks": 5, "demo": 5, "training": 6, "sweep": 7,
-}  # fmt: skip
-WITHOUT_TORCH = {"corpora", "prosody", "analytic", "metrics", "randomness", "runs", "baselines", "console"}
-WITHOUT_FRAMEWORKS = (WITHOUT_TORCH - {"console"}) | {"cells", "inits"}
-FILES = sorted(SOURCE.rglob("*.py"))
+
+MODULES = read_modules(SRC)
+GRAPH = import_graph(MODULES)
 
 
-def imported(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def room(name: str) -> str:
+    """Return the room of a module: `tangsweep.cells.lstm` lies in `cells`, src/report.py on top of all."""
+    parts = name.split(".")
+    if name == "report":
+        return "train"  # src/report.py, a command as train.py is; the room `report` is another thing
+    return parts[1] if parts[0] == "tangsweep" and len(parts) > 1 else parts[0]
+
+
+def test_every_room_has_one_layer() -> None:
+    assert {room(name) for name in GRAPH} <= RANK.keys(), "a new room needs a place in LAYERS"
+    assert sum(len(rooms.split()) for rooms, _ in LAYERS) == len(RANK)
+
+
+@pytest.mark.parametrize("name", sorted(GRAPH))
+def test_imports_point_downward(name: str) -> None:
+    own = room(name)
+    upward = {other for other in GRAPH[name] if room(other) != own and RANK[room(other)] >= RANK[own]}
+    assert not upward, f"{name} imports {sorted(upward)}, which stand on its own layer or above it"
+
+
+def test_rooms_without_frameworks_do_not_name_them() -> None:
+    for module in MODULES:
+        if room(module.name) in WITHOUT_FRAMEWORKS:
+            assert not imported_packages(module.tree) & FRAMEWORKS, module.path
+
+
+def test_rooms_without_torch_do_not_name_it() -> None:
+    for module in MODULES:
+        if room(module.name) in WITHOUT_TORCH:
+            assert "torch" not in imported_packages(module.tree), module.path
+
+
+def imported_packages(tree: ast.Module) -> set[str]:
+    """Return the top-level packages that a module imports anywhere, in functions too."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
 
 
-def room(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
-def test_imports_point_downward(path: Path) -> None:
-    if path.name in ("__init__.py", "__main__.py"):  # an entry point stands on top of everything
-        return
-    own = room(path)
-    names = imported(path)
-    others = {n.split(".")[1] for n in names if n.startswith("tangsweep.")}
-    assert {o for o in others if RANK[o] > RANK[own]} == set()
-    tops = {name.partition(".")[0] for name in names}
-    if own in WITHOUT_FRAMEWORKS:
-        assert not tops & FRAMEWORKS
-    if own in WITHOUT_TORCH:
-        assert "torch" not in tops
+def test_rooms_without_torch_do_not_load_it() -> None:
+    """Not even through what they import: help, a mistake and a report come without the seconds it takes."""
+    modules = [m.name for m in MODULES if room(m.name) in WITHOUT_TORCH and not m.name.endswith("__main__")]
+    code = (
+        f"import importlib, sys\nfor name in {modules!r}: importlib.import_module(name)\n"
+        "print({'torch', 'pytorch_lightning', 'wandb', 'fastNLP'} & set(sys.modules))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "set()"
 
 
 def test_no_recurrent_module_of_torch() -> None:
     banned = {f"nn.{kind}{cell}" for kind in ("LSTM", "RNN", "GRU") for cell in ("", "Cell")}
-    for path in FILES:
-        used = {ast.unparse(n) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
-        assert not {u for u in used if u.removeprefix("torch.") in banned}, path
-
-
-def test_functions_and_files_stay_short() -> None:
-    for path in [*FILES, *(SOURCE.parent / "hydra_plugins").glob("*.py"), *SOURCE.parent.glob("*.py")]:
-        text = path.read_text(encoding="utf-8")
-        assert text.count("\n") <= 250, path
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                assert node.end_lineno - node.lineno < 41, f"{path}: {node.name}"
+    for module in MODULES:
+        used = {ast.unparse(node) for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+        assert not {name for name in used if name.removeprefix("torch.") in banned}, module.path

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.metrics import Tally, scores
+from tangsweep.metrics import Tally, compute_scores
 
 
 @given(st.lists(st.lists(st.floats(0.01, 12), min_size=1, max_size=9), min_size=1, max_size=9))
@@ -15,7 +15,7 @@ def test_perplexity_weighs_every_character_alike(sequences: list[list[float]]) -
         total = total + Tally(sum(losses), len(losses), 0, 1, math.exp(mean))
     flat = [loss for losses in sequences for loss in losses]
     expected = math.exp(math.fsum(flat) / len(flat))
-    got = scores(total)
+    got = compute_scores(total)
     assert got["perplexity"] == pytest.approx(expected, rel=1e-9)
     assert got["bits_per_character"] == pytest.approx(math.log2(expected), rel=1e-9)
     assert got["nats_per_sequence"] == pytest.approx(math.fsum(flat) / len(sequences), rel=1e-9)
@@ -25,7 +25,7 @@ def test_perplexity_weighs_every_character_alike(sequences: list[list[float]]) -
 
 def test_variants_by_hand() -> None:
     tally = Tally(nats=20.0, characters=10, hits=3, sequences=2, pad_nats=1.0, pads=5)
-    got = scores(tally, oov=2, unseen_types=7)
+    got = compute_scores(tally, oov=2, unseen_types=7)
     assert got["perplexity"] == pytest.approx(math.exp(2.0))
     assert got["accuracy"] == 0.3
     assert got["perplexity_padded"] == pytest.approx(math.exp(21 / 15))
@@ -33,7 +33,7 @@ def test_variants_by_hand() -> None:
 
 
 def test_padded_is_null_where_no_padding_was_scored() -> None:
-    assert scores(Tally(nats=1.0, characters=1))["perplexity_padded"] is None
+    assert compute_scores(Tally(nats=1.0, characters=1))["perplexity_padded"] is None
 
 
 def test_nothing_scored_is_nan_and_too_much_is_infinite() -> None:

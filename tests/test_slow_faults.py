@@ -12,7 +12,7 @@ import pytest
 from tangsweep import fault_points
 from tangsweep.files import REPOSITORY
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import COLUMNS, MetricsFile
+from tangsweep.runs.metrics_file import COLUMNS, MetricsFile
 from tangsweep.runs.state import State, run_state
 from tests.training import wandb_file
 

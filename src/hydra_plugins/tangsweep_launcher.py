@@ -1,11 +1,10 @@
 """`hydra/launcher=pool`, the default: worker processes on this machine, each reused for many jobs."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.singleton import Singleton
@@ -13,6 +12,8 @@ from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_g
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
+
+from tangsweep.config.run_config import AnyConfig
 
 
 @dataclass
@@ -40,14 +41,14 @@ class PoolLauncher(Launcher):
         resources.check(self.workers)
         self.context, self.task_function, self.config = hydra_context, task_function, config
 
-    def warm(self) -> None:
+    def warm_up(self) -> None:
         """Begin to import what workers need, beside what this process does next."""
         from tangsweep.sweep import pool
 
         pool.started(self.preload)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from tangsweep.sweep import pool, resources, worker  # no command but a sweep needs them
+        from tangsweep.sweep import pool, worker  # no command but a sweep needs them
         from tangsweep.sweep.display import Display
 
         processes = pool.started(self.preload)
@@ -59,17 +60,23 @@ class PoolLauncher(Launcher):
             partial(self._composed, overrides, initial_job_idx + place)
             for place, overrides in enumerate(job_overrides)
         ]
-        environments = self.environments or resources.environments(self.workers, [self.config])
+        environments = self.environments or self._environments([])
         fail_fast = bool(self.config.get("fail_fast"))
         with Display([named(overrides) for overrides in job_overrides]) as display:
             return pool.Pool(processes, setup, environments, display, fail_fast).run(jobs)
 
-    def at_once(self, configs: Sequence[Mapping[str, Any]]) -> int:
-        """How many jobs of these configs are run side by side, now that all of them are known."""
+    def concurrency(self, configs: Sequence[AnyConfig]) -> int:
+        """Return how many runs of these configs are trained side by side."""
+        return len(self._environments(configs))
+
+    def prepare_workers(self, configs: Sequence[AnyConfig]) -> None:
+        """Choose the workers' environments, now that the configs of all runs are known."""
+        self.environments = self._environments(configs)
+
+    def _environments(self, configs: Sequence[AnyConfig]) -> list[dict[str, str]]:
         from tangsweep.sweep import resources
 
-        self.environments = resources.environments(self.workers, configs)
-        return len(self.environments)
+        return resources.worker_environments(self.workers, [config.trainer for config in configs])
 
     def _composed(self, overrides: Sequence[str], number: int) -> DictConfig:
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))

@@ -4,9 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+from tangsweep.config.run_config import AnyConfig
+from tangsweep.console import print_line
+from tangsweep.errors import UserError, first_line
+from tangsweep.runs.record import Outcome
+from tangsweep.sweep.jobs import PreparedJob
 
 
 class TangsweepSweeper(Sweeper):
@@ -37,21 +44,43 @@ class TangsweepSweeper(Sweeper):
             config=config,
         )
 
-    def sweep(self, arguments: list[str]) -> Any:
-        from tangsweep.sweep import grid, run_sweep
+    def sweep(self, arguments: list[str]) -> list[Outcome]:
+        from tangsweep.sweep import grid, jobs, run_sweep
 
         grids = grid.union(self.grids, arguments, self.config_loader)
-        varied = list(dict.fromkeys(key for keys in self.grids for key in keys))
-        return run_sweep.run_sweep(grids, varied, self.choices.get("sweeps"), self.composer, self)
+        file_keys = list(dict.fromkeys(key for keys in self.grids for key in keys))
+        composed = jobs.compose_jobs(grids, file_keys, self.choices.get("sweeps"), self.composer)
+        return run_sweep.run_sweep(composed, self)
 
-    def warm(self) -> None:
+    def warm_up(self) -> None:
         """Let the launcher begin what takes time, where it can."""
-        if hasattr(self.launcher, "warm"):
-            self.launcher.warm()
+        if hasattr(self.launcher, "warm_up"):
+            self.launcher.warm_up()
 
-    def launch(self, jobs: Sequence[Sequence[str]]) -> Any:
-        return self.launcher.launch(jobs, initial_job_idx=0)
+    def concurrency(self, configs: Sequence[AnyConfig]) -> int:
+        """Return how many such runs the launcher trains side by side; 1 where it does not say."""
+        return self.launcher.concurrency(configs) if hasattr(self.launcher, "concurrency") else 1
 
-    def at_once(self, configs: Sequence[Mapping[str, Any]]) -> int:
-        """How many such runs the launcher trains side by side; 1 where it does not say."""
-        return self.launcher.at_once(configs) if hasattr(self.launcher, "at_once") else 1
+    def prepare_workers(self, configs: Sequence[AnyConfig]) -> None:
+        """Tell the launcher the configs of all runs, where it wants to know."""
+        if hasattr(self.launcher, "prepare_workers"):
+            self.launcher.prepare_workers(configs)
+
+    def launch(self, jobs: Sequence[PreparedJob]) -> list[Outcome]:
+        """Train the jobs with whichever launcher is configured. Raises UserError where it gives up."""
+        try:
+            returns = self.launcher.launch([job.overrides for job in jobs], initial_job_idx=0)
+        except Exception as error:
+            raise UserError(
+                f"the launcher gave up ({first_line(error)}): what ended stands, the rest goes on"
+            ) from error
+        return [_outcome(job, returned) for job, returned in zip(jobs, returns, strict=True)]
+
+
+def _outcome(job: PreparedJob, returned: JobReturn) -> Outcome:
+    """What a job returned; one that raised outside its run's own record has failed."""
+    if returned.status is JobStatus.FAILED:
+        print_line(f"a run failed: {returned._return_value}")
+        return Outcome(job.run.name, "failed")
+    outcome: Outcome = returned.return_value
+    return outcome

@@ -1,26 +1,30 @@
-"""Perplexities that need no training, on the same split: what a model must beat to have learned.
+"""Perplexities of n-gram baselines, which a trained model should beat.
 
-All are exp(total nats / scored characters) over the development set, as for the models.
+Each is exp(total nats / scored characters) over the development set, as for the models.
 """
 
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.integer]
+Probabilities = NDArray[np.float64]
 
 
-class Sequences(Protocol):
-    """Sequences of ids end to end; `targets` are all ids but the first of each sequence."""
+class TokenSequences(Protocol):
+    """Sequences of ids, one after another in one array."""
 
     @property
-    def ids(self) -> np.ndarray: ...
+    def ids(self) -> Ids: ...
     @property
-    def starts(self) -> np.ndarray: ...
+    def starts(self) -> Ids: ...  # where each sequence begins in `ids`, and where the last one ends
     @property
-    def targets(self) -> np.ndarray: ...
+    def targets(self) -> Ids: ...  # all ids but the first of each sequence
 
 
-def perplexities(train: Sequences, dev: Sequences, vocabulary: int) -> dict[str, float]:
-    """`uniform` (the vocabulary's size), `unigram` and interpolated `bigram` perplexity."""
+def baseline_perplexities(train: TokenSequences, dev: TokenSequences, vocabulary: int) -> dict[str, float]:
+    """Return the perplexities `uniform` (the size of the vocabulary), `unigram` and `bigram` of `dev`."""
     unigram = unigram_probabilities(train.targets, vocabulary)
     bigram = bigram_probabilities(train, dev, unigram)
     return {
@@ -30,38 +34,38 @@ def perplexities(train: Sequences, dev: Sequences, vocabulary: int) -> dict[str,
     }
 
 
-def _perplexity(probabilities: np.ndarray) -> float:
+def _perplexity(probabilities: Probabilities) -> float:
     return float(np.exp(-np.log(probabilities).mean()))
 
 
-def unigram_probabilities(targets: np.ndarray, vocabulary: int) -> np.ndarray:
-    """(vocabulary,) relative frequencies with one added to each count (Laplace)."""
+def unigram_probabilities(targets: Ids, vocabulary: int) -> Probabilities:
+    """Return relative frequencies (vocabulary,), with one added to each count (Laplace)."""
     counts = np.bincount(targets, minlength=vocabulary) + 1.0
     return counts / counts.sum()
 
 
-def bigram_probabilities(train: Sequences, dev: Sequences, unigram: np.ndarray) -> np.ndarray:
-    """(dev characters,) probability of each development target given the character before it.
+def bigram_probabilities(train: TokenSequences, dev: TokenSequences, unigram: Probabilities) -> Probabilities:
+    """Return the probability of each target of `dev`, given the character before it.
 
-    Witten and Bell's interpolation (Bell, Cleary and Witten 1990): with n(a) occurrences of context
-    a and d(a) distinct successors, p(b | a) = (n(ab) + d(a) · p(b)) / (n(a) + d(a)); p(b) where a
-    was never seen.
+    Witten and Bell's interpolation (Bell, Cleary and Witten 1990): for n(a) occurrences of the context a with
+    d(a) distinct successors, p(b | a) = (n(ab) + d(a) · p(b)) / (n(a) + d(a)). It is p(b) where a does not
+    occur in `train`.
     """
     vocabulary = len(unigram)
     pairs, pair_counts = np.unique(_pairs(train, vocabulary), return_counts=True)
-    contexts = pairs // vocabulary
-    followers = np.bincount(contexts, minlength=vocabulary)
-    totals = np.bincount(contexts, weights=pair_counts, minlength=vocabulary)
-    wanted = _pairs(dev, vocabulary)
-    places = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
-    seen = np.where(pairs[places] == wanted, pair_counts[places], 0)
-    context, target = wanted // vocabulary, wanted % vocabulary
-    weight = np.maximum(totals[context] + followers[context], 1)
-    mixed = (seen + followers[context] * unigram[target]) / weight
-    return np.where(followers[context] > 0, mixed, unigram[target])
+    train_contexts = pairs // vocabulary
+    successors = np.bincount(train_contexts, minlength=vocabulary)
+    totals = np.bincount(train_contexts, weights=pair_counts, minlength=vocabulary)
+    dev_pairs = _pairs(dev, vocabulary)
+    nearest = np.minimum(np.searchsorted(pairs, dev_pairs), len(pairs) - 1)
+    counts = np.where(pairs[nearest] == dev_pairs, pair_counts[nearest], 0)
+    context, target = dev_pairs // vocabulary, dev_pairs % vocabulary
+    weight = np.maximum(totals[context] + successors[context], 1)
+    interpolated = (counts + successors[context] * unigram[target]) / weight
+    return np.where(successors[context] > 0, interpolated, unigram[target])
 
 
-def _pairs(sequences: Sequences, vocabulary: int) -> np.ndarray:
-    """(scored characters,) context id · vocabulary + target id."""
+def _pairs(sequences: TokenSequences, vocabulary: int) -> Ids:
+    """Return context id · vocabulary + target id for each scored character."""
     contexts = np.delete(sequences.ids, sequences.starts[1:] - 1).astype(np.int64)
     return contexts * vocabulary + sequences.targets

@@ -7,7 +7,7 @@ import torch
 
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.language_model import LanguageModel, build
+from tangsweep.language_model import LanguageModel, build_language_model
 
 
 class TrainedModel(NamedTuple):
@@ -39,7 +39,7 @@ def load_model(path: Path) -> TrainedModel:
         described = stored["tangsweep"]
         config, known = described["config"], Vocabulary(described["tokens"])
         weights = {name.removeprefix("model."): value for name, value in stored["state_dict"].items()}
-        model = build(config["cell"], config["model"], described["inputs"], len(known))
+        model = build_language_model(config["cell"], config["model"], described["inputs"], len(known))
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{file} is no checkpoint of this version of the project (it lacks {error}): train again"

@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
+from tangsweep.runs.record import Outcome
+
 WIDTH = 110  # of tables where the output is no terminal
 
 console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
@@ -80,35 +82,56 @@ def format_number(number: float) -> str:
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.1f}"
 
 
-def format_outcome(result: Mapping[str, Any], folder: str) -> str:
-    """One line on how a run ended."""
-    status = result["status"]
-    if status == "running":
-        return f"{result['run_id']}  left to {result['holder']}, which trains it now"
-    if result.get("skipped"):
-        return f"{result['run_id']}  {status} already; rerun=all trains it anew"
-    if status == "failed":
-        return f"{result['run_id']}  FAILED  {result['error']}  (traceback in {folder}/train.log)"
+def format_outcome(outcome: Outcome, folder: str) -> str:
+    """Format in one line how a run ended."""
+    record = outcome.record
+    if outcome.holder:
+        return f"{outcome.run_id}  left to {outcome.holder}, which trains it now"
+    if outcome.skipped:
+        return f"{outcome.run_id}  {outcome.status} already; rerun=all trains it anew"
+    if outcome.status == "failed" or record is None:
+        error = record.error if record else None
+        return f"{outcome.run_id}  FAILED  {error}  (traceback in {folder}/train.log)"
+    status = outcome.status
     if status == "diverged":
-        finite = result["last_finite_loss"]
+        finite = record.last_finite_loss
         after = "" if finite is None else f", last finite loss {finite:.3f}"
-        status = f"diverged at step {result['diverged_step']}{after}"
-    if result["dev"] is None:
-        return f"{result['run_id']}  {status}"
-    ended = {"hopeless": ", given up as hopeless"}.get(result["ended"], "")
-    if result["solved_step"] is not None:
-        ended = f", solved at step {result['solved_step']:,}"
+        status = f"diverged at step {record.diverged_step}{after}"
+    if record.dev is None:
+        return f"{outcome.run_id}  {status}"
+    end = ", given up as hopeless" if record.ended == "hopeless" else ""
+    if record.solved_step is not None:
+        end = f", solved at step {record.solved_step:,}"
     return (
-        f"{result['run_id']}  {status}  best dev {format_score(result['primary']['metric'], result['dev'])} "
-        f"at epoch {result['best_epoch']} of {result['epochs']}{ended}, {result['seconds']:.0f} s"
+        f"{outcome.run_id}  {status}  best dev {format_score(record.metric.name, record.dev.model_dump())} "
+        f"at epoch {record.best_epoch} of {record.epochs}{end}, {record.seconds:.0f} s"
     )
 
 
-def format_score(metric: str, scores: Mapping[str, Any]) -> str:
-    """A score by its short name: `ppl 380.4`, `accuracy 0.9990`."""
+def format_score(metric: str, scores: Mapping[str, float | None]) -> str:
+    """Format a score with its short name: `ppl 380.4`, `accuracy 0.9990`."""
     value = scores[metric]
     if metric == "perplexity":
-        shown = f"ppl {format_number(math.inf if value is None else value)}"
+        text = f"ppl {format_number(math.inf if value is None else value)}"
         bits = scores["bits_per_character"]
-        return shown if bits is None else f"{shown} ({bits:.2f} bits)"
+        return text if bits is None else f"{text} ({bits:.2f} bits)"
     return f"{metric} {value:.4f}"
+
+
+def format_clock(seconds: float) -> str:
+    """Format as `0:07`, `12:30` or `3:05:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def format_duration(seconds: float) -> str:
+    """Format as `7 s`, `12 min` or `3.5 h`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def format_bytes(size: float) -> str:
+    """Format as `0.4 MB` or `2.1 GB`."""
+    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

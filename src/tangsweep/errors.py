@@ -1,5 +1,8 @@
 """The one exception whose text is written for the user."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Something the user can mend; its text is one line: what was wrong, where, what to do.
@@ -24,3 +27,9 @@ def describe_error(error: BaseException) -> str:
             f"or the number of runs at once ({text.splitlines()[0][:200]})"
         )
     return text
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return "did you mean X? " for the nearest of `names`; an empty string where none is near."""
+    nearest = difflib.get_close_matches(name, list(names), n=1)
+    return f"did you mean {nearest[0]}? " if nearest else ""

@@ -1,26 +1,27 @@
-"""Initialization: one function a scheme.
+"""Initialization schemes: one function for each.
 
-A scheme fills one block, a (fan_in, fan_out) view of the weights of one gate; biases become 0 but
-under the schemes of `FILLS_BIASES`. The embedding stays torch's N(0, 1) under every scheme but `zeros`; tied
-to the output layer it starts as that does, since logits of N(0, 1) weights are √H times too large.
+A scheme fills one block in place, a (fan_in, fan_out) view of the weights of one gate. Biases become 0,
+except under the schemes of FILLS_BIASES. Embeddings are N(0, 1), torch's default, except under the schemes of
+FILLS_EMBEDDING. Embeddings that are tied to the output layer start as that layer does, because N(0, 1)
+weights would make the first logits √H times too large.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tangsweep.cells.cell import Cell
 from tangsweep.errors import UserError
 from tangsweep.language_model import LanguageModel
-from tangsweep.randomness import derive
+from tangsweep.randomness import derive_seed
 
-Scheme = Callable[[Tensor, int, torch.Generator], object]  # block, hidden size, generator
+InitScheme = Callable[[Tensor, int, torch.Generator], object]  # fills a block, given the hidden size
 
 
 def zeros(block: Tensor, hidden_size: int, generator: torch.Generator) -> None:
-    """Everything 0. The units stay identical, no signal passes back: only the output bias learns."""
+    """0 everywhere. All units stay equal and no gradient passes back: only the output bias learns."""
     block.zero_()
 
 
@@ -35,7 +36,7 @@ def normal(block: Tensor, hidden_size: int, generator: torch.Generator) -> None:
 
 
 def uniform(block: Tensor, hidden_size: int, generator: torch.Generator) -> None:
-    """U(−1/√H, 1/√H), biases included: the default of torch.nn.LSTM and, here, of torch.nn.Linear."""
+    """U(−1/√H, 1/√H), biases included: the default of torch.nn.LSTM, and of a torch.nn.Linear of width H."""
     bound = 1 / math.sqrt(hidden_size)
     block.uniform_(-bound, bound, generator=generator)
 
@@ -60,34 +61,37 @@ FILLS_BIASES = (zeros, uniform_scaled, uniform)
 FILLS_EMBEDDING = (zeros,)
 
 
-def initialize(model: LanguageModel, scheme: Scheme, forget_bias: float, seed: int) -> None:
-    """Fill every parameter of `model` in place, each from its own generator.
+def initialize(model: LanguageModel, scheme: InitScheme, forget_bias: float, seed: int) -> None:
+    """Fill every parameter of `model` in place, each from a random generator of its own.
 
-    Weights of a cell are filled gate by gate, so that fan-out is H and not 4H; parameters that a cell
-    `draws` itself (periods of a Phased LSTM) are left to it. `forget_bias` is added
-    to the forget gate's bias (Jozefowicz, Zaremba and Sutskever 2015 advise 1).
-    Raises UserError where `forget_bias` is set and the cell has no forget gate.
+    The weights of a cell are filled gate by gate, so that fan-out is H and not 4H. Parameters for which the
+    cell has an initializer (`Cell.initializers`) are filled by that. `forget_bias` is added to the forget
+    gate's bias (Jozefowicz, Zaremba and Sutskever 2015 recommend 1). Raises UserError where it is not 0 and
+    the cell has no forget gate.
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            generator = torch.Generator().manual_seed(derive(seed, "init", name))
-            owner: Any = model.get_submodule(name.rpartition(".")[0])
-            draw = getattr(owner, "draws", {}).get(name.rpartition(".")[2])
-            if draw is not None:
-                draw(parameter, generator)
+            generator = torch.Generator().manual_seed(derive_seed(seed, "init", name))
+            path, _, own_name = name.rpartition(".")
+            owner = model.get_submodule(path)
+            initializer = owner.initializers.get(own_name) if isinstance(owner, Cell) else None
+            if initializer is not None:
+                initializer(parameter, generator)
             elif name.startswith("embedding") and parameter is not model.output.weight:
                 fill = scheme if scheme in FILLS_EMBEDDING else normal
                 fill(parameter, model.hidden_size, generator)
             else:
-                _fill(owner, parameter, scheme, model.hidden_size, generator)
+                _fill_by_blocks(owner, parameter, scheme, model.hidden_size, generator)
         if forget_bias:
             _add_forget_bias(model, forget_bias)
 
 
-def _fill(owner: Any, parameter: Tensor, scheme: Scheme, H: int, generator: torch.Generator) -> None:
-    """Block by block, each a view, input-first: one a gate for a cell, one for the output layer."""
-    of_layer = isinstance(owner, nn.Linear | nn.Embedding)  # the output layer, under its own name or tied
-    blocks = (parameter.t(),) if of_layer else parameter.split(H, dim=-1)
+def _fill_by_blocks(
+    owner: nn.Module, parameter: Tensor, scheme: InitScheme, H: int, generator: torch.Generator
+) -> None:
+    """Fill the blocks of a parameter, views with the input first: one of the output layer, one for each gate."""
+    is_output = isinstance(owner, nn.Linear | nn.Embedding)  # an embedding: tied to the output layer
+    blocks = (parameter.t(),) if is_output else torch.split(parameter, H, dim=-1)
     for block in blocks:
         if block.ndim > 1 or scheme in FILLS_BIASES:
             scheme(block, H, generator)

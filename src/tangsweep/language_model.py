@@ -7,42 +7,42 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tangsweep.cells.cell import AnyCell, CellFactory, RecurrentState, unroll
 from tangsweep.cells.registry import cell_factory
-from tangsweep.cells.unroll import unroll
-from tangsweep.kernels.cross_entropy import cross_entropy, scored
+from tangsweep.kernels.cross_entropy import cross_entropy, cross_entropy_and_hits
 
 
 class Carry(NamedTuple):
-    """What a later call goes on from: each layer's state, and how many time steps were read."""
+    """The recurrent state that is carried from one batch to the next, as in truncated BPTT."""
 
-    states: Sequence[Any]
-    steps: int
+    states: Sequence[RecurrentState]  # one a layer
+    steps: int  # time steps read so far
 
     def detached(self) -> "Carry":
-        """The same without its past: gradients of what comes after end here (truncated BPTT)."""
+        """Return the same state cut off from the graph: later gradients end here."""
         states = [type(state)(*(tensor.detach() for tensor in state)) for state in self.states]
         return Carry(states, self.steps)
 
 
-class Scored(NamedTuple):
-    """What a step's scored positions cost."""
+class LossOutput(NamedTuple):
+    """The loss of a batch with N scored positions."""
 
     mean: Tensor  # nats per scored position: what training minimizes
-    nats: Tensor  # (N) of each, without a gradient
-    targets: Tensor  # (N) their targets
+    nats: Tensor  # (N), without a gradient
+    targets: Tensor  # (N)
 
 
-class Hits(NamedTuple):
-    """What an evaluation counts, of N scored positions."""
+class ScoredPositions(NamedTuple):
+    """The N scored positions of a batch, for an evaluation."""
 
     nats: Tensor  # (N)
     hits: Tensor  # (N) bool: the target had the highest logit
     targets: Tensor  # (N)
-    rows: Tensor  # (N) the row of the batch
+    rows: Tensor  # (N) the position's row in the batch
 
 
 class OneHot(nn.Module):
-    """Ids (...) → (..., classes), 1 at the id and 0 elsewhere; nothing is learned."""
+    """Encode ids (...) as (..., classes): 1 at the id and 0 elsewhere. Nothing is learned."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -53,39 +53,47 @@ class OneHot(nn.Module):
 
 
 class Embedding(nn.Embedding):
-    """torch's, with dropout on what is looked up."""
+    """torch's embedding, with dropout on its output."""
 
     def __init__(self, ids: int, size: int, dropout: float) -> None:
         super().__init__(ids, size)
         self.dropout = dropout
 
     def forward(self, input: Tensor) -> Tensor:
-        found = super().forward(input)
-        return F.dropout(found, self.dropout, self.training) if self.dropout else found
+        vectors = super().forward(input)
+        return F.dropout(vectors, self.dropout, self.training) if self.dropout else vectors
 
 
-# What `model.input` names, made from (width of the inputs, embedding size, dropout). Inputs that are no
-# embeddings are never dropped: a digit or a time stamp would be lost.
+# The layer that `model.input` names, made from (width of the inputs, embedding size, dropout). Only embeddings
+# have dropout: of other inputs a whole digit or time stamp would be lost.
 INPUTS: dict[str, Callable[[int, int, float], nn.Module]] = {
-    "embedding": Embedding,  # ids
-    "one_hot": lambda classes, size, dropout: OneHot(classes),  # ids
-    "reals": lambda width, size, dropout: nn.Identity(),  # vectors: the cell's own W is the linear layer
+    "embedding": Embedding,  # of ids
+    "one_hot": lambda classes, size, dropout: OneHot(classes),  # of ids
+    "reals": lambda width, size, dropout: nn.Identity(),  # of vectors; the cell's W is the linear layer
 }
 
 
 class LanguageModel(nn.Module):
-    """Input layer, stacked cells, output layer (H, outputs) with bias.
+    """An input layer, stacked cells, and an output layer (H, outputs) with bias.
 
-    `cell(input_size, hidden_size)` makes one layer. `inputs` is the number of ids, or for `reals` the
-    width of the vectors; `outputs` the number of classes to predict. Dropout falls on the embeddings,
-    between the layers and before the output layer (Zaremba et al. 2014), never on the recurrent path.
-    With `tie_weights` the output layer's matrix is the embeddings' (Press and Wolf 2017). Raises ValueError
-    where it cannot be. `kernel` computes the loss: auto, torch or native.
+    Args:
+        cell: makes one recurrent layer from (input size, hidden size).
+        inputs: the number of ids, or with `input` "reals" the width of the input vectors.
+        outputs: the number of classes to predict.
+        dropout: on embeddings, between layers and before the output layer (Zaremba et al. 2014), never on
+            the recurrent path.
+        input: a key of INPUTS.
+        tie_weights: use the embedding matrix as the matrix of the output layer (Press and Wolf 2017).
+            Raises ValueError where the shapes differ.
+        kernel: auto, torch or native (kernels/select.py); it computes the loss.
     """
+
+    cells: Sequence[AnyCell]
+    embedding: nn.Module
 
     def __init__(
         self,
-        cell: Callable[[int, int], nn.Module],
+        cell: CellFactory,
         inputs: int,
         outputs: int,
         embed_size: int,
@@ -97,110 +105,118 @@ class LanguageModel(nn.Module):
         kernel: str = "auto",
     ) -> None:
         super().__init__()
-        self.hidden_size, self.kernel = hidden_size, kernel
-        self.embedding: Any = INPUTS[input](inputs, embed_size, dropout)
-        first = embed_size if input == "embedding" else inputs
-        sizes = [first] + [hidden_size] * (layers - 1)
-        self.cells: Any = nn.ModuleList(cell(size, hidden_size) for size in sizes)
+        self.hidden_size, self.dropout, self.kernel = hidden_size, dropout, kernel
+        self.embedding = INPUTS[input](inputs, embed_size, dropout)
+        sizes = [embed_size if input == "embedding" else inputs] + [hidden_size] * (layers - 1)
+        self.cells = cast(Sequence[AnyCell], nn.ModuleList(cell(size, hidden_size) for size in sizes))
         self.output = nn.Linear(hidden_size, outputs)
-        self.dropout = dropout
         if tie_weights:
             if input != "embedding" or embed_size != hidden_size:
                 raise ValueError("tied weights: the embeddings must be as wide as the hidden state")
-            self.output.weight = cast(nn.Parameter, self.embedding.weight)
+            self.output.weight = self.embedding_weight
+
+    @property
+    def embedding_weight(self) -> nn.Parameter:
+        """Return the embedding matrix (ids, E). Raises TypeError where the input layer has none."""
+        if not isinstance(self.embedding, nn.Embedding):
+            raise TypeError(f"{type(self.embedding).__name__} has no embedding matrix")
+        return self.embedding.weight
 
     def forward(
         self, inputs: Tensor, times: Tensor | None = None, carry: Carry | None = None
     ) -> tuple[Tensor, Carry]:
-        """Ids (B, T) or vectors (B, T, inputs) → logits (B, T, outputs), and what to carry on from.
+        """Return the logits (B, T, outputs) of ids (B, T) or vectors (B, T, inputs), and the new carry.
 
-        `times` (B, T) are time stamps; None: the number of each time step, counted on from `carry`.
+        `times` (B, T) are time stamps; None numbers the time steps, continuing from `carry`. `carry` None
+        starts from the initial state.
         """
-        x, left = self._read(inputs, times, carry)
-        return self.output(x).transpose(0, 1), left
+        x, carry = self._hidden_states(inputs, times, carry)
+        return self.output(x).transpose(0, 1), carry
 
     def loss(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
-    ) -> tuple[Scored, Carry]:
-        """The cross-entropy of `targets` (B, T), without those that are −1, and what to carry on from.
+    ) -> tuple[LossOutput, Carry]:
+        """Return the cross-entropy of `targets` (B, T) and the new carry; a target of −1 is not scored.
 
-        Raises ValueError where none is scored.
+        Raises ValueError where nothing is scored.
         """
-        x, left = self._read(inputs, times, carry)
-        x, targets, _ = _scored(x, targets)
-        mean, nats = cross_entropy(x, self.output.weight, self.output.bias, targets, self.kernel)
-        return Scored(mean, nats, targets), left
+        x, carry = self._hidden_states(inputs, times, carry)
+        x, scored_targets, _ = _select_scored(x, targets)
+        mean, nats = cross_entropy(x, self.output.weight, self.output.bias, scored_targets, self.kernel)
+        return LossOutput(mean, nats, scored_targets), carry
 
     @torch.no_grad()
     def score(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
-    ) -> tuple[Hits, Carry]:
-        """`loss` for an evaluation, position by position; none may be scored."""
-        x, left = self._read(inputs, times, carry)
-        x, scored_targets, places = _scored(x, targets)
-        found = scored(x, self.output.weight, self.output.bias, scored_targets, self.kernel)
-        return Hits(*found, scored_targets, places % len(targets)), left
+    ) -> tuple[ScoredPositions, Carry]:
+        """Return what an evaluation counts, position by position, and the new carry.
 
-    def _read(self, inputs: Tensor, times: Tensor | None, carry: Carry | None) -> tuple[Tensor, Carry]:
-        """What the output layer sees, (T, B, H)."""
-        read = carry.steps if carry else 0
-        steps = inputs.shape[1]
+        The arguments are those of `loss`, but nothing needs to be scored.
+        """
+        x, carry = self._hidden_states(inputs, times, carry)
+        x, scored_targets, positions = _select_scored(x, targets)
+        weight, bias = self.output.weight, self.output.bias
+        nats, hits = cross_entropy_and_hits(x, weight, bias, scored_targets, self.kernel)
+        return ScoredPositions(nats, hits, scored_targets, positions % len(targets)), carry
+
+    def _hidden_states(
+        self, inputs: Tensor, times: Tensor | None, carry: Carry | None
+    ) -> tuple[Tensor, Carry]:
+        """Return the input of the output layer, (T, B, H), and the new carry."""
+        steps = carry.steps if carry else 0
         stamps = None if times is None else times.t()
         x = self.embedding(inputs.transpose(0, 1))  # (T, B, E)
-        states = []
+        states: list[RecurrentState] = []
         for layer, cell in enumerate(self.cells):
-            x, state = unroll(cell, x, carry.states[layer] if carry else None, stamps, read)
-            x = self._drop(x)
+            x, state = unroll(cell, x, carry.states[layer] if carry else None, stamps, steps)
+            x = F.dropout(x, self.dropout, self.training) if self.dropout else x
             states.append(state)
-        return x, Carry(states, read + steps)
+        return x, Carry(states, steps + inputs.shape[1])
 
     @torch.no_grad()
     def distinct_units(self) -> int:
-        """Hidden units that differ from every other of their layer, all layers together.
+        """Count the hidden units that differ from every other unit of their layer, over all layers.
 
-        Two units with the same weights from below and the same recurrent weights and biases are one: they
-        always have the same value, whatever is read.
+        Two units with equal input weights, recurrent weights and biases count as one: their values are equal
+        whatever the model reads.
         """
-        return sum(len(_units(cell).unique(dim=0)) for cell in self.cells)
+        return sum(len(torch.unique(_weights_by_unit(cell), dim=0)) for cell in self.cells)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """For an optimizer: what a cell draws itself, periods and the like, is no weight and never decays."""
-        drawn = {
+        """Return groups for an optimizer: parameters with an initializer of their cell have no weight decay."""
+        own = {
             id(parameter)
             for cell in self.cells
             for name, parameter in cell.named_parameters()
-            if name in getattr(cell, "draws", {})
+            if name in cell.initializers
         }
-        weights = [p for p in self.parameters() if id(p) not in drawn]
-        others = [p for p in self.parameters() if id(p) in drawn]
+        weights = [p for p in self.parameters() if id(p) not in own]
+        others = [p for p in self.parameters() if id(p) in own]
         return [{"params": weights}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+def _weights_by_unit(cell: AnyCell) -> Tensor:
+    """Return (H, …), for each unit all weights that lead to it: in each parameter every H-th column."""
+    H = cell.hidden_size
+    parameters = (p.detach() for p in cell.parameters() if p.shape[-1] % H == 0)
+    return torch.cat([p.reshape(-1, H) for p in parameters]).t()
 
 
-def _units(cell: nn.Module) -> Tensor:
-    """(H, …) all of a cell's weights that lead to each unit: of the last axis of each, every H-th."""
-    hidden_size = cast(Any, cell).U.shape[0]
-    of_units = (p.detach() for p in cell.parameters() if p.shape[-1] % hidden_size == 0)
-    return torch.cat([p.reshape(-1, hidden_size) for p in of_units]).t()
-
-
-def _scored(x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of x (T, B, H) and targets (B, T) those that are scored, and their places in time-major order."""
+def _select_scored(x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the scored positions of x (T, B, H) and targets (B, T), and their indices in time-major order."""
     x, targets = x.flatten(0, 1), targets.t().flatten()
-    places = (targets >= 0).nonzero()[:, 0]
-    if len(places) < len(targets):  # the rest never reaches the output layer
-        x, targets = x.index_select(0, places), targets[places]
-    return x, targets, places
+    positions = (targets >= 0).nonzero()[:, 0]
+    if len(positions) < len(targets):  # the others never reach the output layer
+        x, targets = x.index_select(0, positions), targets[positions]
+    return x, targets, positions
 
 
-def build(
+def build_language_model(
     cell: Mapping[str, Any], model: Mapping[str, Any], inputs: int, outputs: int | None = None
 ) -> LanguageModel:
-    """An untrained model from the values of the config groups `cell` and `model`.
+    """Return an uninitialized model from the plain values of the config groups `cell` and `model`.
 
-    `outputs` None: it predicts what it reads.
+    `inputs` is the number of ids or the width of the input vectors. `outputs` None means as many as `inputs`.
     """
     options = {key: value for key, value in model.items() if key != "pretrained_embeddings"}
     options["kernel"] = cell.get("kernel", "auto")

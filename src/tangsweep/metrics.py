@@ -1,8 +1,8 @@
-"""How perplexity counts: sums of nats, scored positions and hits in; scores out.
+"""How perplexity and the other scores are computed, from sums over scored positions.
 
-Every scored character weighs the same: perplexity is exp(total nats / total scored characters) over
-the whole set, never a mean of batch or sequence means. Which positions are scored is decided by the
-targets (−1: not scored); `<pad>` is kept in sums of its own. See docs/perplexity.md.
+Every scored character weighs the same: perplexity is exp(total nats / total scored characters) over the
+whole set, never a mean of the means of batches or sequences. A target of −1 is not scored; `<pad>` has sums
+of its own. See docs/perplexity.md.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 @dataclass
 class Tally:
-    """Sums over scored positions, in nats; add them up, then ask for scores."""
+    """Sums over scored positions. Tallies of batches add up to the tally of the whole set."""
 
     nats: float = 0.0
     characters: int = 0
@@ -38,15 +38,16 @@ class Tally:
         return self.hits / self.characters if self.characters else math.nan
 
 
-def scores(
+def compute_scores(
     tally: Tally, oov: int = 0, unseen_types: int = 0, whole_sequences: bool = True
 ) -> dict[str, float | int | None]:
-    """All the scores that a record carries, named so that nobody mixes them up.
+    """Return all scores of a record, by name.
 
-    `oov` scored characters are `<oov>`, standing for `unseen_types` characters that the vocabulary
-    lacks: `perplexity_oov_charged` adds ln(unseen_types) nats for each, as if the model then had to
-    guess which. `perplexity_padded` counts padding as text and is None where none was scored. Where the
-    tally's sequences are pieces of one long text, the scores of a mean over sequences are None.
+    `oov` of the scored characters are `<oov>`, which stands for `unseen_types` characters that are not in the
+    vocabulary: `perplexity_oov_charged` adds ln(unseen_types) nats for each, as if the model then had to
+    guess which of them it is. `perplexity_padded` counts padding as text; it is None where no padding was
+    scored. Without `whole_sequences` the sequences are pieces of one long text, and means over sequences are
+    None.
     """
     padded = (tally.nats + tally.pad_nats) / max(tally.characters + tally.pads, 1)
     charge = oov * math.log(unseen_types) if unseen_types else 0.0
@@ -66,5 +67,40 @@ def scores(
 
 
 def _exp(value: float) -> float:
-    """exp, with infinity instead of an overflow."""
+    """Return exp(value), infinity instead of an overflow."""
     return math.exp(value) if value < 709 else (math.nan if math.isnan(value) else math.inf)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score that can rank runs: its name in records, and which way is better."""
+
+    name: str
+    lower_is_better: bool
+
+    @property
+    def mode(self) -> str:
+        """`min` or `max`, as Lightning names it."""
+        return "min" if self.lower_is_better else "max"
+
+    def better(self, value: float, other: float) -> bool:
+        """Return whether `value` is strictly better than `other`; NaN is never better."""
+        return value < other if self.lower_is_better else value > other
+
+    def reaches(self, value: float, threshold: float) -> bool:
+        """Return whether `value` is at least as good as `threshold`."""
+        return value <= threshold if self.lower_is_better else value >= threshold
+
+    def sort_key(self, value: float) -> float:
+        """Return a number that sorts better values first."""
+        return value if self.lower_is_better else -value
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("perplexity", lower_is_better=True),
+        Metric("loss", lower_is_better=True),
+        Metric("accuracy", lower_is_better=False),
+    )
+}

@@ -1,17 +1,17 @@
-"""Every random choice is a function of (seed, purpose, counters), never the state of a generator.
+"""Seeds for random choices: each is a function of (seed, purpose, counters), never of a generator's state.
 
-Changing the optimizer therefore changes nothing else, and a continued run equals an undisturbed one.
-Purposes in use: `init` (by parameter name), `split`, `order` (by epoch), `dropout` (by step), `windows`,
-`palindromes`, `frequency` (by step), `poem` (by form, start and number), `freely`, `text` (by start),
-`sample` (by step); with seed 0, whatever the run's, `palindromes held out` (by length) and
-`frequency held out`.
+Changing the optimizer therefore changes no other random choice, and a resumed run equals an uninterrupted one.
+
+Purposes in use, with their counters: `init` (parameter name), `split`, `order` (epoch), `dropout` (step),
+`windows`, `palindromes`, `frequency` (step), `poem` (form, start and number), `freely`, `text` (start),
+`sample` (step). With seed 0 instead of the run's: `palindromes held out` (length), `frequency held out`.
 """
 
 import hashlib
 
 
-def derive(seed: int, purpose: str, *counters: int | str) -> int:
-    """A seed in [0, 2^63) that depends on every argument (BLAKE2b of their text)."""
+def derive_seed(seed: int, purpose: str, *counters: int | str) -> int:
+    """Return a seed in [0, 2^63) that depends on every argument (BLAKE2b of their text)."""
     text = "\x1f".join([str(seed), purpose, *map(str, counters)])
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

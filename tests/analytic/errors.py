@@ -14,7 +14,7 @@ import torch
 from tangsweep.analytic import language_model, lstm, one_step, rnn, rtrl, softmax
 from tangsweep.analytic.one_step import Step
 from tangsweep.cells.lstm import State
-from tangsweep.cells.unroll import unroll
+from tangsweep.cells.cell import unroll
 from tangsweep.files import REPOSITORY, display_path
 from tests.analytic import test_one_step as steps
 from tests.analytic.reference import Problem, arrays, autograd, grad, rnn_autograd, torch_lstm
@@ -121,7 +121,7 @@ def slips() -> Iterator[tuple[str, str, str, str, float]]:
     a_g = s.x @ q.W[:, 2 * H : 3 * H] + s.h_prev @ q.U[:, 2 * H : 3 * H] + q.b[2 * H : 3 * H]
     wrong_h = s.o * np.tanh(s.f * s.c_prev + s.i * one_step.sigmoid(a_g))
     yield "1", "c̃ = σ(net_c̃)", "tanh (3)", "h_t", relative(wrong_h, s.h)
-    everywhere = one_step.run(q._replace(b=np.tile(q.b[H : 2 * H], 4)), s.x, s.h_prev, s.c_prev).h
+    everywhere = one_step.forward(q._replace(b=np.tile(q.b[H : 2 * H], 4)), s.x, s.h_prev, s.c_prev).h
     yield "1", "b_f in every gate", "b_i, b_f, b_c, b_o (1 to 4)", "h_t", relative(everywhere, s.h)
     diagonals = [one_step.dh_di(s), one_step.dh_df(s), one_step.dh_dg(s), one_step.dh_do(s)]
     wrong = np.concatenate(diagonals, axis=1) @ q.U.T

@@ -9,7 +9,7 @@ from torch import Tensor
 from tangsweep.analytic import lstm, rnn
 from tangsweep.analytic.language_model import Gradients, Weights
 from tangsweep.cells.lstm import LSTM, State
-from tangsweep.cells.unroll import unroll
+from tangsweep.cells.cell import unroll
 
 
 def random_weights(random: np.random.Generator, V: int, E: int, H: int, scale: float = 1.0) -> Weights:

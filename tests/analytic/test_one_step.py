@@ -30,7 +30,7 @@ def step_of(seed: int, E: int, H: int, scale: float, saturation: float) -> Step:
     random = np.random.default_rng(seed)
     p = Parameters(*(random.standard_normal(s) * scale for s in ((E, 4 * H), (H, 4 * H), 4 * H)))
     p.b.reshape(4, H)[:, 1::2] += saturation
-    return one_step.run(p, random.standard_normal(E), *random.standard_normal((2, H)))
+    return one_step.forward(p, random.standard_normal(E), *random.standard_normal((2, H)))
 
 
 def values(s: Step) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import torch
 from tangsweep.analytic import language_model, lstm, one_step, rnn, rtrl
 from tangsweep.analytic.language_model import bptt
 from tangsweep.cells.lstm import State
-from tangsweep.cells.unroll import unroll
+from tangsweep.cells.cell import unroll
 from tests.analytic.reference import Problem, arrays, autograd, rnn_autograd, torch_lstm
 
 SIZES = [{}, {"T": 1}, {"B": 1, "T": 12}, {"E": 1, "H": 1}, {"V": 2, "H": 9}]
@@ -159,13 +159,13 @@ def test_cell_parameters_that_do_not_fit_are_named(name: str, shape: tuple[int, 
     with pytest.raises(ValueError, match=named):
         lstm.forward(p, np.zeros((2, 3, 4)), np.zeros((3, 5)), np.zeros((3, 5)))
     with pytest.raises(ValueError, match=named):
-        one_step.run(p, np.zeros(4), np.zeros(5), np.zeros(5))
+        one_step.forward(p, np.zeros(4), np.zeros(5), np.zeros(5))
 
 
 def test_one_steps_vectors_that_do_not_fit_are_named() -> None:
     p = Problem(0).weights.cell
     with pytest.raises(ValueError, match=r"c_prev: expected shape \(5\), got \(1,\)"):
-        one_step.run(p, np.zeros(4), np.zeros(5), np.zeros(1))
+        one_step.forward(p, np.zeros(4), np.zeros(5), np.zeros(1))
 
 
 @pytest.mark.parametrize("name", rnn.Parameters._fields)

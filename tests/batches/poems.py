@@ -1,11 +1,9 @@
 """Small poems for the tests of this folder."""
 
-from dataclasses import replace
-
-from tangsweep.batches.split import PoemSettings
+from tangsweep.config.data_options import PoemSplitOptions
 from tangsweep.corpora.tang import Corpus, Poem
 
-SETTINGS = PoemSettings(
+SETTINGS = PoemSplitOptions(
     poems=None,
     duplicates="drop",
     min_chars=1,
@@ -22,8 +20,8 @@ SETTINGS = PoemSettings(
 )
 
 
-def settings(**changes: object) -> PoemSettings:
-    return replace(SETTINGS, **changes)  # type: ignore[arg-type]
+def settings(**changes: object) -> PoemSplitOptions:
+    return SETTINGS.model_copy(update=changes)
 
 
 def corpus(*texts: str) -> Corpus:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tangsweep.cells.lstm import LSTM, State
 from tangsweep.cells.registry import CELLS, cell_factory
-from tangsweep.cells.unroll import step_by_step, unroll
+from tangsweep.cells.cell import unroll_step_by_step, unroll
 from tangsweep.config.checks import READS_TIMES
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, normal
@@ -222,7 +222,7 @@ def test_the_sequence_is_its_steps(kernel: str, B: int, T: int, E: int, H: int) 
     twin, state, x = copy.deepcopy(cell), random_state(cell, B), torch.randn(T, B, E)
     mine, other = ([t.clone().requires_grad_() for t in (x, *state)] for _ in range(2))
     ours, final = unroll(cell, mine[0], State(*mine[1:]))
-    theirs, theirs_final = step_by_step(twin, other[0], State(*other[1:]))
+    theirs, theirs_final = unroll_step_by_step(twin, other[0], State(*other[1:]))
     incoming = [torch.randn_like(t) for t in (ours, *final)]
     torch.autograd.backward((ours, *final), incoming)
     torch.autograd.backward((theirs, *theirs_final), incoming)

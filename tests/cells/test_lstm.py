@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tangsweep.cells.lstm import LSTM, State
-from tangsweep.cells.unroll import unroll
+from tangsweep.cells.cell import unroll
 
 
 @pytest.mark.parametrize(("d", "n"), [(1, 1), (3, 5), (64, 64)])

@@ -9,7 +9,7 @@ import torch
 
 from tangsweep.cells.lstm import LSTM
 from tangsweep.cells.phased_lstm import PhasedLSTM, State
-from tangsweep.cells.unroll import unroll
+from tangsweep.cells.cell import unroll
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform
 from tangsweep.language_model import LanguageModel

@@ -14,8 +14,9 @@ from hydra.types import RunMode
 from tangsweep.files import REPOSITORY
 from tangsweep.sweep.compose import Composer
 from tangsweep.sweep.grid import every_job, union
-from tangsweep.training.prepare import check
+from tangsweep.tasks.registry import parse_config
 from tests.conftest import configured
+from tests.small import FEW_STEPS, FIXED_POOL, TALE, VECTORS, small_sizes
 
 CONF, SWEEPS = REPOSITORY / "conf", REPOSITORY / "sweeps"
 OPTIONS = sorted(
@@ -23,27 +24,6 @@ OPTIONS = sorted(
     for path in CONF.glob("*/*.yaml")
     if path.parent.name not in ("hydra", "logger") and path.stem != "tang"
 )
-FEW = (
-    "model.hidden_size=6",
-    "model.embed_size=6",
-    "trainer.max_steps=4",
-    "samples.every=2",
-    "samples.length=5",
-)
-SMALL_OF = {
-    "poems": (
-        "corpus=sample",
-        "data.poems=12",
-        "data.train_poems=null",
-        "data.dev_poems=null",
-        "data.batch_size=4",
-        "data.max_chars=30",
-        "trainer.max_epochs=2",
-    ),
-    "palindromes": ("corpus.length=6", "data.dev_size=20", "data.batch_size=4", "trainer.val_every=2"),
-    "frequency": ("data.dev_size=6", "data.batch_size=2", "trainer.val_every=2"),
-    "book": ("corpus.path=tale.txt", "data.seq_len=5", "data.batch_size=4", "trainer.val_every=2"),
-}
 NEEDS = {  # options that are for one corpus only
     "data=stream": "corpus=palindromes",
     "data=windows": "corpus=book",
@@ -57,13 +37,18 @@ GPU_ONLY = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here
 def files(home: Path) -> None:
     """What some options read."""
     (home / "data").mkdir()
-    (home / "data" / "vectors.txt").write_text("山 1 2 3 4 5 6\n", encoding="utf-8")
-    (home / "tale.txt").write_text("Once upon a time. " * 20, encoding="utf-8")
+    (home / "data" / "vectors.txt").write_text(VECTORS, encoding="utf-8")
+    (home / "tale.txt").write_text(TALE, encoding="utf-8")
 
 
 def small(*chosen: str) -> tuple[str, ...]:
     """What makes a run of the chosen options small, by its task."""
-    return (*SMALL_OF[configured(*chosen)["corpus"]["task"]], *FEW, "logger=csv", "poems.starts='山'")
+    return (
+        *small_sizes(configured(*chosen)["corpus"]["task"]),
+        *FEW_STEPS,
+        "logger=csv",
+        "poems.starts='山'",
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,7 +76,7 @@ def test_every_sweep_is_a_multirun_whose_corners_run(name: str, train) -> None: 
     assert file["hydra"]["mode"] == "MULTIRUN"
     jobs = jobs_of(file)
     options = [o for o in small(f"sweeps={name}") if not (name == "dataset_sizes" and "dev_poems" in o)]
-    pool = ("data.pool=12", "data.dev_poems=4") if name == "dataset_sizes" else ()
+    pool = FIXED_POOL if name == "dataset_sizes" else ()
     for job in (jobs[0], jobs[-1]):
         # What makes a job small goes last, and so has the last word over the grid's own sizes.
         result, _ = train(*job, *options, *pool, base=(f"sweeps={name}",))
@@ -108,13 +93,13 @@ def test_every_sweep_has_a_row_that_counts_its_runs() -> None:
     assert rows == counts
 
 
-def test_every_job_of_every_sweep_composes_and_makes_sense() -> None:
+def test_every_job_of_every_sweep_composes_and_is_valid() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         loader: Any = GlobalHydra.instance().config_loader()
         composer = Composer(loader, loader.load_configuration("train", [], RunMode.MULTIRUN))
         for path in SWEEPS.glob("*.yaml"):
             for job in jobs_of(sweep_file(path.stem)):
-                check(composer.plain([f"sweeps={path.stem}", *job, *WIDTH.get(path.stem, ())]))
+                parse_config(composer.plain([f"sweeps={path.stem}", *job, *WIDTH.get(path.stem, ())]))
 
 
 def test_a_chosen_optimizer_keeps_its_rate_whatever_the_corpus() -> None:
@@ -124,20 +109,29 @@ def test_a_chosen_optimizer_keeps_its_rate_whatever_the_corpus() -> None:
         assert configured(f"corpus={corpus}")["optimizer"]["lr"] == 0.001
 
 
-PLAIN = [path for path in sorted(CONF.glob("optimizer/*.yaml")) if "1e-3" not in path.stem]
+# The optimizers that the experiments compare: torch's defaults but for these. Another one needs no entry.
+DIFFERENCES: dict[str, dict[str, Any]] = {
+    "adadelta": {},
+    "adagrad": {},
+    "adam": {},
+    "adamw": {},
+    "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9, "nesterov": True},
+    "rmsprop": {},
+    "sgd": {},
+}
 
 
-@pytest.mark.parametrize("path", PLAIN, ids=lambda p: p.stem)
-def test_optimizers_differ_from_torchs_defaults_only_as_stated(path: Path) -> None:
-    file = yaml.safe_load(path.read_text())
-    module, _, name = file.pop("_target_").rpartition(".")
-    assert name.lower() == {"momentum": "sgd", "nesterov": "sgd"}.get(path.stem, path.stem)
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_compared_optimizers_differ_from_torchs_defaults_only_as_stated(name: str) -> None:
+    file = yaml.safe_load((CONF / "optimizer" / f"{name}.yaml").read_text(encoding="utf-8"))
+    module, _, class_name = file.pop("_target_").rpartition(".")
+    assert class_name.lower() == {"momentum": "sgd", "nesterov": "sgd"}.get(name, name)
     parameter = torch.nn.Parameter(torch.zeros(1))
-    default = getattr(importlib.import_module(module), name)([parameter], lr=0.01).defaults
-    given = {key: tuple(v) if isinstance(v, list) else v for key, v in file.items() if key != "_partial_"}
-    stated = {"momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True}}
-    assert {k: v for k, v in given.items() if default[k] != v} == stated.get(path.stem, {})
-    assert file["lr"] == 0.01
+    default = getattr(importlib.import_module(module), class_name)([parameter], lr=0.01).defaults
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in file.items() if key != "_partial_"}
+    assert {k: v for k, v in values.items() if default[k] != v} == DIFFERENCES[name]
+    assert values["lr"] == 0.01
 
 
 def test_published_settings() -> None:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.generation.decoding import LEAST, Decoding, choose, log_probabilities, widen
+from tangsweep.generation.decoding import MIN_LOG_PROBABILITY, Decoding, choose_ids, log_probabilities, extend_beams
 
 V = 9
 SCORES = st.lists(
@@ -29,7 +29,7 @@ UNIT = st.floats(0, 1, exclude_max=True, width=32, allow_subnormal=False)
 def test_what_is_chosen_is_allowed_possible_and_among_the_kept(
     scores: list[float], allowed: list[bool], draw: float, decoding: Decoding
 ) -> None:
-    [chosen] = choose(
+    [chosen] = choose_ids(
         torch.tensor([scores]), torch.tensor([allowed]), torch.tensor([draw]), decoding
     ).tolist()
     assert allowed[chosen]
@@ -60,8 +60,8 @@ def test_rows_do_not_know_their_neighbours(
     scores: list[float], allowed: list[bool], draw: float, decoding: Decoding
 ) -> None:
     other = torch.zeros(1, V)
-    alone = choose(torch.tensor([scores]), torch.tensor([allowed]), torch.tensor([draw]), decoding)
-    both = choose(
+    alone = choose_ids(torch.tensor([scores]), torch.tensor([allowed]), torch.tensor([draw]), decoding)
+    both = choose_ids(
         torch.cat([other, torch.tensor([scores])]),
         torch.tensor([[True] * V, allowed]),
         torch.tensor([0.3, draw]),
@@ -87,7 +87,7 @@ def test_odds_are_the_models(temperature: float, top_k: int | None, top_p: float
         probabilities = probabilities * kept / (probabilities * kept).sum()
     draws = 20_000
     grid = (torch.arange(draws) + 0.5) / draws
-    chosen = choose(logits.expand(draws, -1), allowed, grid, Decoding(temperature, top_k, top_p))
+    chosen = choose_ids(logits.expand(draws, -1), allowed, grid, Decoding(temperature, top_k, top_p))
     shares = torch.bincount(chosen, minlength=V) / draws
     torch.testing.assert_close(shares.double(), probabilities, atol=2e-4, rtol=0)
 
@@ -96,7 +96,7 @@ def test_the_fewest_that_reach_top_p_are_kept() -> None:
     """Four equal halves of halves: two of them are one half, and no third is needed."""
     logits, allowed = torch.zeros(1, 4), torch.tensor([True] * 4)
     for draw in (0.0, 0.49, 0.51, 0.99):
-        assert choose(logits, allowed, torch.tensor([draw]), Decoding(1.0, None, 0.5)).item() in (0, 1)
+        assert choose_ids(logits, allowed, torch.tensor([draw]), Decoding(1.0, None, 0.5)).item() in (0, 1)
 
 
 def test_log_probabilities_are_never_nan() -> None:
@@ -104,7 +104,7 @@ def test_log_probabilities_are_never_nan() -> None:
     logs = log_probabilities(logits)
     assert logs.isfinite().all()
     torch.testing.assert_close(logs[0, [0, 2]], torch.tensor([0.0, 1.0]).log_softmax(0))
-    assert logs[0, 1] == LEAST
+    assert logs[0, 1] == MIN_LOG_PROBABILITY
     assert logs[1].argmax() == 0
 
 
@@ -116,7 +116,7 @@ def test_a_beam_keeps_the_cheapest_continuations(groups: int, beam: int, data: s
     logs = torch.randn(rows, V, generator=generator).log_softmax(-1)
     nats = torch.rand(rows, generator=generator, dtype=torch.float64) * 3
     allowed = torch.rand(rows, V, generator=generator) < 0.8
-    parents, ids = widen(nats, logs, allowed, beam)
+    parents, ids = extend_beams(nats, logs, allowed, beam)
     for group in range(groups):
         own = range(group * beam, (group + 1) * beam)
         every = sorted(

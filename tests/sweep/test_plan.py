@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tangsweep.console import format_bytes, format_duration
 from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import read_result, write_result
+from tangsweep.runs.record import parse_record, read_record, write_record
 from tangsweep.runs.state import State
 from tangsweep.sweep import plan, run_status
 from tangsweep.sweep.run_status import RunStatus
 from tangsweep.training.estimate import estimate_cost
-from tangsweep.training.prepare import PreparedRun, prepare
-from tests.conftest import QUIET, SMALL, Ran, configured
+from tangsweep.training.prepare import PreparedRun
+from tests.conftest import QUIET, SMALL, Ran, configured, prepare
 
 Train = Callable[..., Ran]
 
@@ -25,11 +26,11 @@ def prepared(*overrides: str) -> PreparedRun:
 
 def test_what_a_plan_shows(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     result, folder = train("seed=0")
-    write_result(folder, result | {"seconds": 600})
+    write_record(folder, parse_record(result | {"seconds": 600.0})[0])
     runs = [prepared(f"seed={seed}") for seed in (0, 1, 2)]
     files = sorted(folder.path.rglob("*"))
     capsys.readouterr()
-    plan.print_plan(runs, run_status.look_up_runs([p.folder for p in runs], "unfinished"), at_once=2)
+    plan.print_plan(runs, run_status.look_up_runs([p.folder for p in runs], "unfinished"), concurrency=2)
     head, done, missing, _, total = capsys.readouterr().out.splitlines()
     assert head.split() == ["run", "varies", "state", "time", "disk"]
     assert done.split() == [folder.path.name.rpartition("-")[2], "seed-0", "done,", "left"]
@@ -51,8 +52,8 @@ def test_what_a_plan_shows(train: Train, capsys: pytest.CaptureFixture[str]) -> 
 )
 def test_a_cost_is_measured_where_nothing_is_known(overrides: tuple[str, ...], home: Path) -> None:
     short, long = (estimate_cost(prepared(*overrides, f"trainer.max_epochs={n}")) for n in (1, 1000))
-    assert 0 < short.seconds < long.seconds
-    assert 4000 < short.disk < long.disk
+    assert 0 < short[0] < long[0]
+    assert 4000 < short[1] < long[1]
     assert not (home / "outputs").exists()
 
 
@@ -60,7 +61,7 @@ def test_a_cost_is_measured_where_nothing_is_known(overrides: tuple[str, ...], h
 def test_the_disk_that_was_measured_is_used(train: Train, optimizer: str) -> None:
     _, folder = train(f"optimizer={optimizer}", "model.hidden_size=64")
     checkpoints = sum(path.stat().st_size for path in folder.checkpoints.iterdir())
-    assert estimate_cost(prepared(f"optimizer={optimizer}", "model.hidden_size=64")).disk == pytest.approx(
+    assert estimate_cost(prepared(f"optimizer={optimizer}", "model.hidden_size=64"))[1] == pytest.approx(
         checkpoints, rel=0.25
     )
 
@@ -69,11 +70,11 @@ def test_the_disk_that_was_measured_is_used(train: Train, optimizer: str) -> Non
     ("seconds", "words"), [(7.4, "7 s"), (61, "1 min"), (5399, "90 min"), (5400, "1.5 h"), (90000, "25.0 h")]
 )
 def test_clock(seconds: float, words: str) -> None:
-    assert plan.clock(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_size() -> None:
-    assert (plan.size(3.4e5), plan.size(2.14e9)) == ("0.3 MB", "2.1 GB")
+    assert (format_bytes(3.4e5), format_bytes(2.14e9)) == ("0.3 MB", "2.1 GB")
 
 
 def test_describe() -> None:
@@ -92,7 +93,7 @@ def test_runs_of_another_commit_are_counted(train: Train, capsys: pytest.Capture
     here = run_status.look_up_runs([folder.path], "unfinished")
     run_status.warn_of_other_commits(here)
     assert "another commit" not in capsys.readouterr().out
-    write_result(folder, result | {"git": {"commit": "0123456789", "dirty": False}})
+    write_record(folder, parse_record(result | {"git": {"commit": "0123456789", "dirty": False}})[0])
     run_status.warn_of_other_commits(run_status.look_up_runs([folder.path], "unfinished"))
     assert "1 of those left were trained at another commit (0123456)" in capsys.readouterr().out
     run_status.warn_of_other_commits(
@@ -104,14 +105,14 @@ def test_runs_of_another_commit_are_counted(train: Train, capsys: pytest.Capture
 @pytest.mark.parametrize("by", ["held by another", "set aside by another"])
 def test_what_another_process_took_up_is_not_set_aside(train: Train, by: str) -> None:
     _, folder = train()
-    standings = run_status.look_up_runs([folder.path], "all")
+    statuses = run_status.look_up_runs([folder.path], "all")
     if by == "held by another":
         with lock.hold_lock(folder):
-            run_status.set_aside(standings, unlock=False)
-        assert read_result(folder) is not None
+            run_status.set_aside(statuses, unlock=False)
+        assert read_record(folder) is not None
     else:
         folder.set_aside()
-        run_status.set_aside(standings, unlock=False)
+        run_status.set_aside(statuses, unlock=False)
         assert len(list(folder.path.parent.glob("*.replaced-*"))) == 1
 
 

@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from tangsweep.batches import windows
 from tangsweep.checkpoint import load_model
-from tangsweep.corpora.frequency import draw
 from tangsweep.errors import UserError
-from tangsweep.randomness import derive
+from tangsweep.randomness import derive_seed
+from tangsweep.tasks.frequency import draw_waves
 from tangsweep.tasks.palindromes import length_at
-from tangsweep.tasks.task import Encoded
-from tangsweep.training.prepare import PreparedRun, prepare
-from tests.conftest import QUIET, Ran, configured
+from tangsweep.tasks.task import EncodedCorpus
+from tangsweep.training.prepare import PreparedRun
+from tests.conftest import QUIET, Ran, configured, prepare
 from tests.training import wandb_file
 
 Train = Callable[..., Ran]
@@ -48,7 +48,7 @@ def prepared_for(*overrides: str) -> PreparedRun:
 
 
 def data_of(prepared: PreparedRun) -> Any:
-    return prepared.task.data(prepared.encoded, prepared.config)
+    return prepared.task.batches(prepared.encoded, prepared.config)
 
 
 class TestPalindromes:
@@ -86,7 +86,7 @@ class TestPalindromes:
         assert result["corpus"]["dev_overlaps_training"] is True
         assert result["corpus"]["distinct"] == "10^3"
         prepared = prepared_for(*PALINDROMES, "data.dev_size=900")
-        assert "only 1,000 palindromes" in prepared.task.found(
+        assert "only 1,000 palindromes" in prepared.task.describe_corpus(
             prepared.corpus, prepared.encoded, prepared.config
         )
 
@@ -113,7 +113,7 @@ class TestPalindromes:
         assert result["dev"]["accuracy"] == pytest.approx(hits.item())
 
     def test_very_long_ones(self) -> None:
-        assert prepared_for(*PALINDROMES, "corpus.length=900").encoded.facts["distinct"] == "10^450"
+        assert prepared_for(*PALINDROMES, "corpus.length=900").encoded.facts.distinct == "10^450"
 
     def test_the_curriculum(self) -> None:
         random = np.random.default_rng(0)
@@ -146,12 +146,12 @@ class TestFrequency:
 
     @pytest.mark.parametrize(("asked", "width"), [("true", 2), ("false", 1)])
     def test_or_as_asked(self, asked: str, width: int) -> None:
-        encoded: Encoded = prepared_for(*FREQUENCY, f"corpus.time_input={asked}").encoded
+        encoded: EncodedCorpus = prepared_for(*FREQUENCY, f"corpus.time_input={asked}").encoded
         assert encoded.inputs == width
 
     def test_batches_are_waves_by_seed_and_step(self) -> None:
         data = data_of(prepared_for(*FREQUENCY, "seed=3", "corpus.sampling=random"))
-        theirs = draw(4, "random", np.random.default_rng(derive(3, "frequency", 7)))
+        theirs = draw_waves(4, "random", np.random.default_rng(derive_seed(3, "frequency", 7)))
         np.testing.assert_allclose(data.draw(7).inputs[..., 0], theirs.values, atol=1e-6)
         np.testing.assert_allclose(data.draw(7).times, theirs.times, rtol=1e-6)
 
@@ -174,8 +174,8 @@ class TestFrequency:
         from tangsweep.training import assemble
 
         prepared = prepared_for(*FREQUENCY, "cell=phased_lstm", "corpus.sampling=random")
-        data, model = data_of(prepared), assemble.model(prepared)
-        module = assemble.module(prepared, model, None)
+        data, model = data_of(prepared), assemble.build_model(prepared)
+        module = assemble.build_module(prepared, model, None)
         batch = data.draw(0)
         logits, _ = model(batch.inputs, batch.times)
         scored = batch.targets >= 0
@@ -227,8 +227,8 @@ class TestBooks:
         from tangsweep.training import assemble
 
         prepared = prepared_for(*book, "data.windows=contiguous", "model.hidden_size=6")
-        data, model = data_of(prepared), assemble.model(prepared)
-        module = assemble.module(prepared, model, None)
+        data, model = data_of(prepared), assemble.build_model(prepared)
+        module = assemble.build_module(prepared, model, None)
         batches = [data.draw(step) for step in range(2)]
         module.loss(batches[0], 0)["loss"].backward()
         second = module.loss(batches[1], 1)

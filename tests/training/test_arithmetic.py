@@ -7,24 +7,30 @@ import pandas as pd
 import pytest
 import torch
 
-from tangsweep.cells import unroll
+from tangsweep.cells import cell
 from tangsweep.config import checks
 from tangsweep.config.identity import config_hash
+from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.kernels import build as kernel_build
-from tangsweep.language_model import LanguageModel, build
-from tangsweep.training import assemble, optimizers
-from tangsweep.training.prepare import prepare
-from tests.conftest import Ran, configured
+from tangsweep.language_model import LanguageModel, build_language_model
+from tangsweep.tasks.registry import parse_config
+from tangsweep.training import assemble
+from tangsweep.training.optimizers import optimizer_factories
+from tests.conftest import Ran, configured, prepare
 
 Train = Callable[..., Ran]
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "adagrad", "adadelta", "rmsprop", "nesterov")
 
 
+def parse_configured(*overrides: str) -> AnyConfig:
+    return parse_config(configured(*overrides))
+
+
 def small() -> LanguageModel:
     sizes = {"embed_size": 8, "hidden_size": 16, "layers": 1, "dropout": 0.0}
-    model = build({"name": "lstm"}, sizes, 30).double()
+    model = build_language_model({"name": "lstm"}, sizes, 30).double()
     initialize(model, uniform_scaled, 0.0, seed=1)
     return model
 
@@ -36,7 +42,7 @@ def losses(model: LanguageModel, optimizer: torch.optim.Optimizer, theirs: bool)
     for _ in range(30):
         inputs, targets = (torch.randint(30, (2, 12), generator=generator) for _ in range(2))
         if theirs:
-            x, _ = unroll.step_by_step(model.cells[0], model.embedding(inputs.t()))
+            x, _ = cell.unroll_step_by_step(model.cells[0], model.embedding(inputs.t()))
             logits = model.output(x).transpose(0, 1).flatten(0, 1)
             loss = torch.nn.functional.cross_entropy(logits, targets.flatten())
         else:
@@ -52,7 +58,7 @@ def losses(model: LanguageModel, optimizer: torch.optim.Optimizer, theirs: bool)
 def test_training_is_that_of_the_plain_loop_and_the_plain_optimizer(name: str) -> None:
     config = configured(f"optimizer={name}")
     model, other = small(), small()
-    ours = losses(model, optimizers.makers(config)[0](model.parameters()), theirs=False)
+    ours = losses(model, optimizer_factories(parse_config(config)).make_optimizer(model.parameters()), theirs=False)
     kind = getattr(torch.optim, config["optimizer"]["_target_"].rpartition(".")[2])
     options = {key: value for key, value in config["optimizer"].items() if key[0] != "_"}
     theirs = losses(other, kind(other.parameters(), **options, foreach=False), theirs=True)
@@ -61,9 +67,9 @@ def test_training_is_that_of_the_plain_loop_and_the_plain_optimizer(name: str) -
 
 def test_the_fused_optimizer_is_taken_where_there_is_one() -> None:
     for name, fused in (("adam", True), ("sgd", True), ("rmsprop", False)):
-        made = optimizers.makers(configured(f"optimizer={name}"))[0](small().parameters())
+        made = optimizer_factories(parse_configured(f"optimizer={name}")).make_optimizer(small().parameters())
         assert bool(made.defaults.get("fused")) == fused
-    scaled = optimizers.makers(configured("trainer.precision=16-mixed"))[0](small().parameters())
+    scaled = optimizer_factories(parse_configured("trainer.precision=16-mixed")).make_optimizer(small().parameters())
     assert not scaled.defaults["fused"]
 
 
@@ -144,7 +150,7 @@ def test_on_a_gpu_the_step_is_the_cpus(low: torch.dtype | None) -> None:
 
 def test_dropout_is_of_the_step() -> None:
     prepared = prepare(configured("corpus=sample", "model.dropout=0.5"), [])
-    module = assemble.module(prepared, assemble.model(prepared), None)
-    [batch, *_] = prepared.task.data(prepared.encoded, prepared.config).train_batches(0)
+    module = assemble.build_module(prepared, assemble.build_model(prepared), None)
+    [batch, *_] = prepared.task.batches(prepared.encoded, prepared.config).train_batches(0)
     first, again, other = (module.loss(batch, step)["loss"].item() for step in (3, 3, 4))
     assert first == again != other

@@ -12,16 +12,12 @@ import torch
 from tangsweep.cells.lstm import LSTM, State
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform
-from tangsweep.language_model import LanguageModel, build
+from tangsweep.language_model import LanguageModel, build_language_model
+from tangsweep.runs.metrics_file import MetricsFile
 from tangsweep.training import assemble, numpy_bridge
-from tangsweep.training.budget import StepBudget
-from tangsweep.training.checkpoints import Checkpoints
-from tangsweep.training.metrics_callback import MetricsCallback
 from tangsweep.training.numpy_bridge import NumpyLanguageModel, NumpyOptimizer
-from tangsweep.training.prepare import prepare
 from tangsweep.training.step_groups import StepGroupLoader
-from tangsweep.training.stopping import StopWhenSolved
-from tests.conftest import QUIET, SMALL, Ran, configured
+from tests.conftest import QUIET, SMALL, Ran, configured, prepare
 
 Train = Callable[..., Ran]
 
@@ -29,7 +25,7 @@ Train = Callable[..., Ran]
 def pair(V: int = 9, E: int = 4, H: int = 5) -> tuple[NumpyLanguageModel, LanguageModel]:
     models = []
     for _ in range(2):
-        model = build(
+        model = build_language_model(
             {"name": "lstm"}, {"embed_size": E, "hidden_size": H, "layers": 1, "dropout": 0.0}, V
         ).double()
         initialize(model, uniform, 1.0, seed=2)
@@ -89,7 +85,7 @@ def test_misuse_is_an_error_and_never_a_wrong_gradient() -> None:
 
 def test_an_optimizer_can_be_copied() -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
-    made = numpy_bridge.optimizer({"_target_": "torch.optim.Adam", "lr": 0.1})([parameter])
+    made = numpy_bridge.numpy_optimizer_factory({"_target_": "torch.optim.Adam", "lr": 0.1})([parameter])
     twin = copy.deepcopy(made)
     [copied] = twin.param_groups[0]["params"]
     copied.grad = torch.ones(2)
@@ -147,22 +143,14 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     options = ["cell=numpy_lstm", f"optimizer={optimizer}"]
     whole = train(*options, "trainer.max_epochs=2").folder
     half = train(*options, "trainer.max_epochs=1").folder
-    config = configured(*SMALL, *QUIET, *options, "trainer.max_epochs=2")
-    prepared = prepare(config, [])
-    model = assemble.model(prepared)
-    module = assemble.module(prepared, model, None)
-    trainer = assemble.trainer(
-        config,
-        half,
-        [
-            MetricsCallback(10, []),
-            StopWhenSolved({"mode": "min"}, False, StepBudget(None, 2, 1)),
-            Checkpoints(half, "min", None),
-        ],
-    )
+    prepared = prepare(configured(*SMALL, *QUIET, *options, "trainer.max_epochs=2"), [])
+    batches, model = prepared.task.batches(prepared.encoded, prepared.config), assemble.build_model(prepared)
+    module = assemble.build_module(prepared, model, None)
+    callbacks = assemble.build_callbacks(prepared, half, batches, MetricsFile(half.metrics), None)
+    trainer = assemble.build_trainer(prepared.config, half, callbacks)
     trainer.fit(
         module,
-        datamodule=StepGroupLoader(prepared.task.data(prepared.encoded, config), [10], None),
+        datamodule=StepGroupLoader(batches, [10], None),
         ckpt_path=half.last,
         weights_only=True,
     )
@@ -177,13 +165,13 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        ("optimizer=adamw", "has no optimizer AdamW: it has SGD, Adagrad, Adadelta, RMSprop, Adam"),
-        ("model.layers=2", "has no model.layers=2: set it to 1"),
-        ("model.dropout=0.5", "has no model.dropout=0.5: set it to 0"),
+        ("optimizer=adamw", "has no optimizer AdamW: there are SGD, Adagrad, Adadelta, RMSprop, Adam"),
+        ("model.layers=2", "does not support model.layers=2: set it to 1"),
+        ("model.dropout=0.5", "does not support model.dropout=0.5: set it to 0"),
         ("+optimizer.centered=true", "has no optimizer.centered for Adam"),
-        ("optimizer.betas=[0.9,1.5]", r"optimizer\.betas=.* makes no sense"),
-        ("trainer.precision=bf16-mixed", "has no trainer.precision=bf16-mixed"),
-        ("trainer=gpu", "has no trainer.accelerator=gpu"),
+        ("optimizer.betas=[0.9,1.5]", r"optimizer\.betas=.* is invalid"),
+        ("trainer.precision=bf16-mixed", "does not support trainer.precision=bf16-mixed"),
+        ("trainer=gpu", "does not support trainer.accelerator=gpu"),
     ],
 )
 def test_what_it_lacks_is_one_line_before_anything_is_written(override: str, complaint: str, home) -> None:  # type: ignore[no-untyped-def]
@@ -193,7 +181,7 @@ def test_what_it_lacks_is_one_line_before_anything_is_written(override: str, com
 
 
 def test_the_optimizer_comes_from_the_same_files() -> None:
-    build_optimizer = numpy_bridge.optimizer(
+    build_optimizer = numpy_bridge.numpy_optimizer_factory(
         {"_target_": "torch.optim.RMSprop", "_partial_": True, "lr": 0.5, "alpha": 0.8}
     )
     made = build_optimizer([torch.nn.Parameter(torch.zeros(2))])

@@ -16,12 +16,12 @@ from tangsweep import inits
 from tangsweep.batches.poems import PoemData, bucketed, in_order
 from tangsweep.checkpoint import load_model
 from tangsweep.errors import UserError
-from tangsweep.language_model import build
+from tangsweep.language_model import build_language_model
 from tangsweep.runs import folder as folders
 from tangsweep.runs.folder import RunFolder
 from tangsweep.training import assemble
-from tangsweep.training.prepare import PreparedRun, prepare
-from tests.conftest import QUIET, SMALL, Ran, configured
+from tangsweep.training.prepare import PreparedRun
+from tests.conftest import QUIET, SMALL, Ran, configured, prepare
 from tests.training import wandb_file
 
 Train = Callable[..., Ran]
@@ -138,7 +138,7 @@ def test_padding_has_the_width_that_was_asked_for(pad: str, width: int | None) -
 
 
 def batches(prepared: PreparedRun) -> PoemData:
-    return prepared.task.data(prepared.encoded, prepared.config)
+    return prepared.task.batches(prepared.encoded, prepared.config)
 
 
 def test_another_seed_gives_another_run(train: Train) -> None:
@@ -157,8 +157,8 @@ def test_the_optimizer_changes_nothing_else(train: Train) -> None:
 @pytest.mark.parametrize("scheme", ["xavier", "zeros", "kaiming"])
 def test_initialization_options_reach_the_model(scheme: str) -> None:
     config = configured(*SMALL, *QUIET, f"init={scheme}", "init.forget_bias=2", "seed=4")
-    model = assemble.model(prepare(config, []))
-    expected = build({"name": "lstm"}, config["model"], model.output.out_features)
+    model = assemble.build_model(prepare(config, []))
+    expected = build_language_model({"name": "lstm"}, config["model"], model.output.out_features)
     inits.initialize(expected, getattr(inits, scheme), 2, 4)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
 
@@ -210,7 +210,7 @@ def test_gradient_norm_is_that_of_all_gradients_before_clipping(train: Train) ->
     logged = pd.read_csv(folder.metrics)["train/grad_norm"].dropna().iloc[0]
     unclipped = train(*options).folder
     assert logged == pd.read_csv(unclipped.metrics)["train/grad_norm"].dropna().iloc[0]
-    start = assemble.model(prepare(configured(*SMALL, *QUIET, *options), [])).state_dict()
+    start = assemble.build_model(prepare(configured(*SMALL, *QUIET, *options), [])).state_dict()
     after = torch.load(unclipped.last, weights_only=True)["state_dict"]
     moved = torch.stack([(after[f"model.{k}"] - v).norm() for k, v in start.items()]).norm().item()
     assert logged == pytest.approx(moved, rel=1e-4)
@@ -238,7 +238,7 @@ def test_a_blown_up_run_is_done_with_an_infinite_perplexity(train: Train) -> Non
 def test_a_failure_while_composing_keeps_the_scores(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     from tangsweep.generation import run_poems
 
-    monkeypatch.setattr(run_poems, "compose", lambda *_: 1 / 0)
+    monkeypatch.setattr(run_poems, "compose_run_poems", lambda *_: 1 / 0)
     result, _ = train()
     assert (result["status"], result["error"]) == ("failed", "ZeroDivisionError('division by zero')")
     assert result["dev"]["perplexity"] > 1
@@ -277,7 +277,7 @@ def test_a_failure_is_recorded_with_its_traceback(train: Train) -> None:
 def test_a_full_disk_fails_the_run_and_keeps_what_was_good(
     train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tangsweep.training import checkpoints
+    from tangsweep.training.callbacks import checkpoints
 
     calls: list[Path] = []
     real = checkpoints.atomic_write
@@ -417,8 +417,8 @@ class TestWandb:
     def test_offline_unless_said_otherwise(
         self, configured: str | None, environment: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from tangsweep.training.wandb_mode import chosen
+        from tangsweep.training.wandb_mode import wandb_mode
 
         if environment:
             monkeypatch.setenv("WANDB_MODE", environment)
-        assert chosen(configured) == expected
+        assert wandb_mode(configured) == expected

@@ -1,4 +1,4 @@
-"""The whole language model in NumPy: embedding → LSTM → output layer → nats, and every gradient.
+"""The language model in NumPy: embedding → LSTM → output layer → cross-entropy, and every gradient.
 
 Equation numbers are those of docs/gradients.md. Only scored positions reach the output layer.
 """
@@ -8,98 +8,98 @@ from typing import NamedTuple
 import numpy as np
 
 from tangsweep.analytic import lstm
-from tangsweep.analytic.shapes import expect, expect_ids, expect_some
+from tangsweep.analytic.shapes import FloatArray, IdArray, expect_ids, expect_nonempty, expect_shape
 from tangsweep.analytic.softmax import NOT_SCORED, cross_entropy, cross_entropy_gradient
 
 
 class Weights(NamedTuple):
-    """embedding (V, E), the cell's parameters, output (V, H), bias (V); also the gradients of these."""
+    """The model's parameters, or their gradients."""
 
-    embedding: np.ndarray
+    embedding: FloatArray  # (V, E)
     cell: lstm.Parameters
-    output: np.ndarray
-    bias: np.ndarray
+    output: FloatArray  # (V, H)
+    bias: FloatArray  # (V)
 
 
-class Memory(NamedTuple):
-    """What the backward pass needs of a forward pass."""
+class ForwardCache(NamedTuple):
+    """The values of a forward pass that the backward pass needs."""
 
-    inputs: np.ndarray  # (T, B) ids
-    targets: np.ndarray  # (T, B) ids, −1 where not scored
+    inputs: IdArray  # (T, B)
+    targets: IdArray  # (T, B), −1 where not scored
     trace: lstm.Trace
-    hidden: np.ndarray  # (N, H) outputs at the N scored positions
-    probabilities: np.ndarray  # (N, V)
+    hidden: FloatArray  # (N, H), hidden states at the N scored positions
+    probabilities: FloatArray  # (N, V)
 
 
 class Gradients(NamedTuple):
-    """Of the weights, and of the initial state (B, H)."""
+    """The gradients of the parameters and of the initial state."""
 
     weights: Weights
-    h0: np.ndarray
-    c0: np.ndarray
+    h0: FloatArray  # (B, H)
+    c0: FloatArray  # (B, H)
 
 
 def forward(
-    weights: Weights, inputs: np.ndarray, targets: np.ndarray, h0: np.ndarray, c0: np.ndarray
-) -> tuple[np.ndarray, Memory]:
-    """Nats (T, B) of every target, 0 where it is −1; `inputs` and `targets` (T, B) are ids.
+    weights: Weights, inputs: IdArray, targets: IdArray, h0: FloatArray, c0: FloatArray
+) -> tuple[FloatArray, ForwardCache]:
+    """Return the cross-entropy in nats (T, B) of every target, 0 where it is −1, and what `backward` needs.
 
-    Raises ValueError, naming the array, where shapes do not fit.
+    `inputs` and `targets` are ids, (T, B). Raises ValueError, naming the array, where shapes do not fit.
     """
-    check(weights, inputs, targets)
+    check_shapes(weights, inputs, targets)
     trace = lstm.forward(weights.cell, weights.embedding[inputs], h0, c0)
     scored = targets != NOT_SCORED
     hidden = trace.h[1:][scored]
     per_target, probabilities = cross_entropy(hidden @ weights.output.T + weights.bias, targets[scored])
     nats = np.zeros(targets.shape, hidden.dtype)
     nats[scored] = per_target
-    return nats, Memory(inputs, targets, trace, hidden, probabilities)
+    return nats, ForwardCache(inputs, targets, trace, hidden, probabilities)
 
 
-def check(weights: Weights, inputs: np.ndarray, targets: np.ndarray) -> None:
-    """Raises ValueError, naming the array, where ids or weights do not fit."""
+def check_shapes(weights: Weights, inputs: IdArray, targets: IdArray) -> None:
+    """Raise ValueError, naming the array, where ids or weights do not fit together."""
     V = weights.output.shape[0]
-    expect("embedding", weights.embedding, V, weights.cell.W.shape[0])
-    expect("output", weights.output, V, weights.cell.U.shape[0])
-    expect("bias", weights.bias, V)
-    expect("inputs", inputs, None, None)
-    expect_some("inputs", inputs)
-    expect("targets", targets, *inputs.shape)
+    expect_shape("embedding", weights.embedding, V, weights.cell.W.shape[0])
+    expect_shape("output", weights.output, V, weights.cell.U.shape[0])
+    expect_shape("bias", weights.bias, V)
+    expect_shape("inputs", inputs, None, None)
+    expect_nonempty("inputs", inputs)
+    expect_shape("targets", targets, *inputs.shape)
     expect_ids("inputs", inputs, 0, V)
     expect_ids("targets", targets, NOT_SCORED, V)
 
 
 def backward(
     weights: Weights,
-    memory: Memory,
-    dnats: np.ndarray,
-    dh_T: np.ndarray | None = None,
-    dc_T: np.ndarray | None = None,
+    cache: ForwardCache,
+    dnats: FloatArray,
+    dh_T: FloatArray | None = None,
+    dc_T: FloatArray | None = None,
 ) -> Gradients:
-    """Gradients of Σ dnats · nats (`dnats` (T, B)), and of what comes in at the final state.
+    """Return the gradients of Σ dnats · nats + Σ dh_T · h_T + Σ dc_T · c_T.
 
-    Consumes `memory`: its probabilities become the logits' gradient.
+    `dnats` is (T, B), `dh_T` and `dc_T` are (B, H), None for zeros. Overwrites `cache.probabilities`.
     """
-    expect("dnats", dnats, *memory.targets.shape)
-    scored = memory.targets != NOT_SCORED
-    dz = cross_entropy_gradient(memory.probabilities, memory.targets[scored], dnats[scored])  # 22
-    dh = np.zeros_like(memory.trace.tanh_c)
+    expect_shape("dnats", dnats, *cache.targets.shape)
+    scored = cache.targets != NOT_SCORED
+    dz = cross_entropy_gradient(cache.probabilities, cache.targets[scored], dnats[scored])  # 22
+    dh = np.zeros_like(cache.trace.tanh_c)
     dh[scored] = dz @ weights.output  # 23
-    none = np.zeros_like(memory.trace.h[0])
+    zeros = np.zeros_like(cache.trace.h[0])
     cell = lstm.backward(
         weights.cell,
-        memory.trace,
+        cache.trace,
         dh,
-        none if dh_T is None else dh_T,
-        none if dc_T is None else dc_T,
+        zeros if dh_T is None else dh_T,
+        zeros if dc_T is None else dc_T,
     )
     embedding = np.zeros_like(weights.embedding)
-    np.add.at(embedding, memory.inputs, cell.x)  # 25
+    np.add.at(embedding, cache.inputs, cell.x)  # 25
     return Gradients(
         Weights(
             embedding,
             lstm.Parameters(cell.W, cell.U, cell.b),
-            output=dz.T @ memory.hidden,  # 24
+            output=dz.T @ cache.hidden,  # 24
             bias=dz.sum(axis=0),
         ),
         cell.h0,
@@ -107,30 +107,30 @@ def backward(
     )
 
 
-def loss(nats: np.ndarray, targets: np.ndarray, importance: np.ndarray) -> tuple[float, np.ndarray]:
-    """The weighted mean of nats over scored positions, and its derivative with respect to nats.
+def loss(nats: FloatArray, targets: IdArray, importance: FloatArray) -> tuple[float, FloatArray]:
+    """Return the weighted mean of nats over scored positions, and its derivative with respect to nats.
 
-    `importance` (T, B) weighs each position; the mean is Σ w·nats / Σ w over the scored ones.
-    Raises ValueError where no position counts, instead of dividing 0 by 0.
+    With the weights w = `importance` (T, B) the mean is Σ w · nats / Σ w over scored positions. Raises
+    ValueError where every position is unscored or weighs 0.
     """
-    expect("targets", targets, *nats.shape)
-    expect("importance", importance, *nats.shape)
-    counting = np.where(targets != NOT_SCORED, importance, 0)
-    total = counting.sum()
+    expect_shape("targets", targets, *nats.shape)
+    expect_shape("importance", importance, *nats.shape)
+    scored_importance = np.where(targets != NOT_SCORED, importance, 0)
+    total = scored_importance.sum()
     if not (targets != NOT_SCORED).any() or total == 0:
         raise ValueError("no position is scored: every target is −1 or weighs 0")
-    return float((counting * nats).sum() / total), counting / total
+    return float((scored_importance * nats).sum() / total), scored_importance / total
 
 
 def bptt(
     weights: Weights,
-    inputs: np.ndarray,
-    targets: np.ndarray,
-    importance: np.ndarray,
-    h0: np.ndarray,
-    c0: np.ndarray,
+    inputs: IdArray,
+    targets: IdArray,
+    importance: FloatArray,
+    h0: FloatArray,
+    c0: FloatArray,
 ) -> tuple[float, Gradients]:
-    """The loss in nats per scored character, and its gradient by backpropagation through time."""
-    nats, memory = forward(weights, inputs, targets, h0, c0)
+    """Return the loss in nats per scored character, and its gradient by backpropagation through time."""
+    nats, cache = forward(weights, inputs, targets, h0, c0)
     value, dnats = loss(nats, targets, importance)
-    return value, backward(weights, memory, dnats)
+    return value, backward(weights, cache, dnats)

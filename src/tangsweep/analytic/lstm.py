@@ -1,52 +1,52 @@
-"""The LSTM over a sequence: forward, and its gradient backward through time, in NumPy.
+"""The LSTM over a sequence in NumPy: the forward pass, and backpropagation through time.
 
-Equation numbers are those of docs/gradients.md. Everything that does not depend on the step before is
-done for all steps at once: the input projection before the forward loop, the local derivatives before
-the backward loop, the products that give dW, dU and dx after it.
+Equation numbers are those of docs/gradients.md. What does not depend on the previous step is computed for
+all steps at once: the input projection before the forward loop, the local derivatives before the backward
+loop, and the products that give dW, dU and dx after it.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from tangsweep.analytic.shapes import expect, expect_some
+from tangsweep.analytic.shapes import FloatArray, expect_nonempty, expect_shape
 
 
 class Parameters(NamedTuple):
-    """W (E, 4H), U (H, 4H), b (4H); gates side by side in the order i, f, g, o."""
+    """The parameters of an LSTM; the gates lie side by side in the order i, f, g, o."""
 
-    W: np.ndarray
-    U: np.ndarray
-    b: np.ndarray
+    W: FloatArray  # (E, 4H)
+    U: FloatArray  # (H, 4H)
+    b: FloatArray  # (4H)
 
 
 class Trace(NamedTuple):
-    """What the backward pass needs. h[t] and c[t] are the states before step t, h[T] and c[T] the last."""
+    """The values of a forward pass that the backward pass needs; h[t], c[t] are the state before step t."""
 
-    x: np.ndarray  # (T, B, E)
-    gates: np.ndarray  # (T, B, 4, H), activated
-    c: np.ndarray  # (T + 1, B, H)
-    h: np.ndarray  # (T + 1, B, H)
-    tanh_c: np.ndarray  # (T, B, H), tanh of c[1:]
+    x: FloatArray  # (T, B, E)
+    gates: FloatArray  # (T, B, 4, H), activated
+    c: FloatArray  # (T + 1, B, H)
+    h: FloatArray  # (T + 1, B, H)
+    tanh_c: FloatArray  # (T, B, H), tanh of c[1:]
 
 
 class Gradients(NamedTuple):
-    """Of Parameters, of the inputs x (T, B, E) and of the initial state (B, H)."""
+    """The gradients of the parameters, of the inputs and of the initial state."""
 
-    W: np.ndarray
-    U: np.ndarray
-    b: np.ndarray
-    x: np.ndarray
-    h0: np.ndarray
-    c0: np.ndarray
+    W: FloatArray  # (E, 4H)
+    U: FloatArray  # (H, 4H)
+    b: FloatArray  # (4H)
+    x: FloatArray  # (T, B, E)
+    h0: FloatArray  # (B, H)
+    c0: FloatArray  # (B, H)
 
 
-def forward(p: Parameters, x: np.ndarray, h0: np.ndarray, c0: np.ndarray) -> Trace:
-    """Equations 1 to 6 over x (T, B, E) from the state h0, c0 (B, H).
+def forward(p: Parameters, x: FloatArray, h0: FloatArray, c0: FloatArray) -> Trace:
+    """Run equations 1 to 6 over x (T, B, E) from the state h0, c0 (B, H).
 
     Raises ValueError, naming the array, where shapes do not fit.
     """
-    T, B, H = _check(p, x, h0, c0)
+    T, B, H = _check_shapes(p, x, h0, c0)
     gates = (x.reshape(T * B, -1) @ p.W + p.b).reshape(T, B, 4, H)
     h = np.empty((T + 1, B, H), x.dtype)
     c = np.empty_like(h)
@@ -64,8 +64,11 @@ def forward(p: Parameters, x: np.ndarray, h0: np.ndarray, c0: np.ndarray) -> Tra
     return Trace(x, gates, c, h, tanh_c)
 
 
-def activate(a: np.ndarray) -> None:
-    """In place over (..., 4, H): σ for i, f, o and tanh for g, as σ(a) = (1 + tanh(a/2)) / 2."""
+def activate(a: FloatArray) -> None:
+    """Apply σ to the gates i, f, o and tanh to g, in place in `a` (..., 4, H).
+
+    One tanh serves all four: σ(a) = (1 + tanh(a/2)) / 2.
+    """
     a[..., :2, :] *= 0.5
     a[..., 3, :] *= 0.5
     np.tanh(a, out=a)
@@ -75,15 +78,15 @@ def activate(a: np.ndarray) -> None:
     a[..., 3, :] += 0.5
 
 
-def backward(p: Parameters, trace: Trace, dh: np.ndarray, dh_T: np.ndarray, dc_T: np.ndarray) -> Gradients:
-    """Gradients from those of every output `dh` (T, B, H) and of the final state (B, H).
+def backward(p: Parameters, trace: Trace, dh: FloatArray, dh_T: FloatArray, dc_T: FloatArray) -> Gradients:
+    """Return the gradients, given those of every hidden state `dh` (T, B, H) and of the final state (B, H).
 
-    Equations 13 to 20: the sum over all paths through time, gathered from the last step to the first.
+    Equations 13 to 20, from the last step to the first: the sum over all paths through time.
     """
     T, B, H = trace.tanh_c.shape
-    expect("dh", dh, T, B, H)
-    expect("dh_T", dh_T, B, H)
-    expect("dc_T", dc_T, B, H)
+    expect_shape("dh", dh, T, B, H)
+    expect_shape("dh_T", dh_T, B, H)
+    expect_shape("dc_T", dc_T, B, H)
     local, through_c = _local_derivatives(trace)
     forget = trace.gates[:, :, 1]
     da = np.empty_like(trace.gates)
@@ -106,8 +109,8 @@ def backward(p: Parameters, trace: Trace, dh: np.ndarray, dh_T: np.ndarray, dc_T
     )
 
 
-def _local_derivatives(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
-    """For all steps: ∂c/∂a of i, f, g and ∂h/∂a of o, (T, B, 4, H); and ∂h/∂c, (T, B, H)."""
+def _local_derivatives(trace: Trace) -> tuple[FloatArray, FloatArray]:
+    """Return ∂c/∂a of i, f, g beside ∂h/∂a of o, (T, B, 4, H), and ∂h/∂c, (T, B, H), for all steps."""
     i, f, g, o = (trace.gates[:, :, k] for k in range(4))
     local = np.empty_like(trace.gates)
     local[:, :, 0] = g * i * (1 - i)
@@ -117,14 +120,14 @@ def _local_derivatives(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     return local, o * (1 - trace.tanh_c * trace.tanh_c)
 
 
-def _check(p: Parameters, x: np.ndarray, h0: np.ndarray, c0: np.ndarray) -> tuple[int, int, int]:
+def _check_shapes(p: Parameters, x: FloatArray, h0: FloatArray, c0: FloatArray) -> tuple[int, int, int]:
     H = p.U.shape[0]
-    expect("x", x, None, None, p.W.shape[0])
-    expect_some("x", x)
+    expect_shape("x", x, None, None, p.W.shape[0])
+    expect_nonempty("x", x)
     T, B, E = x.shape
-    expect("W", p.W, E, 4 * H)
-    expect("U", p.U, H, 4 * H)
-    expect("b", p.b, 4 * H)
-    expect("h0", h0, B, H)
-    expect("c0", c0, B, H)
+    expect_shape("W", p.W, E, 4 * H)
+    expect_shape("U", p.U, H, 4 * H)
+    expect_shape("b", p.b, 4 * H)
+    expect_shape("h0", h0, B, H)
+    expect_shape("c0", c0, B, H)
     return T, B, H

@@ -1,24 +1,24 @@
-"""Optimizers in NumPy: one update rule a class, with the keywords of torch.optim.
+"""Optimizers in NumPy: one class for each update rule, with the keyword arguments of torch.optim.
 
-Each takes a parameter's gradient and changes the parameter in place; `state` holds its running
-averages, arrays of the parameter's shape, by name. `weight_decay` adds λ·parameter to the gradient.
-Raised: ValueError for a value out of its range, and by `update` for a gradient of another shape.
+`update` changes a parameter p in place, given its gradient g. `state` holds the parameter's running averages,
+arrays of its shape, by name. `weight_decay` λ adds λ·p to the gradient. A constructor raises ValueError for
+a value that is out of range, `update` for a gradient whose shape is not the parameter's.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from tangsweep.analytic.shapes import expect
+from tangsweep.analytic.shapes import FloatArray, expect_shape
 
-State = dict[str, np.ndarray]
+OptimizerState = dict[str, FloatArray]
 
 
 @dataclass
 class SGD:
     """v ← μv + g; p ← p − lr·v, or p − lr·(g + μv) with `nesterov` (Sutskever et al. 2013).
 
-    Plain gradient descent where `momentum` is 0. The first step sets v = g, as torch does.
+    With `momentum` 0 it is plain gradient descent. The first step sets v = g, as torch does.
     """
 
     lr: float
@@ -27,11 +27,11 @@ class SGD:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "lr", "weight_decay", "momentum")
+        _require_not_negative(self, "lr", "weight_decay", "momentum")
         _require(self, nesterov=not self.nesterov or self.momentum > 0)
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
-        g = _decayed(p, g, self.weight_decay)
+    def update(self, p: FloatArray, g: FloatArray, state: OptimizerState) -> None:
+        g = _with_weight_decay(p, g, self.weight_decay)
         if self.momentum:
             if "momentum" in state:
                 state["momentum"] *= self.momentum
@@ -51,11 +51,11 @@ class Adagrad:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "lr", "weight_decay", "eps")
+        _require_not_negative(self, "lr", "weight_decay", "eps")
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
-        g = _decayed(p, g, self.weight_decay)
-        total = _running(state, "sum", p)
+    def update(self, p: FloatArray, g: FloatArray, state: OptimizerState) -> None:
+        g = _with_weight_decay(p, g, self.weight_decay)
+        total = _state_array(state, "sum", p)
         total += g * g
         p -= self.lr * g / (np.sqrt(total) + self.eps)
 
@@ -70,16 +70,16 @@ class Adadelta:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "lr", "weight_decay", "eps")
+        _require_not_negative(self, "lr", "weight_decay", "eps")
         _require(self, rho=0 <= self.rho <= 1)
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
-        g = _decayed(p, g, self.weight_decay)
-        squares = _running(state, "square_avg", p)
-        deltas = _running(state, "acc_delta", p)
-        _average(squares, g * g, self.rho)
+    def update(self, p: FloatArray, g: FloatArray, state: OptimizerState) -> None:
+        g = _with_weight_decay(p, g, self.weight_decay)
+        squares = _state_array(state, "square_avg", p)
+        deltas = _state_array(state, "acc_delta", p)
+        _update_average(squares, g * g, self.rho)
         delta = np.sqrt(deltas + self.eps) / np.sqrt(squares + self.eps) * g
-        _average(deltas, delta * delta, self.rho)
+        _update_average(deltas, delta * delta, self.rho)
         p -= self.lr * delta
 
 
@@ -94,15 +94,15 @@ class RMSprop:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "lr", "weight_decay", "eps", "alpha", "momentum")
+        _require_not_negative(self, "lr", "weight_decay", "eps", "alpha", "momentum")
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
-        g = _decayed(p, g, self.weight_decay)
-        squares = _running(state, "square_avg", p)
-        _average(squares, g * g, self.alpha)
-        step = g / (np.sqrt(squares) + self.eps)
+    def update(self, p: FloatArray, g: FloatArray, state: OptimizerState) -> None:
+        g = _with_weight_decay(p, g, self.weight_decay)
+        squares = _state_array(state, "square_avg", p)
+        _update_average(squares, g * g, self.alpha)
+        step: FloatArray = g / (np.sqrt(squares) + self.eps)
         if self.momentum:
-            buffer = _running(state, "momentum", p)
+            buffer = _state_array(state, "momentum", p)
             buffer *= self.momentum
             buffer += step
             step = buffer
@@ -111,7 +111,7 @@ class RMSprop:
 
 @dataclass
 class Adam:
-    """m, v: averages of g and g²; p ← p − lr·m̂ / (√v̂ + ε), both corrected for their start at 0.
+    """p ← p − lr·m̂ / (√v̂ + ε), with m and v the averages of g and g², corrected for their start at 0.
 
     Kingma and Ba 2015, algorithm 1.
     """
@@ -122,49 +122,49 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "lr", "weight_decay", "eps")
+        _require_not_negative(self, "lr", "weight_decay", "eps")
         _require(self, betas=len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas))
 
-    def update(self, p: np.ndarray, g: np.ndarray, state: State) -> None:
-        g = _decayed(p, g, self.weight_decay)
+    def update(self, p: FloatArray, g: FloatArray, state: OptimizerState) -> None:
+        g = _with_weight_decay(p, g, self.weight_decay)
         first, second = self.betas
-        mean = _running(state, "exp_avg", p)
-        squares = _running(state, "exp_avg_sq", p)
+        mean = _state_array(state, "exp_avg", p)
+        squares = _state_array(state, "exp_avg_sq", p)
         steps = state.setdefault("step", np.zeros((), dtype=np.int64))
         steps += 1
-        _average(mean, g, first)
-        _average(squares, g * g, second)
+        _update_average(mean, g, first)
+        _update_average(squares, g * g, second)
         corrected = np.sqrt(squares) / np.sqrt(1 - second ** int(steps))
         p -= self.lr / (1 - first ** int(steps)) * mean / (corrected + self.eps)
 
 
 Optimizer = SGD | Adagrad | Adadelta | RMSprop | Adam
-OPTIMIZERS = {kind.__name__: kind for kind in (SGD, Adagrad, Adadelta, RMSprop, Adam)}
+OPTIMIZERS = {rule.__name__: rule for rule in (SGD, Adagrad, Adadelta, RMSprop, Adam)}
 
 
-def _not_negative(rule: object, *names: str) -> None:
+def _require_not_negative(rule: object, *names: str) -> None:
     _require(rule, **{name: getattr(rule, name) >= 0 for name in names})
 
 
-def _require(rule: object, **holds: bool) -> None:
-    for name, good in holds.items():
-        if not good:
-            raise ValueError(f"{type(rule).__name__}: {name}={getattr(rule, name)} makes no sense")
+def _require(rule: object, **is_valid: bool) -> None:
+    for name, valid in is_valid.items():
+        if not valid:
+            raise ValueError(f"{type(rule).__name__}: {name}={getattr(rule, name)} is invalid")
 
 
-def _decayed(p: np.ndarray, g: np.ndarray, weight_decay: float) -> np.ndarray:
-    expect("gradient", g, *p.shape)
+def _with_weight_decay(p: FloatArray, g: FloatArray, weight_decay: float) -> FloatArray:
+    expect_shape("gradient", g, *p.shape)
     return g + weight_decay * p if weight_decay else g
 
 
-def _running(state: State, name: str, p: np.ndarray) -> np.ndarray:
-    """The array kept under `name`, zeros at the first step only: nothing is allocated after it."""
+def _state_array(state: OptimizerState, name: str, p: FloatArray) -> FloatArray:
+    """Return the array `name` of the state; it is zeros at the first step."""
     if name not in state:
         state[name] = np.zeros_like(p)
     return state[name]
 
 
-def _average(average: np.ndarray, value: np.ndarray, keep: float) -> None:
-    """average ← keep · average + (1 − keep) · value, in place."""
-    average *= keep
-    average += (1 - keep) * value
+def _update_average(average: FloatArray, value: FloatArray, decay: float) -> None:
+    """Set average ← decay · average + (1 − decay) · value, in place."""
+    average *= decay
+    average += (1 - decay) * value

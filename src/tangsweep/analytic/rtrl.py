@@ -1,8 +1,7 @@
-"""Real-time recurrent learning: the same gradient as backpropagation through time, forward in time.
+"""Real-time recurrent learning: the gradient of backpropagation through time, computed forward in time.
 
-Williams and Zipser 1989. Instead of remembering the past to go back over it, the influence matrices
-∂h_t/∂θ and ∂c_t/∂θ are carried along: memory does not grow with T, but a step costs about 4H² times
-as many multiplications.
+Williams and Zipser 1989. The influence matrices ∂h_t/∂θ and ∂c_t/∂θ are carried from step to step, so no
+earlier step is kept: memory does not grow with T, but a step costs about 4H² times as many multiplications.
 Equation numbers are those of docs/gradients.md.
 """
 
@@ -11,20 +10,20 @@ from typing import NamedTuple
 import numpy as np
 
 from tangsweep.analytic import lstm
-from tangsweep.analytic.language_model import Gradients, Weights, check, loss
-from tangsweep.analytic.shapes import expect
+from tangsweep.analytic.language_model import Gradients, Weights, check_shapes, loss
+from tangsweep.analytic.shapes import FloatArray, IdArray, expect_shape
 from tangsweep.analytic.softmax import NOT_SCORED, cross_entropy, cross_entropy_gradient
 
 
 class Influence(NamedTuple):
-    """∂h/∂θ and ∂c/∂θ of one sequence, (H, P): θ is W, U, b, the embedding, h0, c0, each flattened."""
+    """The influence matrices of one sequence; θ is W, U, b, the embedding, h0 and c0, each flattened."""
 
-    h: np.ndarray
-    c: np.ndarray
+    h: FloatArray  # (H, P), ∂h/∂θ
+    c: FloatArray  # (H, P), ∂c/∂θ
 
 
 class Layout:
-    """Where each parameter's entries lie in θ."""
+    """The place of each parameter's entries in θ, a vector of length P."""
 
     def __init__(self, weights: Weights) -> None:
         H = weights.cell.U.shape[0]
@@ -33,29 +32,29 @@ class Layout:
         self.slices = [slice(int(e - np.prod(s)), int(e)) for s, e in zip(self.shapes, ends, strict=True)]
         self.size = int(ends[-1])
 
-    def split(self, theta: np.ndarray) -> list[np.ndarray]:
-        """W, U, b, embedding, h0, c0 from a vector (P,)."""
+    def split(self, theta: FloatArray) -> list[FloatArray]:
+        """Return W, U, b, embedding, h0 and c0 from a vector (P,)."""
         return [theta[s].reshape(shape) for s, shape in zip(self.slices, self.shapes, strict=True)]
 
 
 def rtrl(
     weights: Weights,
-    inputs: np.ndarray,
-    targets: np.ndarray,
-    importance: np.ndarray,
-    h0: np.ndarray,
-    c0: np.ndarray,
+    inputs: IdArray,
+    targets: IdArray,
+    importance: FloatArray,
+    h0: FloatArray,
+    c0: FloatArray,
 ) -> tuple[float, Gradients]:
-    """As `language_model.bptt`, by equations 26 to 31; sequences of a batch are taken one by one."""
-    check(weights, inputs, targets)
-    expect("h0", h0, inputs.shape[1], weights.cell.U.shape[0])
-    expect("c0", c0, *h0.shape)
+    """Return what `language_model.bptt` returns, by equations 26 to 31, one sequence after another."""
+    check_shapes(weights, inputs, targets)
+    expect_shape("h0", h0, inputs.shape[1], weights.cell.U.shape[0])
+    expect_shape("c0", c0, *h0.shape)
     layout, (T, B) = Layout(weights), inputs.shape
     nats, (_, share) = np.zeros((T, B), h0.dtype), loss(np.zeros((T, B)), targets, importance)
     theta = np.zeros((B, layout.size), h0.dtype)
     output, bias = np.zeros_like(weights.output), np.zeros_like(weights.bias)
     for b in range(B):
-        h, c, influence = h0[b], c0[b], _initial(layout, h0.shape[1], h0.dtype)
+        h, c, influence = h0[b], c0[b], _initial_influence(layout, h0.shape[1], h0.dtype)
         for t in range(T):
             h, c, influence = step(weights, layout, inputs[t, b], h, c, influence)
             if targets[t, b] == NOT_SCORED:
@@ -78,16 +77,16 @@ def rtrl(
 
 
 def step(
-    weights: Weights, layout: Layout, token: int, h: np.ndarray, c: np.ndarray, influence: Influence
-) -> tuple[np.ndarray, np.ndarray, Influence]:
-    """One step of one sequence: state (H,) and influence (H, P) before it → after it."""
+    weights: Weights, layout: Layout, token: int, h: FloatArray, c: FloatArray, influence: Influence
+) -> tuple[FloatArray, FloatArray, Influence]:
+    """Return the state (H,) and the influence (H, P) after one step of one sequence."""
     cell, x = weights.cell, weights.embedding[token]
     gates = (x @ cell.W + h @ cell.U + cell.b).reshape(4, -1)
     lstm.activate(gates)
     i, f, g, o = gates[..., None]  # (H, 1) each, to scale rows
     da_i, da_f, da_g, da_o = _preactivation_influence(cell, layout, token, x, h, influence)
     dc = (
-        f * influence.c  # 28: through the cell, and through each gate
+        f * influence.c  # 28: through the cell state, and through each gate
         + c[:, None] * f * (1 - f) * da_f
         + g * i * (1 - i) * da_i
         + i * (1 - g * g) * da_g
@@ -102,11 +101,11 @@ def _preactivation_influence(
     cell: lstm.Parameters,
     layout: Layout,
     token: int,
-    x: np.ndarray,
-    h: np.ndarray,
+    x: FloatArray,
+    h: FloatArray,
     influence: Influence,
-) -> np.ndarray:
-    """∂a/∂θ (4, H, P): what θ does to this step's sums, directly and through h (equations 26, 27)."""
+) -> FloatArray:
+    """Return ∂a/∂θ (4, H, P) of this step's preactivations, directly and through h (equations 26, 27)."""
     H = len(h)
     da = cell.U.T @ influence.h  # 26: through the hidden state
     W, U, b, embedding = layout.slices[:4]
@@ -118,8 +117,8 @@ def _preactivation_influence(
     return da.reshape(4, H, layout.size)
 
 
-def _initial(layout: Layout, H: int, dtype: np.dtype) -> Influence:
-    """Before the first step only h0 and c0 have an influence: on themselves (equation 30)."""
+def _initial_influence(layout: Layout, H: int, dtype: np.dtype) -> Influence:
+    """Return the influence before the first step: that of h0 and c0 on themselves (equation 30)."""
     influence = Influence(np.zeros((H, layout.size), dtype), np.zeros((H, layout.size), dtype))
     influence.h[:, layout.slices[4]] = np.eye(H)
     influence.c[:, layout.slices[5]] = np.eye(H)

@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from tangsweep.analytic.shapes import expect
+from tangsweep.analytic.shapes import FloatArray, IdArray, expect_shape
 
-NOT_SCORED = -1  # a target at which no loss stands
+NOT_SCORED = -1  # the target of a position that has no loss
 
 
-def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nats (N,) of each row's target, and the probabilities (N, V), from logits (N, V).
+def cross_entropy(logits: FloatArray, targets: IdArray) -> tuple[FloatArray, FloatArray]:
+    """Return the nats (N,) of each row's target, and the probabilities (N, V), from logits (N, V).
 
     nats = ln Σ_j exp z_j − z_y (equation 21 of docs/gradients.md). The row's maximum is subtracted
     first, so that nothing overflows; NaN in gives NaN out.
     """
-    expect("logits", logits, None, None)
-    expect("targets", targets, len(logits))
+    expect_shape("logits", logits, None, None)
+    expect_shape("targets", targets, len(logits))
     shifted = logits - logits.max(axis=1, keepdims=True)
     probabilities = np.exp(shifted)
     total = probabilities.sum(axis=1, keepdims=True)
@@ -24,10 +24,13 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, 
     return nats, probabilities
 
 
-def cross_entropy_gradient(probabilities: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """∂(Σ_n weights_n · nats_n)/∂z (N, V) = weights · (p − 1_y), equation 22; overwrites `probabilities`."""
-    expect("targets", targets, len(probabilities))
-    expect("weights", weights, len(probabilities))
+def cross_entropy_gradient(probabilities: FloatArray, targets: IdArray, weights: FloatArray) -> FloatArray:
+    """Return ∂(Σ_n weights_n · nats_n)/∂z = weights · (p − 1_y), (N, V), in place of `probabilities`.
+
+    Equation 22 of docs/gradients.md.
+    """
+    expect_shape("targets", targets, len(probabilities))
+    expect_shape("weights", weights, len(probabilities))
     probabilities *= weights[:, None]
     probabilities[np.arange(len(targets)), targets] -= weights
     return probabilities

@@ -1,25 +1,26 @@
 """Poems in, arrays of ids out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 
 from tangsweep import baselines
 from tangsweep.batches.encoded import Encoded, Sequences, cached, fingerprint, oov
-from tangsweep.batches.split import Piece, PoemSettings, Split, pieces, split
+from tangsweep.batches.split import Piece, Split, pieces, split
+from tangsweep.config.data_options import PoemSplitOptions
 from tangsweep.corpora import vocabulary
 from tangsweep.corpora.tang import Corpus
 from tangsweep.corpora.vocabulary import BOS, EOS, Vocabulary
+from tangsweep.runs.record import CorpusFacts
 
 
-def encode(corpus: Corpus, settings: PoemSettings) -> Encoded:
+def encode(corpus: Corpus, settings: PoemSplitOptions) -> Encoded:
     """The poems kept, split, cut and encoded. Raises UserError as `split` does."""
-    described = [corpus.fingerprint, asdict(settings)]
+    described = [corpus.fingerprint, settings.model_dump(include=set(PoemSplitOptions.model_fields))]
     return cached(described, lambda: _encode(split(corpus.poems, settings), settings))
 
 
-def _encode(parts: Split, settings: PoemSettings) -> Encoded:
+def _encode(parts: Split, settings: PoemSplitOptions) -> Encoded:
     known = vocabulary.build(["".join(poem) for poem in parts.pool], settings.min_freq)
     cut = {"train": _pieces(parts.train, settings), "dev": _pieces(parts.dev, settings)}
     train, dev = (_sequences(side, known) for side in cut.values())
@@ -35,12 +36,12 @@ def _encode(parts: Split, settings: PoemSettings) -> Encoded:
         "vocabulary_fingerprint": known.fingerprint,
         "dev_fingerprint": fingerprint(*dev),
         "split_fingerprint": fingerprint(*train, *dev),
-        "baselines": baselines.perplexities(train, dev, len(known)),
     }
-    return Encoded(known, train, dev, facts)
+    perplexities = baselines.baseline_perplexities(train, dev, len(known))
+    return Encoded(known, train, dev, CorpusFacts.model_validate(facts), perplexities)
 
 
-def _pieces(poems: Sequence[list[str]], settings: PoemSettings) -> list[Piece]:
+def _pieces(poems: Sequence[list[str]], settings: PoemSplitOptions) -> list[Piece]:
     return [piece for poem in poems for piece in pieces(poem, settings.max_chars, settings.long)]
 
 

@@ -11,6 +11,7 @@ from tangsweep.corpora import vocabulary
 from tangsweep.corpora.book import Book
 from tangsweep.corpora.vocabulary import UNKNOWN
 from tangsweep.errors import UserError
+from tangsweep.runs.record import CorpusFacts
 
 
 def encode(book: Book, seq_len: int, dev_fraction: float, min_freq: int) -> Encoded:
@@ -42,6 +43,6 @@ def _encode(parts: Sequence[str], min_freq: int) -> Encoded:
         "vocabulary_fingerprint": known.fingerprint,
         "dev_fingerprint": fingerprint(*dev),
         "split_fingerprint": fingerprint(*train, *dev),
-        "baselines": baselines.perplexities(train, dev, len(known)),
     }
-    return Encoded(known, train, dev, facts)
+    perplexities = baselines.baseline_perplexities(train, dev, len(known))
+    return Encoded(known, train, dev, CorpusFacts.model_validate(facts), perplexities)

@@ -12,6 +12,7 @@ import filelock
 import numpy as np
 
 from tangsweep.corpora.vocabulary import Vocabulary
+from tangsweep.runs.record import CorpusFacts
 from tangsweep.files import atomic_write, data_folder
 
 KEPT = 4  # encoded texts in memory
@@ -47,7 +48,8 @@ class Encoded(NamedTuple):
     vocabulary: Vocabulary
     train: Sequences
     dev: Sequences
-    facts: dict[str, Any]  # counts of characters, OOV, fingerprints, baselines
+    facts: CorpusFacts  # counts of characters, OOV, fingerprints
+    baselines: dict[str, float | None]  # perplexities that need no training
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -107,7 +109,8 @@ def fingerprint(*arrays: np.ndarray) -> str:
 
 def _dump(encoded: Encoded) -> bytes:
     buffer = io.BytesIO()
-    text = json.dumps({"tokens": encoded.vocabulary.tokens, "facts": encoded.facts})
+    facts = encoded.facts.model_dump(exclude_unset=True) | {"baselines": encoded.baselines}
+    text = json.dumps({"tokens": encoded.vocabulary.tokens, "facts": facts})
     arrays = {
         f"{side}_{name}": array
         for side in ("train", "dev")
@@ -122,4 +125,6 @@ def _load(content: bytes) -> Encoded:
         text = json.loads(stored["text"].tobytes())
         train = Sequences(stored["train_ids"], stored["train_starts"])
         dev = Sequences(stored["dev_ids"], stored["dev_starts"])
-    return Encoded(Vocabulary(text["tokens"]), train, dev, text["facts"])
+    facts = text["facts"]
+    baselines = facts.pop("baselines")
+    return Encoded(Vocabulary(text["tokens"]), train, dev, CorpusFacts.model_validate(facts), baselines)

@@ -8,7 +8,7 @@ import torch
 from tangsweep.batches.batch import Batch
 from tangsweep.batches.encoded import Encoded, Sequences
 from tangsweep.corpora.vocabulary import PAD
-from tangsweep.randomness import derive
+from tangsweep.randomness import derive_seed
 
 BUCKET = 50  # batches of similar length are formed within stretches of this many batches
 EVALUATION_BATCH = 64
@@ -61,7 +61,7 @@ def bucketed(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> lis
     Rows are shuffled, sorted by length within stretches of `BUCKET` batches, cut into batches, and
     the batches shuffled.
     """
-    random = np.random.default_rng(derive(seed, "order", epoch))
+    random = np.random.default_rng(derive_seed(seed, "order", epoch))
     rows = random.permutation(len(lengths))
     stretch = BUCKET * batch_size
     batches = []

@@ -4,40 +4,14 @@ import random
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from tangsweep.config.data_options import PoemSplitOptions
 from tangsweep.corpora.tang import Poem
 from tangsweep.errors import UserError
-from tangsweep.randomness import derive
+from tangsweep.randomness import derive_seed
 
 SENTENCE = re.compile(r"[^。！？]*[。！？]?")
-
-
-@dataclass(frozen=True)
-class PoemSettings:
-    """The keys of conf/data/poems.yaml that decide what is read, kept and held out."""
-
-    poems: int | None
-    duplicates: str
-    min_chars: int
-    max_chars: int
-    long: str
-    punctuation: str
-    min_freq: int
-    split: str
-    train_fraction: float
-    train_poems: int | None
-    dev_poems: int | None
-    pool: int | None
-    split_seed: int | None
-
-    @property
-    def poems_to_read(self) -> int | None:
-        """How many poems the files must yield; None: all."""
-        if self.split != "fixed":
-            return self.poems
-        return (self.pool or 0) + (self.dev_poems or 0)
 
 
 class Split(NamedTuple):
@@ -54,7 +28,7 @@ class _Kept(NamedTuple):
     sentences: list[str]
 
 
-def split(poems: Sequence[Poem], settings: PoemSettings) -> Split:
+def split(poems: Sequence[Poem], settings: PoemSplitOptions) -> Split:
     """Empty, duplicate and short poems dropped and counted, the rest split by `settings.split`.
 
     A duplicate is a poem of whose text the same is used as of an earlier one's: after punctuation is
@@ -87,11 +61,11 @@ def split(poems: Sequence[Poem], settings: PoemSettings) -> Split:
 def _ordered(poems: Sequence[Poem], split_seed: int | None) -> list[Poem]:
     ordered = list(poems)
     if split_seed is not None:
-        random.Random(derive(split_seed, "split")).shuffle(ordered)
+        random.Random(derive_seed(split_seed, "split")).shuffle(ordered)
     return ordered
 
 
-def _keep(poems: Sequence[Poem], settings: PoemSettings) -> tuple[list[_Kept], dict[str, int]]:
+def _keep(poems: Sequence[Poem], settings: PoemSplitOptions) -> tuple[list[_Kept], dict[str, int]]:
     counts = {"read": len(poems), "empty": 0, "duplicate": 0, "short": 0}
     seen: set[str] = set()
     kept: list[_Kept] = []
@@ -123,7 +97,7 @@ def _is_character(character: str) -> bool:
     return unicodedata.category(character)[0] not in "PSZ"
 
 
-def _by_count(kept: list[_Kept], settings: PoemSettings) -> tuple[list[_Kept], list[_Kept]]:
+def _by_count(kept: list[_Kept], settings: PoemSplitOptions) -> tuple[list[_Kept], list[_Kept]]:
     train, dev = settings.train_poems, settings.dev_poems
     if train is None:
         train = len(kept) - dev if dev is not None else int(len(kept) * settings.train_fraction)

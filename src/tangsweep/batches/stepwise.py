@@ -21,7 +21,7 @@ class Stretch:
 class Stepwise:
     """Step s trains on `draw(s)`; after every `every` steps an epoch ends. `sides` holds at least `dev`."""
 
-    pad = None
+    pad: int | None = None
 
     def __init__(
         self,

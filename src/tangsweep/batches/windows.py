@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tangsweep.batches.batch import Batch
-from tangsweep.randomness import derive
+from tangsweep.randomness import derive_seed
 
 EVALUATION_BATCH = 256
 ROWS, WINDOW = 16, 100  # of evaluation: the text in so many rows, each read through with its state carried
@@ -76,7 +76,7 @@ class Random:
         self.rows, self.seq_len, self.seed = rows, seq_len, seed
 
     def window(self, number: int) -> Batch:
-        random = np.random.default_rng(derive(self.seed, "windows", number))
+        random = np.random.default_rng(derive_seed(self.seed, "windows", number))
         starts = random.integers(len(self.ids) - self.seq_len, size=self.rows)
         places = torch.from_numpy(starts)[:, None] + torch.arange(self.seq_len + 1)
         drawn = self.ids[places]

@@ -1,10 +1,10 @@
-"""The gated recurrent unit, by hand.
+"""The gated recurrent unit (Cho et al. 2014).
 
-Cho et al. 2014, in the form of torch.nn.GRU, where the reset gate acts after the recurrent product:
+It is torch.nn.GRU's form, in which the reset gate acts after the recurrent product:
 
-    r = σ(x W_r + h U_r + b_r)              how much of the state the proposal sees
-    z = σ(x W_z + h U_z + b_z)              how much of the state stays
-    n = tanh(x W_n + b_n + r ⊙ (h U_n + u)) the proposal
+    r = σ(x W_r + h U_r + b_r)              reset gate
+    z = σ(x W_z + h U_z + b_z)              update gate
+    n = tanh(x W_n + b_n + r ⊙ (h U_n + u)) candidate
     h' = (1 − z) ⊙ n + z ⊙ h
 
 W, U and b hold the gates side by side in the order r, z, n; u is the bias inside the reset product.
@@ -15,15 +15,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tangsweep.cells.cell import Cell
+
 
 class State(NamedTuple):
-    """(B, H)."""
+    """The hidden state, (B, H)."""
 
     h: Tensor
 
 
-class GRU(nn.Module):
-    """One layer's parameters, 3H(E + H + 1) + H numbers, and its step; `unroll` runs it over time."""
+class GRU(Cell[State]):
+    """One layer with 3H(E + H + 1) + H parameters."""
 
     gates = ("r", "z", "n")
 
@@ -36,17 +38,15 @@ class GRU(nn.Module):
         self.u = nn.Parameter(torch.empty(hidden_size))
 
     def initial_state(self, batch: int) -> State:
-        """Zeros."""
         return State(h=self.U.new_zeros(batch, self.hidden_size))
 
     def project(self, x: Tensor, times: Tensor) -> Tensor:
-        """(..., E) → (..., 3H): what does not depend on the state, for all time steps at once."""
+        """Return x W + b, (T, B, 3H), for x (T, B, E)."""
         return x @ self.W + self.b
 
     def step(self, projected: Tensor, state: State) -> State:
-        """One time step; `projected` (B, 3H) is that step's part of `project`."""
-        of_x_r, of_x_z, of_x_n = projected.chunk(3, dim=-1)
-        of_h_r, of_h_z, of_h_n = (state.h @ self.U).chunk(3, dim=-1)
-        r, z = (of_x_r + of_h_r).sigmoid(), (of_x_z + of_h_z).sigmoid()
-        n = (of_x_n + r * (of_h_n + self.u)).tanh()
+        x_r, x_z, x_n = projected.chunk(3, dim=-1)
+        h_r, h_z, h_n = (state.h @ self.U).chunk(3, dim=-1)
+        r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+        n = (x_n + r * (h_n + self.u)).tanh()
         return State(h=n + z * (state.h - n))

@@ -1,32 +1,59 @@
-"""Cells by the name that `cell=` takes; a checkpoint names its cell, and nothing else is ever built."""
+"""Recurrent cells by the name that `cell=` takes; a checkpoint names its cell, and no other class is built.
 
-from collections.abc import Callable, Mapping
+Importing this module imports no torch: a cell's class is imported when the cell is built.
+"""
+
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch import nn
+from tangsweep.config.cell_options import (
+    CellOptions,
+    LSTMOptions,
+    NumpyLSTMOptions,
+    PhasedLSTMOptions,
+    RNNOptions,
+)
+from tangsweep.config.options import format_value
+from tangsweep.errors import UserError, did_you_mean
 
-from tangsweep.cells.gru import GRU
-from tangsweep.cells.lstm import LSTM
-from tangsweep.cells.phased_lstm import PhasedLSTM
-from tangsweep.cells.rnn import RNN
-from tangsweep.config import numpy_lstm
-from tangsweep.errors import UserError
+if TYPE_CHECKING:
+    from tangsweep.cells.cell import CellFactory
 
-# The last has the LSTM's parameters; training/numpy_bridge.py trains them without torch's arithmetic.
-CELLS: dict[str, type[nn.Module]] = {
-    "rnn": RNN,
-    "gru": GRU,
-    "lstm": LSTM,
-    "phased_lstm": PhasedLSTM,
-    numpy_lstm.CELL: LSTM,
+
+class CellSpec(NamedTuple):
+    """Where a cell's class is, and the options that its config group takes."""
+
+    class_path: str
+    options: type[CellOptions]
+
+
+CELLS = {
+    "rnn": CellSpec("tangsweep.cells.rnn.RNN", RNNOptions),
+    "gru": CellSpec("tangsweep.cells.gru.GRU", CellOptions),
+    "lstm": CellSpec("tangsweep.cells.lstm.LSTM", LSTMOptions),
+    "phased_lstm": CellSpec("tangsweep.cells.phased_lstm.PhasedLSTM", PhasedLSTMOptions),
+    # The LSTM's parameters; training/numpy_bridge.py computes with them in NumPy.
+    "numpy_lstm": CellSpec("tangsweep.cells.lstm.LSTM", NumpyLSTMOptions),
 }
 
 
-def cell_factory(settings: Mapping[str, Any]) -> Callable[[int, int], nn.Module]:
-    """`(input_size, hidden_size) → cell` for `{name: …, **options}`. Raises UserError if unknown."""
-    options = dict(settings)
-    name = options.pop("name")
+def find_cell(name: object) -> CellSpec:
+    """Return the cell of this name. Raises UserError where there is none."""
+    if not isinstance(name, str):
+        raise UserError(f"cell.name={format_value(name)} is invalid: it must be one of {', '.join(CELLS)}")
     if name not in CELLS:
-        raise UserError(f"cell.name={name} does not exist; there are: {', '.join(CELLS)}")
-    return partial(CELLS[name], **options)
+        hint = did_you_mean(name, CELLS)
+        raise UserError(f"cell.name={name} does not exist; {hint}there are: {', '.join(CELLS)}")
+    return CELLS[name]
+
+
+def cell_factory(settings: Mapping[str, Any]) -> "CellFactory":
+    """Return a function that makes the cell of the config group `cell`, from input size and hidden size.
+
+    Raises UserError for a name that does not exist.
+    """
+    options = dict(settings)
+    module, _, class_name = find_cell(options.pop("name")).class_path.rpartition(".")
+    return partial(getattr(import_module(module), class_name), **options)

@@ -1,4 +1,4 @@
-"""The vanilla recurrent cell, by hand (Elman 1990).
+"""The vanilla recurrent cell (Elman 1990).
 
     h' = φ(x W + h U + b)
 
@@ -11,19 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tangsweep.cells.cell import Cell
+
 NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu, "leaky_relu": F.leaky_relu}
 
 
 class State(NamedTuple):
-    """(B, H)."""
+    """The hidden state, (B, H)."""
 
     h: Tensor
 
 
-class RNN(nn.Module):
-    """One layer's parameters, H(E + H + 1) numbers, and its step; `unroll` runs it over time.
+class RNN(Cell[State]):
+    """One layer with H(E + H + 1) parameters.
 
-    Raises ValueError for a nonlinearity that NONLINEARITIES lacks.
+    Raises ValueError for a nonlinearity that is not in NONLINEARITIES.
     """
 
     gates = ("h",)
@@ -32,19 +34,17 @@ class RNN(nn.Module):
         super().__init__()
         if nonlinearity not in NONLINEARITIES:
             raise ValueError(f"no nonlinearity {nonlinearity}; there are: {', '.join(NONLINEARITIES)}")
-        self.hidden_size, self.activate = hidden_size, NONLINEARITIES[nonlinearity]
+        self.hidden_size, self.nonlinearity = hidden_size, NONLINEARITIES[nonlinearity]
         self.W = nn.Parameter(torch.empty(input_size, hidden_size))
         self.U = nn.Parameter(torch.empty(hidden_size, hidden_size))
         self.b = nn.Parameter(torch.empty(hidden_size))
 
     def initial_state(self, batch: int) -> State:
-        """Zeros."""
         return State(h=self.U.new_zeros(batch, self.hidden_size))
 
     def project(self, x: Tensor, times: Tensor) -> Tensor:
-        """(..., E) → (..., H): what does not depend on the state, for all time steps at once."""
+        """Return x W + b, (T, B, H), for x (T, B, E)."""
         return x @ self.W + self.b
 
     def step(self, projected: Tensor, state: State) -> State:
-        """One time step; `projected` (B, H) is that step's part of `project`."""
-        return State(h=self.activate(projected + state.h @ self.U))
+        return State(h=self.nonlinearity(projected + state.h @ self.U))

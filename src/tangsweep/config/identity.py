@@ -1,91 +1,78 @@
-"""What a run is: a hash of its resolved config, less what cannot change its result, and its corpus."""
+"""A run's identity: a hash of its composed config, without the keys that cannot change its result."""
 
 import hashlib
 import json
-from collections.abc import Collection, Container, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
+from tangsweep.config import cell_options, data_options
+from tangsweep.config.cell_options import CellOptions
+from tangsweep.config.data_options import CorpusOptions, DataOptions
+from tangsweep.config.options import Options, is_marked_volatile, value_before
+from tangsweep.config.run_config import RunConfig
 from tangsweep.files import safe_name
 
-# Keys, or whole groups, that say where and how a run is made, not what comes out. Threads and kernels
-# change the last bits of a result, not what was asked for; the record names them.
-VOLATILE = frozenset(
-    {
-        "cell.kernel",
-        "corpus.path",
-        "corpus.root",
-        "corpus.url",
-        "corpus.verify",
-        "extend",
-        "fail_fast",
-        "logger",
-        "plan",
-        "poems.quality",
-        "published",
-        "report",
-        "rerun",
-        "sweep",
-        "trainer.log_every",
-        "trainer.threads",
-        "unlock",
-    }
-)
-# What comes out depends on these. A test demands that every key of every config is in one of the two lists.
-IDENTITY = frozenset(
-    {
-        "cell",
-        "corpus",
-        "data",
-        "init",
-        "model",
-        "optimizer",
-        "poems",
-        "samples",
-        "scheduler",
-        "seed",
-        "trainer",
-    }
-)
-# Keys that came after the first records were made, each with the value that says what was so before: with
-# it they leave the hash as it was, so that an update orphans no finished run.
-ADDED = {
-    "corpus.task": "poems",
-    "model.input": "embedding",
-    "model.tie_weights": False,
-    "samples.every": 500,
-    "samples.length": 100,
-    "samples.prompt_temperature": 0.5,
-    "samples.prompts": [
-        "To be, or not to be, that is the question: Whether ",
-        "History will be kind to me for I intend to ",
-        "Hansel and Gr",
-        "Let T be a bounded linear operator in V, a vector space. ",
-        "Mas vale pajaro en mano que ver un ciento v",
-    ],
-    "samples.temperatures": [0, 0.5, 1, 2],
-    "trainer.give_up": False,
-    "trainer.val_every": None,
-}
-LENGTH = ("trainer.max_epochs", "trainer.max_steps")  # how long a run goes on, and nothing else
+LENGTH_KEYS = ("trainer.max_epochs", "trainer.max_steps")  # how long a run goes on, and nothing else
 SLUG_LENGTH = 80
 
 
-def config_hash(config: Mapping[str, Any], corpus_fingerprint: str, left_out: Collection[str] = ()) -> str:
-    """Eight hex digits of the config without VOLATILE keys and ADDED ones of old, and of the corpus.
+class KeyMarks(NamedTuple):
+    """The keys, or whole groups, whose declaration says more than that they belong to the identity."""
 
-    Keys and groups `left_out` beside those tell which runs are the same but for them.
+    volatile: frozenset[str]
+    value_before: Mapping[str, Any]  # keys added later → the value that means "as before"
+
+
+@cache
+def key_marks() -> KeyMarks:
+    """Collect the marks of every class in config/. A task's own keys always belong to the identity."""
+    volatile, before = set(), {}
+    for name, field in _declared_keys():
+        if is_marked_volatile(field):
+            volatile.add(name)
+        for value in value_before(field):
+            before[name] = value
+    return KeyMarks(frozenset(volatile), before)
+
+
+def _declared_keys() -> Iterator[tuple[str, Any]]:
+    kinds: dict[str, type[Options]] = {"cell.": CellOptions, "corpus.": CorpusOptions, "data.": DataOptions}
+    classes = [*_options_in(cell_options), *_options_in(data_options)]
+    own = [(prefix, group) for prefix, kind in kinds.items() for group in classes if issubclass(group, kind)]
+    for prefix, group in [("", RunConfig), *own]:
+        for name, field in group.model_fields.items():
+            key = f"{prefix}{field.alias or name}"
+            yield key, field
+            nested = field.annotation
+            if isinstance(nested, type) and issubclass(nested, Options):
+                for inner, inner_field in nested.model_fields.items():
+                    yield f"{key}.{inner_field.alias or inner}", inner_field
+
+
+def _options_in(module: Any) -> list[type[Options]]:
+    classes = (value for value in vars(module).values() if isinstance(value, type))
+    return [value for value in classes if issubclass(value, Options) and value.__module__ == module.__name__]
+
+
+def config_hash(config: Mapping[str, Any], corpus_fingerprint: str, left_out: Collection[str] = ()) -> str:
+    """Return eight hex digits of a composed config and its corpus.
+
+    Volatile keys do not count, nor do keys that were added later and have their value from before: an update
+    of the project orphans no finished run. Keys and groups that are `left_out` beside those tell which runs
+    are the same but for them.
     """
-    kept = {
+    counted = {
         key: value
         for key, value in flatten(config)
-        if not is_volatile(key) and not (key in ADDED and ADDED[key] == value) and not _listed(key, left_out)
+        if not is_volatile(key) and not has_value_before(key, value) and not _in_groups(key, left_out)
     }
-    described = json.dumps([kept, corpus_fingerprint], sort_keys=True, ensure_ascii=False)
+    described = json.dumps([counted, corpus_fingerprint], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(described.encode("utf-8")).hexdigest()[:8]
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """(`group.key`, value) of every leaf; lists and empty mappings are leaves."""
+    """Return (`group.key`, value) of every leaf; lists and empty mappings are leaves."""
     leaves: list[tuple[str, Any]] = []
     for key, value in config.items():
         name = f"{prefix}{key}"
@@ -97,29 +84,26 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
 
 
 def is_volatile(key: str) -> bool:
-    """Whether `key` or a group that it belongs to is listed in VOLATILE."""
-    return _listed(key, VOLATILE)
+    """Return whether `key`, or a group that it belongs to, cannot change a run's result."""
+    return _in_groups(key, key_marks().volatile)
 
 
-def classified(key: str) -> bool:
-    """Whether somebody decided if `key` belongs to a run's identity."""
-    return is_volatile(key) or _listed(key, IDENTITY)
+def has_value_before(key: str, value: Any) -> bool:
+    """Return whether `key` was added after the first records and `value` means "as it was before"."""
+    before = key_marks().value_before
+    return key in before and bool(before[key] == value)
 
 
-def _listed(key: str, names: Container[str]) -> bool:
+def _in_groups(key: str, names: Collection[str]) -> bool:
     parts = key.split(".")
     return any(".".join(parts[:n]) in names for n in range(1, len(parts) + 1))
 
 
 def slug(overrides: Sequence[str]) -> str:
-    """A readable folder name of `[A-Za-z0-9._-]` for what was varied: `optimizer-adam_lr-0.01`.
-
-    What cannot change a result is no part of it.
-    """
+    """Return a readable folder name of `[A-Za-z0-9._-]`: `optimizer-adam_lr-0.01`; volatile keys are left out."""
     parts = []
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        if is_volatile(key):
-            continue
-        parts.append(f"{key.rpartition('.')[2]}-{value}")
+        if not is_volatile(key):
+            parts.append(f"{key.rpartition('.')[2]}-{value}")
     return safe_name("_".join(parts))[:SLUG_LENGTH].rstrip("-._") or "run"

@@ -1,144 +1,190 @@
-"""The page: what can be asked, and what comes back. Gradio draws it."""
+"""The page: a form for a request and the poems that answer it, built with Gradio."""
 
 import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import gradio as gr
 
-from tangsweep.demo import first_run, models, poem_html
-from tangsweep.demo.form_values import LONGEST, OTHER, POEMS, Asked
+from tangsweep.demo import poem_html, trained_runs
+from tangsweep.demo.form_values import CUSTOM_FORM, MAX_CHARACTERS, MAX_POEMS, FormValues
 from tangsweep.errors import UserError
 from tangsweep.generation import compose, formats
 from tangsweep.prosody import lookup
 from tangsweep.prosody.form import CHINESE
 
 TITLE = "tangsweep: poems"
-TRAIN = "Train the small default: half a minute, and the download of its corpus where there is no copy"
-HOUR = 3600  # seconds
-FORMS = [*((f"{CHINESE[name]} {name}", name) for name in CHINESE), ("another", OTHER)]
-BEGINNINGS = [("nothing", "nothing"), ("a text", "start"), ("an acrostic 藏頭", "acrostic")]
-TONES = [("free", "free"), ("平起 or 仄起", "any"), ("平起", "pingqi"), ("仄起", "zeqi")]
-ALTERNATIVES = 5
-Answer = tuple[str, str, str, Any]
+TRAIN_LABEL = "Train the small default: half a minute, and the download of its corpus where there is no copy"
+FORM_CHOICES = [*((f"{CHINESE[name]} {name}", name) for name in CHINESE), ("another", CUSTOM_FORM)]
+START_CHOICES = [("nothing", "nothing"), ("a text", "start"), ("an acrostic 藏頭", "acrostic")]
+TONE_CHOICES = [("free", "free"), ("平起 or 仄起", "any"), ("平起", "pingqi"), ("仄起", "zeqi")]
+MAX_ALTERNATIVES = 5
+SECONDS_PER_HOUR = 3600
+
+FormValue = str | int | float | bool | None  # what a browser sends for one component
+Answer = tuple[str, str, str, gr.DownloadButton]  # message, poem, plain text, download
+RunChoices = tuple[gr.Column, gr.Row, gr.Dropdown]  # the offer to train, the workshop, the runs
 
 
-def build() -> gr.Blocks:
-    """The page; which runs lie under outputs/ it looks up whenever a browser loads it."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(HOUR, HOUR)) as page:
+class FormComponents(NamedTuple):
+    """The components of the form, in the order of FormValues' fields."""
+
+    form: gr.Radio
+    chars: gr.Slider
+    lines: gr.Slider
+    begins: gr.Radio
+    text: gr.Textbox
+    rhyme: gr.Checkbox
+    tones: gr.Dropdown
+    vertical: gr.Checkbox
+    simplified: gr.Checkbox
+    temperature: gr.Slider
+    top_p: gr.Slider
+    samples: gr.Slider
+    seed: gr.Number
+    skip: gr.Checkbox
+
+
+class AnswerComponents(NamedTuple):
+    """The components that show an answer, in its order."""
+
+    message: gr.HTML
+    poem: gr.HTML
+    plain: gr.Textbox
+    download: gr.DownloadButton
+
+
+def build_page() -> gr.Blocks:
+    """Build the page. It looks up the runs under outputs/ whenever a browser loads it."""
+    hourly = (SECONDS_PER_HOUR, SECONDS_PER_HOUR)
+    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=hourly)
+    with page:
         gr.Markdown(f"# {TITLE}\nWhat you type and what is composed stays on this machine.")
-        with gr.Column(visible=False) as first:
+        with gr.Column(visible=False) as offer:
             gr.Markdown("There is no trained model of poems under `outputs/` yet.")
-            begin = gr.Button(TRAIN, elem_id="train")
+            train = gr.Button(TRAIN_LABEL, elem_id="train")
         with gr.Row(visible=False) as workshop:
             with gr.Column(scale=2, min_width=320):
-                run, asked = _asked()
+                run = gr.Dropdown([], label="Run", elem_id="run")
+                form = _add_form()
+                submit = gr.Button("Compose 作詩", variant="primary", elem_id="compose")
             with gr.Column(scale=3, min_width=320):
-                shown = _shown()
-                figures = gr.HTML(elem_id="figures")
-        failed = gr.HTML(elem_id="failed")
-        private: dict[str, Any] = {"api_visibility": "private"}
-        page.load(_standing, outputs=[first, workshop, run], **private)
-        begin.click(_train, outputs=[failed, begin, first, workshop, run], **private)
-        run.change(_figures, inputs=run, outputs=figures, **private)
-        asked["compose"].click(_compose, inputs=[run, *_inputs(asked)], outputs=shown, **private)
+                answer = _add_answer()
+                quality = gr.HTML(elem_id="figures")
+        failure = gr.HTML(elem_id="failed")
+        choices = [offer, workshop, run]
+        page.load(_run_choices, outputs=choices, api_visibility="private")
+        train.click(_train, outputs=[failure, train, *choices], api_visibility="private")
+        run.change(_show_quality, inputs=run, outputs=quality, api_visibility="private")
+        submit.click(_compose, inputs=[run, *form], outputs=[*answer], api_visibility="private")
     return page
 
 
-def _asked() -> tuple[gr.Dropdown, dict[str, Any]]:
-    """The run, and everything else by name; `compose` is the button."""
-    run = gr.Dropdown([], label="Run", elem_id="run")
-    asked: dict[str, Any] = {"form": gr.Radio(FORMS, value="qijue", label="Form", elem_id="form")}
+def _add_form() -> FormComponents:
+    form = gr.Radio(FORM_CHOICES, value="qijue", label="Form", elem_id="form")
     with gr.Row(visible=False) as sizes:
-        asked["chars"] = gr.Slider(1, 20, 7, step=1, label="Characters a line")
-        asked["lines"] = gr.Slider(1, 40, 4, step=1, label="Lines")
-    asked["form"].change(lambda form: gr.Row(visible=form == OTHER), asked["form"], sizes)
-    asked["begins"] = gr.Radio(BEGINNINGS, value="start", label="Begins with", elem_id="begins")
-    asked["text"] = gr.Textbox("山", label="Characters", max_length=LONGEST, elem_id="text")
+        chars = gr.Slider(1, 20, 7, step=1, label="Characters a line")
+        lines = gr.Slider(1, 40, 4, step=1, label="Lines")
+    form.change(lambda name: gr.Row(visible=name == CUSTOM_FORM), form, sizes)
+    begins = gr.Radio(START_CHOICES, value="start", label="Begins with", elem_id="begins")
+    text = gr.Textbox("山", label="Characters", max_length=MAX_CHARACTERS, elem_id="text")
     with gr.Row():
-        asked["rhyme"] = gr.Checkbox(True, label="Rhymes", elem_id="rhyme")
-        asked["tones"] = gr.Dropdown(TONES, value="any", label="Tones", elem_id="tones")
+        rhyme = gr.Checkbox(True, label="Rhymes", elem_id="rhyme")
+        tones = gr.Dropdown(TONE_CHOICES, value="any", label="Tones", elem_id="tones")
     with gr.Row():
-        asked["down"] = gr.Checkbox(False, label="Written downward 直書", elem_id="down")
-        asked["simple"] = gr.Checkbox(False, label="Simplified 简体")
+        vertical = gr.Checkbox(False, label="Written downward 直書", elem_id="down")
+        simplified = gr.Checkbox(False, label="Simplified 简体")
     with gr.Accordion("How characters are chosen", open=False):
-        asked["temperature"] = gr.Slider(0, 2, 0.8, step=0.05, label="Temperature (0: greedy)")
-        asked["top_p"] = gr.Slider(0.05, 1, 1, step=0.05, label="Only the likeliest that reach (top-p)")
-        asked["samples"] = gr.Slider(1, POEMS, 1, step=1, label="Poems, the model's favourites first")
-        asked["seed"] = gr.Number(0, precision=0, minimum=0, label="Seed (equal seeds give equal poems)")
-        asked["skip"] = gr.Checkbox(False, label="Skip characters that the model does not know")
-    asked["compose"] = gr.Button("Compose 作詩", variant="primary", elem_id="compose")
-    return run, asked
+        temperature = gr.Slider(0, 2, 0.8, step=0.05, label="Temperature (0: greedy)")
+        top_p = gr.Slider(0.05, 1, 1, step=0.05, label="Only the likeliest that reach (top-p)")
+        samples = gr.Slider(1, MAX_POEMS, 1, step=1, label="Poems, the model's favourites first")
+        seed = gr.Number(0, precision=0, minimum=0, label="Seed (equal seeds give equal poems)")
+        skip = gr.Checkbox(False, label="Skip characters that the model does not know")
+    return FormComponents(
+        form,
+        chars,
+        lines,
+        begins,
+        text,
+        rhyme,
+        tones,
+        vertical,
+        simplified,
+        temperature,
+        top_p,
+        samples,
+        seed,
+        skip,
+    )
 
 
-def _inputs(asked: dict[str, Any]) -> list[Any]:
-    return [part for name, part in asked.items() if name != "compose"]
+def _add_answer() -> AnswerComponents:
+    return AnswerComponents(
+        gr.HTML(elem_id="message"),
+        gr.HTML(elem_id="poem"),
+        gr.Textbox(label="Plain text", buttons=["copy"], interactive=False, lines=4, elem_id="plain"),
+        gr.DownloadButton("Download", interactive=False, elem_id="download"),
+    )
 
 
-def _shown() -> list[Any]:
-    """Message, poem, plain text to copy, file to download."""
-    message = gr.HTML(elem_id="message")
-    poem = gr.HTML(elem_id="poem")
-    plain = gr.Textbox(label="Plain text", buttons=["copy"], interactive=False, lines=4, elem_id="plain")
-    return [message, poem, plain, gr.DownloadButton("Download", interactive=False, elem_id="download")]
-
-
-def _compose(run: str, *values: Any) -> Answer:
-    """What `_shown` shows; a mistake as one line instead of a poem."""
-    asked = Asked(*values)
+def _compose(run: str, *values: FormValue) -> Answer:
+    """Return the poems of a request, or one line on what is wrong with it."""
+    form = FormValues._make(values)
     try:
-        request = asked.request
+        request = form.request
         request.check()
-        trained = models.model(models.chosen(run))
-        composed = compose.poems(trained, request, lookup.at_hand, ALTERNATIVES)
+        trained = trained_runs.cached_model(trained_runs.offered_run_folder(run))
+        composed = compose.compose_poems(trained, request, lookup.at_hand, MAX_ALTERNATIVES)
     except UserError as error:
-        return poem_html.mistake(str(error)), "", "", gr.DownloadButton(interactive=False)
-    if asked.simple:
-        composed = formats.simplified(composed)
-    written = formats.text(composed, request.samples)
+        return poem_html.error_html(str(error)), "", "", gr.DownloadButton(interactive=False)
+    if form.simplified:
+        composed = formats.simplify_poems(composed)
+    notes = poem_html.note_html("; ".join(formats.collect_notes(composed)))
     plain = "\n\n".join(poem.text for poem in composed.poems)
-    notes = poem_html.note("; ".join(formats.notes(composed)))
-    return notes, poem_html.poems(composed.poems, asked.down), plain, _download(written)
+    download = _download(formats.format_text(composed, request.samples))
+    return notes, poem_html.poems_html(composed.poems, form.vertical), plain, download
 
 
 @cache
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    """One folder as long as the server lives; Gradio copies what is offered for download."""
+def _download_folder() -> tempfile.TemporaryDirectory[str]:
+    """One folder for as long as the server lives; Gradio copies what is offered for download."""
     return tempfile.TemporaryDirectory(prefix="tangsweep-")
 
 
-def _download(written: str) -> Any:
-    path = Path(_scratch().name) / "poem.txt"
-    path.write_text(written, encoding="utf-8")
+def _download(text: str) -> gr.DownloadButton:
+    path = Path(_download_folder().name) / "poem.txt"
+    path.write_text(text, encoding="utf-8")
     return gr.DownloadButton(value=str(path), interactive=True)
 
 
-def _figures(run: str | None) -> str:
+def _show_quality(run: str | None) -> str:
     if run is None:
         return ""
     try:
-        return poem_html.figures(models.quality(models.chosen(run)))
+        return poem_html.quality_html(trained_runs.run_quality(trained_runs.offered_run_folder(run)))
     except UserError as error:
-        return poem_html.mistake(str(error))
+        return poem_html.error_html(str(error))
 
 
-def _standing() -> tuple[Any, Any, Any]:
-    """The offer to train, or what can be asked of the runs that there are."""
-    runs = models.offered()
-    choices = [(label, key) for key, label in runs.items()]
+def _run_choices() -> RunChoices:
+    """Show the offer to train if there are no runs, else the form and the runs."""
+    runs = trained_runs.offered_runs()
+    choices = [(label, name) for name, label in runs.items()]
     run = gr.Dropdown(choices, value=next(iter(runs), None))
     return gr.Column(visible=not runs), gr.Row(visible=bool(runs)), run
 
 
-def _train(progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008 (Gradio's way)
-    """The default run with a progress bar; then the page as it is with a model."""
-    yield "", gr.Button(interactive=False), *_standing()
-    failed = ""
+def _train(
+    progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio looks for this default)
+) -> Iterator[tuple[str, gr.Button, gr.Column, gr.Row, gr.Dropdown]]:
+    """Train the default run with a progress bar, then show the page as it is with a model."""
+    yield "", gr.Button(interactive=False), *_run_choices()
+    failure = ""
     try:
-        for share in first_run.train():
+        for share in trained_runs.train_first_run():
             progress(share, desc="training")
     except UserError as error:
-        failed = poem_html.mistake(str(error))
-    yield failed, gr.Button(interactive=True), *_standing()
+        failure = poem_html.error_html(str(error))
+    yield failure, gr.Button(interactive=True), *_run_choices()

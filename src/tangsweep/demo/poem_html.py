@@ -1,14 +1,14 @@
-"""A poem as HTML: across or down the page, each character with its odds."""
+"""Renders poems as HTML, across or down the page, each character with the model's probabilities."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from html import escape
-from typing import Any
 
-from tangsweep.generation.formats import MODERN
+from tangsweep.generation.formats import MODERN_PROSODY_NOTE
 from tangsweep.generation.poem import Character, Poem
+from tangsweep.runs.record import Quality, QualityFigures
 
-SURPRISING = 4  # one in 10 to this power, or rarer, has the strongest colour
+MAX_SURPRISE = 4  # characters of probability 10 to the minus this, or less, have the strongest colour
 CSS = """
 .poem { display: flex; gap: 2.5rem; flex-wrap: wrap; padding: .5rem 0; }
 .poem figure { margin: 0; }
@@ -29,49 +29,52 @@ CSS = """
 """
 
 
-def poems(found: list[Poem], down: bool) -> str:
-    """Side by side; hovering over a character, or reaching it by Tab, shows what else could stand there."""
-    return f'<div class="poem">{"".join(_poem(poem, down) for poem in found)}</div>'
+def poems_html(poems: Sequence[Poem], vertical: bool) -> str:
+    """Return poems side by side.
+
+    Hovering over a character, or focusing it by Tab, shows what else could stand there.
+    """
+    return f'<div class="poem">{"".join(_poem_html(poem, vertical) for poem in poems)}</div>'
 
 
-def _poem(poem: Poem, down: bool) -> str:
+def _poem_html(poem: Poem, vertical: bool) -> str:
     chars = poem.form.chars
     lines = []
     for number in range(poem.form.lines):
-        characters = "".join(map(_character, poem.characters[number * chars :][:chars]))
+        characters = "".join(map(_character_html, poem.characters[number * chars :][:chars]))
         lines.append(f'<span class="line">{characters}{poem.form.mark(number)}</span>')
-    told = [part for part in (poem.pattern, f"韻 {poem.rhyme}" if poem.rhyme else "") if part]
-    told.append(f"perplexity {poem.perplexity:.1f}")
+    properties = [words for words in (poem.pattern, f"韻 {poem.rhyme}" if poem.rhyme else "") if words]
+    properties.append(f"perplexity {poem.perplexity:.1f}")
     return (
-        f'<figure><div class="lines {"down" if down else "across"}">{"".join(lines)}</div>'
-        f"<figcaption>{escape(', '.join(told))}</figcaption></figure>"
+        f'<figure><div class="lines {"down" if vertical else "across"}">{"".join(lines)}</div>'
+        f"<figcaption>{escape(', '.join(properties))}</figcaption></figure>"
     )
 
 
-def _character(character: Character) -> str:
-    surprise = min(-math.log10(max(character.probability, 1e-9)) / SURPRISING, 1)
-    odds = [(character.text, character.probability), *character.alternatives]
-    tip = "\n".join(f"{text}  {_percent(chance)}" for text, chance in odds)
+def _character_html(character: Character) -> str:
+    surprise = min(-math.log10(max(character.probability, 1e-9)) / MAX_SURPRISE, 1)
+    probabilities = [(character.text, character.probability), *character.alternatives]
+    tip = "\n".join(f"{text}  {_format_probability(chance)}" for text, chance in probabilities)
     return (
         f'<span class="c" tabindex="0" style="--surprise:{surprise:.2f}">{escape(character.text)}'
         f'<span class="tip">{escape(tip)}</span></span>'
     )
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.001 else "< 0.1%"
+def _format_probability(probability: float) -> str:
+    return f"{probability:.1%}" if probability >= 0.001 else "< 0.1%"
 
 
-def mistake(words: str) -> str:
+def error_html(words: str) -> str:
     return f'<p class="mistake" role="alert">{escape(words)}</p>' if words else ""
 
 
-def note(words: str) -> str:
+def note_html(words: str) -> str:
     return f"<p>{escape(words)}</p>" if words else ""
 
 
-# A line of the table: a key of `free` and `constrained` in the record, and what it counts.
-FIGURES = {
+# Rows of the table: a field of QualityFigures, and what it counts.
+QUALITY_ROWS = {
     "rhyme": "neighbouring even lines that rhyme",
     "tones": "bound positions with the tone of the best pattern",
     "tones_shuffled": "the same, characters in random order",
@@ -80,23 +83,25 @@ FIGURES = {
 }
 
 
-def figures(quality: Mapping[str, Any] | None) -> str:
-    """What a run's record says of a hundred of its poems."""
-    if not quality:
+def quality_html(quality: Quality | None) -> str:
+    """Return a table of the figures that a run's record has on a hundred of its poems."""
+    if quality is None:
         return "<p>This run's poems were not measured (poems.quality=false, or an older version).</p>"
+    regular = _format_share(quality.right_lines)
     rows = [
-        f"<tr><th>lines of the right length, nothing asked</th><td>{_share(quality['right_lines'])}</td></tr>"
+        f"<tr><th>lines of the right length, nothing asked</th><td>{regular}</td></tr>",
+        "<tr><th></th><td>form asked</td><td>rhymes and tones too</td></tr>",
     ]
-    free, constrained = quality["free"] or {}, quality["constrained"] or {}
-    rows.append("<tr><th></th><td>form asked</td><td>rhymes and tones too</td></tr>")
-    for key, words in FIGURES.items():
-        rows.append(
-            f"<tr><th>{words}</th><td>{_share(free.get(key))}</td><td>{_share(constrained.get(key))}</td></tr>"
+    free, constrained = quality.free or QualityFigures(), quality.constrained or QualityFigures()
+    for field, words in QUALITY_ROWS.items():
+        shares = "".join(
+            f"<td>{_format_share(getattr(figures, field))}</td>" for figures in (free, constrained)
         )
-    note = f"<p>{MODERN}</p>" if quality["prosody"] == "modern" else ""
+        rows.append(f"<tr><th>{words}</th>{shares}</tr>")
+    note = f"<p>{MODERN_PROSODY_NOTE}</p>" if quality.prosody == "modern" else ""
     caption = "<caption>Of a hundred poems of this run</caption>"
     return f'<table class="figures">{caption}{"".join(rows)}</table>{note}'
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
+def _format_share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"

@@ -1,115 +1,148 @@
-"""How good a model's poems are, in figures that runs can be compared by."""
+"""Measures the quality of a model's poems in figures by which runs can be compared."""
 
 import random
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-import numpy as np
+import torch
 
 from tangsweep.batches.encoded import Sequences
 from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.evaluation import unconditional
-from tangsweep.evaluation.memorization import longest_copies
-from tangsweep.generation.constraints import Wish
-from tangsweep.generation.decoding import Decoding
+from tangsweep.evaluation.memorization import TrainingText, longest_copies
+from tangsweep.generation.constraints import PoemSpec
+from tangsweep.generation.decoding import Decoding, choose_ids, log_probabilities
 from tangsweep.generation.poem import Poem
-from tangsweep.generation.poem_start import Beginning
-from tangsweep.generation.poet import Poet
+from tangsweep.generation.poem_composer import PoemComposer
+from tangsweep.generation.poem_start import PoemStart
+from tangsweep.language_model import LanguageModel
 from tangsweep.prosody import conformity
+from tangsweep.prosody.conformity import Kept
 from tangsweep.prosody.form import END, NAMED
 from tangsweep.prosody.prosody import Prosody
+from tangsweep.randomness import derive_seed
+from tangsweep.runs.record import Quality, QualityFigures
 
 POEMS = 100  # a quarter of each regular form
 TEMPERATURE = 0.8
-SEED = 0  # whatever the run's: the same draws for every model
-ASKED = {"free": (None, None), "constrained": ("any", "")}  # tones and rhyme
+SEED = 0  # whatever the run's seed: the same draws for every model
+MAX_UNCONDITIONAL_LENGTH = 100  # characters; a poem of the longest form has 64 with its marks
+REGULAR_LINE_LENGTHS = {form.chars for form in NAMED.values()}
 
 
-class TrainingText(NamedTuple):
-    """What was learned, without marks and punctuation: `texts` are ids, an array a sequence; `lines` text.
+def measure_quality(composer: PoemComposer, prosody: Prosody, training: Sequences) -> Quality:
+    """Measure POEMS poems of the four regular forms, and POEMS texts without any constraint.
 
-    An unknown character stays where it was, so that nothing is a neighbour that was none.
+    `right_lines` is the share of `count_regular_lines` in the unconditional texts. `free` are the figures of
+    poems of which only the form was requested, `constrained` those of poems with rhymes and tones too. If the
+    vocabulary allows no such poem, the figures are None and `not_free` or `not_constrained` says why.
     """
+    texts = write_unconditional_texts(composer.model, composer.vocabulary, POEMS, TEMPERATURE, SEED)
+    quality = Quality(
+        poems=POEMS,
+        temperature=TEMPERATURE,
+        prosody=prosody.source,
+        right_lines=count_regular_lines(texts).share,
+    )
+    training_text = TrainingText.from_sequences(training, composer.vocabulary)
+    composer = PoemComposer(composer.model, composer.vocabulary, prosody)
 
-    texts: list[np.ndarray]
-    lines: frozenset[str]
+    def measure_poems(tones: str | None, rhyme: str | None) -> QualityFigures:
+        return quality_figures(_compose(composer, tones, rhyme), prosody, composer.vocabulary, training_text)
 
-    @classmethod
-    def of(cls, training: Sequences, vocabulary: Vocabulary) -> "TrainingText":
-        marks = (MARKS[BOS], MARKS[EOS])
-        kept = np.array([token not in marks and not END.fullmatch(token) for token in vocabulary.tokens])
-        sequences = np.split(training.ids, training.starts[1:-1])
-        written = (vocabulary.decode(ids[1:].tolist()) for ids in sequences)
-        lines = frozenset(line for text in written for line in END.split(text))
-        return cls([ids[kept[ids]] for ids in sequences], lines)
-
-
-def measure(poet: Poet, prosody: Prosody, training: Sequences) -> dict[str, Any]:
-    """Figures on POEMS poems of the four regular forms, for result.json; shares are from 0 to 1.
-
-    `right_lines`: of POEMS texts without any form asked for, as `freely.right_lines`; None where the model
-    closes no line. `free`: poems of which only the form was asked; `constrained`: with rhymes and tones too;
-    None where the vocabulary cannot, `not_free` or `not_constrained` then says why. Of each: `rhyme` and
-    `tones`, as prosody/conformity.py counts them, and the same of their characters in random order
-    (`…_shuffled`); `distinct_n`; `longest_copy`, how many characters in a row, punctuation aside, stand in
-    `training` too; `copied_line`, the share of poems with a line that is a line there.
-    """
-    texts = unconditional.write(poet.model, poet.vocabulary, POEMS, TEMPERATURE, SEED)
-    learned = TrainingText.of(training, poet.vocabulary)
-    found: dict[str, Any] = {
-        "poems": POEMS,
-        "temperature": TEMPERATURE,
-        "prosody": prosody.source,
-        "right_lines": unconditional.right_lines(texts).share,
-    }
-    for name, asked in ASKED.items():
-        try:
-            poems = _compose(poet, prosody, *asked)
-            found[name] = figures(poems, prosody, poet.vocabulary, learned)
-        except UserError as reason:
-            found |= {name: None, f"not_{name}": str(reason)}
-    return found
+    try:
+        quality.free = measure_poems(None, None)
+    except UserError as reason:
+        quality.free, quality.not_free = None, str(reason)
+    try:
+        quality.constrained = measure_poems("any", "")
+    except UserError as reason:
+        quality.constrained, quality.not_constrained = None, str(reason)
+    return quality
 
 
-def _compose(poet: Poet, prosody: Prosody, tones: str | None, rhyme: str | None) -> list[Poem]:
-    each = POEMS // len(NAMED)
-    beginnings = [Beginning(f"quality {number}", {}) for number in range(each)]
-    informed = Poet(poet.model, poet.vocabulary, prosody)
-    poems = [
-        informed.compose(Wish(form, tones, rhyme), beginnings, Decoding(TEMPERATURE), SEED)
+def _compose(composer: PoemComposer, tones: str | None, rhyme: str | None) -> list[Poem]:
+    starts = [PoemStart(f"quality {number}", {}) for number in range(POEMS // len(NAMED))]
+    groups = [
+        composer.compose(PoemSpec(form, tones, rhyme), starts, Decoding(TEMPERATURE), SEED)
         for form in NAMED.values()
     ]
-    return [poem for of_form in poems for [poem] in of_form]
+    return [poem for form_groups in groups for [poem] in form_groups]
 
 
-def figures(
-    poems: Sequence[Poem], prosody: Prosody, vocabulary: Vocabulary, learned: TrainingText
-) -> dict[str, Any]:
-    """Of `poems` together, what `measure` says of each of its two hundreds."""
-    lines = [poem.bare_lines for poem in poems]
+def quality_figures(
+    poems: Sequence[Poem], prosody: Prosody, vocabulary: Vocabulary, training_text: TrainingText
+) -> QualityFigures:
+    """Return the figures of `poems` together; shares are from 0 to 1.
+
+    `rhyme` and `tones` are those of prosody/conformity.py; `rhyme_shuffled` and `tones_shuffled` are the same
+    with each poem's characters in random order. `longest_copy` is how many characters in a row, without
+    punctuation, occur in the training text too. `copied_line` is the share of poems with a line that is also
+    a line there.
+    """
+    poem_lines = [poem.bare_lines for poem in poems]
     shuffled = [
-        poem.form.split(_shuffled("".join(of_poem))) for poem, of_poem in zip(poems, lines, strict=True)
+        poem.form.split(_shuffle("".join(lines))) for poem, lines in zip(poems, poem_lines, strict=True)
     ]
-    copies = longest_copies([vocabulary.encode("".join(of_poem)) for of_poem in lines], learned.texts)
-    copied = [any(line in learned.lines for line in of_poem) for of_poem in lines]
-    return {
-        **conformity.shares(lines, prosody),
-        **{f"{name}_shuffled": share for name, share in conformity.shares(shuffled, prosody).items()},
-        **{f"distinct_{n}": distinct([line for of_poem in lines for line in of_poem], n) for n in (1, 2, 3)},
-        "longest_copy": max(int(run.max()) for run in copies),
-        "copied_line": sum(copied) / len(copied),
-    }
+    copies = longest_copies([vocabulary.encode("".join(lines)) for lines in poem_lines], training_text.texts)
+    has_copied_line = [any(line in training_text.lines for line in lines) for lines in poem_lines]
+    all_lines = [line for lines in poem_lines for line in lines]
+    shares, shuffled_shares = conformity.shares(poem_lines, prosody), conformity.shares(shuffled, prosody)
+    return QualityFigures(
+        rhyme=shares["rhyme"],
+        tones=shares["tones"],
+        rhyme_shuffled=shuffled_shares["rhyme"],
+        tones_shuffled=shuffled_shares["tones"],
+        distinct_1=distinct_n(all_lines, 1),
+        distinct_2=distinct_n(all_lines, 2),
+        distinct_3=distinct_n(all_lines, 3),
+        longest_copy=max(int(lengths.max()) for lengths in copies),
+        copied_line=sum(has_copied_line) / len(has_copied_line),
+    )
 
 
-def _shuffled(text: str) -> str:
-    """The same characters in another order, always the same one: what chance alone would keep."""
+def _shuffle(text: str) -> str:
+    """Return the same characters in another order, always the same one, for the figures of chance alone."""
     characters = list(text)
     random.Random(SEED).shuffle(characters)
     return "".join(characters)
 
 
-def distinct(lines: Sequence[str], n: int) -> float:
-    """Different runs of n characters, of all that stand in the lines (Li et al. 2016)."""
-    runs = [line[at : at + n] for line in lines for at in range(len(line) - n + 1)]
-    return len(set(runs)) / len(runs)
+def distinct_n(lines: Sequence[str], n: int) -> float:
+    """Return the share of distinct n-grams among all n-grams of the lines (distinct-n, Li et al. 2016)."""
+    ngrams = [line[first : first + n] for line in lines for first in range(len(line) - n + 1)]
+    return len(set(ngrams)) / len(ngrams)
+
+
+@torch.no_grad()
+def write_unconditional_texts(
+    model: LanguageModel, vocabulary: Vocabulary, count: int, temperature: float, seed: int
+) -> list[str]:
+    """Write texts of no given form or start, each up to <eos>, at most MAX_UNCONDITIONAL_LENGTH characters.
+
+    Other marks such as `<oov>` are never written.
+    """
+    device = next(model.parameters()).device
+    allowed = torch.tensor([t not in MARKS or t == MARKS[EOS] for t in vocabulary.tokens], device=device)
+    generator = torch.Generator().manual_seed(derive_seed(seed, "freely"))
+    uniform = torch.rand(MAX_UNCONDITIONAL_LENGTH, count, generator=generator).to(device)
+    ids = torch.full((count,), BOS, device=device)
+    columns, carry = [], None
+    for draw in uniform:
+        logits, carry = model(ids[:, None], None, carry)
+        ids = choose_ids(log_probabilities(logits[:, -1]), allowed, draw, Decoding(temperature))
+        columns.append(ids)
+        if (torch.stack(columns) == EOS).any(0).all():
+            break
+    rows = torch.stack(columns, 1).tolist()
+    return [vocabulary.decode(row[: row.index(EOS)] if EOS in row else row) for row in rows]
+
+
+def count_regular_lines(texts: Sequence[str]) -> Kept:
+    """Count, of all lines closed by punctuation, those of 5 or 7 characters as long as their text's first."""
+    text_lengths = [[len(line) for line in END.split(text)[:-1]] for text in texts]
+    regular = sum(
+        length in REGULAR_LINE_LENGTHS and length == lengths[0]
+        for lengths in text_lengths
+        for length in lengths
+    )
+    return Kept(regular, sum(map(len, text_lengths)))

@@ -1,51 +1,94 @@
-"""An evaluation: what a model scores on batches, as the sums of `metrics.Tally`."""
+"""Scores a model on batches, and a finished run on all its texts."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
-from tangsweep.batches.batch import Batch
-from tangsweep.language_model import Hits, LanguageModel
-from tangsweep.metrics import Tally
+from tangsweep.batches.batch import Batch, RunBatches
+from tangsweep.checkpoint import load_model
+from tangsweep.language_model import ScoredPositions, LanguageModel
+from tangsweep.metrics import Tally, compute_scores
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import LastScores, OovFacts, Record, Scores
 
 
-def tally_batch(found: Hits, pad: int | None) -> Tally:
-    """The sums over a batch. Positions whose target is `pad` are summed apart; None: every target is text."""
-    nats = found.nats.double()
-    padding = found.targets == pad if pad is not None else torch.zeros_like(found.hits)
+def tally_batch(positions: ScoredPositions, pad: int | None) -> Tally:
+    """Return the sums over a batch. Positions whose target is `pad` are summed apart; None: all are text."""
+    nats = positions.nats.double()
+    padding = positions.targets == pad if pad is not None else torch.zeros_like(positions.hits)
     text = ~padding
-    rows = found.rows[text]
-    of_row, characters = torch.bincount(rows, nats[text]), torch.bincount(rows)
-    known = characters > 0
+    rows = positions.rows[text]
+    row_nats, row_characters = torch.bincount(rows, nats[text]), torch.bincount(rows)
+    scored = row_characters > 0
     return Tally(
-        nats=of_row.sum().item(),
+        nats=row_nats.sum().item(),
         characters=len(rows),
-        hits=int((found.hits & text).sum()),
-        sequences=int(known.sum()),
-        sequence_perplexities=(of_row[known] / characters[known]).exp().sum().item(),
+        hits=int((positions.hits & text).sum()),
+        sequences=int(scored.sum()),
+        sequence_perplexities=(row_nats[scored] / row_characters[scored]).exp().sum().item(),
         pad_nats=nats[padding].sum().item(),
         pads=int(padding.sum()),
     )
 
 
 def evaluate(model: LanguageModel, batches: Iterable[Batch], pad: int | None) -> Tally:
-    """The tally of all `batches`, dropout off, on the device where the model lies."""
+    """Return the sums over all `batches`, with dropout off, on the device where the model lies."""
     like = next(model.parameters())
-    training = model.training
+    was_training = model.training
     model.eval()
-    total, left = Tally(), None
+    total, carry = Tally(), None
     for batch in batches:
-        inputs, times = _placed(batch.inputs, like), _placed(batch.times, like)
-        found, left = model.score(inputs, batch.targets.to(like.device), times, left if batch.carry else None)
-        total = total + tally_batch(found, pad)
-    model.train(training)
+        targets = batch.targets.to(like.device)
+        positions, carry = model.score(
+            _move(batch.inputs, like),
+            targets,
+            None if batch.times is None else _move(batch.times, like),
+            carry if batch.carry else None,
+        )
+        total = total + tally_batch(positions, pad)
+    model.train(was_training)
     return total
 
 
-def _placed(tensor: Tensor | None, like: Tensor) -> Any:
-    """On the model's device; reals in its precision."""
-    if tensor is None:
-        return None
-    return tensor.to(like.device, like.dtype if tensor.is_floating_point() else None)
+def _move(tensor: Tensor, like: Tensor) -> Tensor:
+    """Move to the model's device; real numbers also to its precision."""
+    if tensor.is_floating_point():
+        return tensor.to(like.device, like.dtype)
+    return tensor.to(like.device)
+
+
+def record_final_scores(
+    record: Record,
+    model: LanguageModel,
+    batches: RunBatches,
+    folder: RunFolder,
+    best_epoch: int,
+    oov: Mapping[str, OovFacts],
+) -> None:
+    """Record scores of every text at the last weights and at the best epoch's.
+
+    Leaves `model` with the best epoch's weights. The last weights of a run that diverged, which gave a loss that
+    is NaN or infinite, are not scored; without a best epoch there are no other scores. A stream without end
+    has no training score. `oov` are the corpus's facts of that name, for each text that has any.
+    """
+    record.best_epoch, record.train, record.dev, record.last = None, None, None, None
+    if record.status == "done":
+        record.last = LastScores(**_score_texts(model, batches, oov))
+    if best_epoch:
+        model.load_state_dict(load_model(folder.best).model.state_dict())
+        record.best_epoch = best_epoch
+        for name, text_scores in _score_texts(model, batches, oov).items():
+            setattr(record, name, text_scores)
+
+
+def _score_texts(
+    model: LanguageModel, batches: RunBatches, oov: Mapping[str, OovFacts]
+) -> dict[str, Scores | None]:
+    by_text: dict[str, Scores | None] = {"train": None, "dev": None}
+    for name, text_batches in batches.sides().items():
+        unknown = oov.get(name, OovFacts())
+        tally = evaluate(model, text_batches, batches.pad)
+        values = compute_scores(tally, unknown.positions, unknown.unseen_types, batches.whole_sequences)
+        by_text[name] = Scores.model_validate(values)
+    return by_text

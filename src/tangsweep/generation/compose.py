@@ -1,4 +1,4 @@
-"""From a request to poems, or to running text."""
+"""Answers a generation request with poems or running text."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,92 +6,108 @@ from typing import NamedTuple
 from tangsweep.checkpoint import TrainedModel
 from tangsweep.corpora.chinese_script import to_traditional
 from tangsweep.errors import UserError
-from tangsweep.generation.constraints import Wish
+from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.poem import Poem
-from tangsweep.generation.poem_start import Beginning, Reader
-from tangsweep.generation.poet import Poet
-from tangsweep.generation.request import Request
-from tangsweep.generation.text_writer import Writer
+from tangsweep.generation.poem_composer import PoemComposer
+from tangsweep.generation.poem_start import PoemStart, StartEncoder
+from tangsweep.generation.request import GenerationRequest
+from tangsweep.generation.text_writer import TextWriter
 from tangsweep.prosody.form import Form
 from tangsweep.prosody.prosody import Prosody
 
-TEMPERATURE = 0.8
-LENGTH = 200  # characters of running text
+DEFAULT_TEMPERATURE = 0.8
+DEFAULT_LENGTH = 200  # characters of running text
 
 
-class Composed(NamedTuple):
+class ComposedPoems(NamedTuple):
     """The poems of a request."""
 
     form: Form
-    groups: list[list[Poem]]  # one a beginning; in each the model's favourites first
+    groups: list[list[Poem]]  # one group for each start; in each the likeliest poems first
     skipped: list[str]  # unknown characters that were left out
-    prosody: Prosody | None  # whose tones and rhymes; None where none were asked for
+    prosody: Prosody | None  # whose tones and rhymes were used; None if the request has neither
 
     @property
     def poems(self) -> list[Poem]:
         return [poem for group in self.groups for poem in group]
 
 
-def decoding(request: Request) -> Decoding:
-    """Raises nothing: `request` was checked."""
-    temperature = TEMPERATURE if request.temperature is None else request.temperature
+def request_decoding(request: GenerationRequest) -> Decoding:
+    """Return how characters are chosen; `request.check()` must have passed."""
+    temperature = DEFAULT_TEMPERATURE if request.temperature is None else request.temperature
     return Decoding(temperature, request.top_k, request.top_p, request.beam)
 
 
-def poems(
+def compose_poems(
     trained: TrainedModel,
-    request: Request,
-    prosody: Callable[[], Prosody],
-    shown: int = 0,
-    tell: Callable[[int, int], None] = lambda done, all: None,
-) -> Composed:
-    """The poems that were asked for; `tell` hears how many beginnings of all are done.
+    request: GenerationRequest,
+    load_prosody: Callable[[], Prosody],
+    max_alternatives: int = 0,
+    report_progress: Callable[[int, int], None] = lambda done, all: None,
+) -> ComposedPoems:
+    """Compose the poems of a request.
 
-    `prosody` is asked for only where tones or rhymes are. Raises UserError for what this model cannot
-    read, or what no poem can keep.
+    `load_prosody` is called only for a request with tones or rhymes. `report_progress` receives how many
+    starts are done, and of how many. Raises UserError for characters that the model does not know and for
+    constraints that no poem can satisfy.
     """
     form = request.poem_form
-    reader = Reader(trained.vocabulary, request.skip_unknown)
-    wish = Wish(form, request.tones, _rhyme(request, reader), reader.prompt(request.prompt or ""))
-    begun = _beginnings(request, reader, form)
-    known = prosody() if request.tones or request.rhyme is not None else None
-    poet = Poet(trained.model, trained.vocabulary, known, shown)
-    groups = poet.compose(
-        wish, begun, decoding(request), request.seed, request.samples, lambda done: tell(done, len(begun))
+    encoder = StartEncoder(trained.vocabulary, request.skip_unknown)
+    rhyme = to_traditional(request.rhyme, trained.vocabulary) if request.rhyme else request.rhyme
+    spec = PoemSpec(form, request.tones, rhyme, encoder.encode_prompt(request.prompt or ""))
+    starts = _encode_starts(request, encoder, form)
+    prosody = load_prosody() if request.tones or request.rhyme is not None else None
+    composer = PoemComposer(trained.model, trained.vocabulary, prosody, max_alternatives)
+    groups = composer.compose(
+        spec,
+        starts,
+        request_decoding(request),
+        request.seed,
+        request.samples,
+        lambda done: report_progress(done, len(starts)),
     )
     groups = [group[: request.keep] for group in groups]
-    return Composed(form, groups, reader.skipped, known)
+    return ComposedPoems(form, groups, encoder.skipped, prosody)
 
 
-def _beginnings(request: Request, reader: Reader, form: Form) -> list[Beginning]:
-    """Of the characters of `starts` those that are unknown are left out, where that is allowed."""
+def _encode_starts(request: GenerationRequest, encoder: StartEncoder, form: Form) -> list[PoemStart]:
+    """Encode the starts of a request; with skip_unknown, unknown characters of `starts` are left out."""
     if request.acrostic is not None:
-        return [reader.acrostic(request.acrostic, form)]
+        return [encoder.encode_acrostic(request.acrostic, form)]
     if request.starts is None:
-        return [reader.start(request.start or "", form)]
-    begun = [reader.start(character, form) for character in dict.fromkeys(request.starts)]
-    if not any(beginning.ids for beginning in begun):
+        return [encoder.encode_start(request.start or "", form)]
+    starts = [encoder.encode_start(character, form) for character in dict.fromkeys(request.starts)]
+    if not any(start.ids for start in starts):
         raise UserError("nothing of the starts is known to this model: choose others")
-    return [beginning for beginning in begun if beginning.ids]
+    return [start for start in starts if start.ids]
 
 
-def _rhyme(request: Request, reader: Reader) -> str | None:
-    return to_traditional(request.rhyme, reader.vocabulary) if request.rhyme else request.rhyme
+class ContinuedText(NamedTuple):
+    """Running text; `text` begins with `start`."""
+
+    start: str
+    text: str
 
 
-def running_text(
-    trained: TrainedModel, request: Request, traditional: bool, replacement: str | None
-) -> list[tuple[str, str]]:
-    """(start, text) of each start. `traditional`: what simplified starts are turned into."""
+def continue_texts(
+    trained: TrainedModel, request: GenerationRequest, traditional: bool, replacement: str | None
+) -> list[ContinuedText]:
+    """Continue each start of a request.
+
+    `traditional` converts simplified characters that the model does not know. `replacement` stands for
+    characters that it still does not know; None makes them a UserError.
+    """
     starts = list(request.starts) if request.starts is not None else [request.start or ""]
     if not all(starts):
         raise UserError("running text needs a start: name one with --start")
-    writer = Writer(trained.model, trained.vocabulary)
+    writer = TextWriter(trained.model, trained.vocabulary)
     if traditional:
         starts = [to_traditional(start, trained.vocabulary) for start in starts]
-    known = [writer.accepted(start, replacement) for start in starts]
-    if not all(known):
+    starts = [writer.replace_unknown(start, replacement) for start in starts]
+    if not all(starts):
         raise UserError("nothing of the start is known to this model: write it otherwise")
-    length = request.length or LENGTH
-    return [(start, writer.write([start], length, [decoding(request)], request.seed)[0]) for start in known]
+    length, decoding = request.length or DEFAULT_LENGTH, request_decoding(request)
+    return [
+        ContinuedText(start, writer.write([start], length, [decoding], request.seed)[0]) for start in starts
+    ]

@@ -1,9 +1,10 @@
-"""Which characters may stand where in a poem, so that every poem keeps what was asked of it.
+"""Decides which characters may stand where in a poem, so that every poem satisfies its specification.
 
-A poem may follow any of some tone patterns and rhyme in any of the groups. `Open` holds, for each poem under
-way, every pair of pattern and group that it can still be finished with: a character is allowed where it
-keeps at least one pair open. Positions depend on each other through the pair alone, and through rhymes that
-may not repeat a character, of which a group must have enough: so no choice ever ends in a dead end.
+A poem may follow any of several tone patterns and rhyme in any of several groups. `FeasibleCompletions` holds
+the (pattern, group) pairs with which each unfinished poem can still be completed. A character is allowed if
+it leaves at least one pair. Positions depend on each other only through this pair and through rhymes: a
+rhymed character may not repeat, so a group must have enough characters left. Writing a poem therefore never
+needs to backtrack.
 """
 
 import unicodedata
@@ -15,171 +16,177 @@ from torch import Tensor
 
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.generation.infeasible import reason
 from tangsweep.prosody.form import Form, described
 from tangsweep.prosody.pattern import EITHER, FREE, LEVEL, OBLIQUE, Pattern, free, regulated
 from tangsweep.prosody.prosody import Prosody
 
-NOWHERE = -1  # the group of a character without rhyme
+NO_GROUP = -1  # index of the rhyme group of a character without one
 
 
-class Wish(NamedTuple):
-    """What every poem of a request is to keep."""
+class PoemSpec(NamedTuple):
+    """What every poem of a request must satisfy."""
 
     form: Form
     tones: str | None = None  # any, pingqi or zeqi; None: tones are free
-    rhyme: str | None = None  # a character in whose group even lines rhyme, "" for any; None: no rhymes
-    prompt: tuple[int, ...] = ()  # ids that the model reads before the poem, and nobody prints
+    rhyme: str | None = None  # a character in whose group even lines rhyme, "" for any group; None: no rhymes
+    prompt: tuple[int, ...] = ()  # ids that the model reads before the poem; they are not printed
 
     @property
     def patterns(self) -> list[Pattern]:
-        """Raises UserError where the form has no tone patterns, or nothing that could rhyme."""
-        found = regulated(self.form, self.tones) if self.tones else [free(self.form)]
-        fewest = 1 if self.rhyme else 2  # a single line rhymes with a character that was named, or not at all
-        if self.rhyme is not None and max(len(pattern.rhymed) for pattern in found) < fewest:
+        """Return the tone patterns that a poem may follow.
+
+        Raises UserError if the form has no tone patterns, or too few lines to rhyme.
+        """
+        patterns = regulated(self.form, self.tones) if self.tones else [free(self.form)]
+        min_rhymed = 1 if self.rhyme else 2  # a single line can only rhyme with a named character
+        if self.rhyme is not None and max(len(pattern.rhymed) for pattern in patterns) < min_rhymed:
             raise UserError(
                 f"of {described(self.form)} no two rhyme: ask for more lines, for a rhyme with one "
                 "character, or for no rhyme"
             )
-        return found
+        return patterns
 
 
-def writable(vocabulary: Vocabulary) -> Tensor:
-    """(V) which tokens are characters of a line: no marks, no punctuation, no editors' signs."""
+def line_character_mask(vocabulary: Vocabulary) -> Tensor:
+    """Return (V) bool: which tokens may stand in a line, that is, no marks, punctuation or editors' signs."""
     return torch.tensor([len(t) == 1 and unicodedata.category(t) == "Lo" for t in vocabulary.tokens])
 
 
 class Constraints:
-    """A wish over a vocabulary. T patterns, G rhyme groups, P positions, V characters."""
+    """A poem specification applied to a vocabulary: T patterns, G rhyme groups, V characters."""
 
-    def __init__(self, vocabulary: Vocabulary, wish: Wish, prosody: Prosody | None) -> None:
-        if prosody is None and (wish.tones or wish.rhyme is not None):
-            raise ValueError("tones and rhymes need to know which characters have which")
-        self.vocabulary, self.wish, self.prosody = vocabulary, wish, prosody
-        self.form, self.patterns = wish.form, wish.patterns
+    def __init__(self, vocabulary: Vocabulary, spec: PoemSpec, prosody: Prosody | None) -> None:
+        if prosody is None and (spec.tones or spec.rhyme is not None):
+            raise ValueError("a specification with tones or rhymes needs a prosody table")
+        self.vocabulary, self.spec, self.prosody = vocabulary, spec, prosody
+        self.form, self.patterns = spec.form, spec.patterns
         tokens = vocabulary.tokens
-        self.fits = {FREE: writable(vocabulary)}  # (V) by what a position needs
-        tones = [prosody.tone(t) for t in tokens] if wish.tones and prosody else [EITHER] * len(tokens)
-        for need in (LEVEL, OBLIQUE):
-            has = torch.tensor([tone in (need, EITHER) for tone in tones])
-            self.fits[need] = self.fits[FREE] & has
-        self.groups, self.group_of = self._grouped()
-        self._open: dict[frozenset[tuple[int, int]], Tensor] = {}
+        self.masks = {FREE: line_character_mask(vocabulary)}  # tone that a position needs → (V) characters
+        tones = [prosody.tone(t) for t in tokens] if spec.tones and prosody else [EITHER] * len(tokens)
+        for tone in (LEVEL, OBLIQUE):
+            has_tone = torch.tensor([own in (tone, EITHER) for own in tones])
+            self.masks[tone] = self.masks[FREE] & has_tone
+        self.groups, self.group_of = self._rhyme_groups()
+        self._feasible_pairs_cache: dict[frozenset[tuple[int, int]], Tensor] = {}
 
-    def _grouped(self) -> tuple[list[Hashable], Tensor]:
-        """The groups to rhyme in, and (V) the index of each character's, NOWHERE where it has none."""
-        if self.wish.rhyme is None or self.prosody is None:
+    def _rhyme_groups(self) -> tuple[list[Hashable], Tensor]:
+        """Return the groups to rhyme in, and (V) the group index of each character or NO_GROUP."""
+        if self.spec.rhyme is None or self.prosody is None:
             return [None], torch.zeros(len(self.vocabulary), dtype=torch.long)
-        found = [
+        token_groups = [
             self.prosody.rhyme(token) if usable else None
-            for token, usable in zip(self.vocabulary.tokens, self.fits[FREE].tolist(), strict=True)
+            for token, usable in zip(self.vocabulary.tokens, self.masks[FREE].tolist(), strict=True)
         ]
-        groups = list(dict.fromkeys(group for group in found if group is not None))
-        if self.wish.rhyme:
-            wanted = self.prosody.rhyme(self.wish.rhyme)
-            if wanted is None:
-                raise UserError(f"no rhyme is known for {self.wish.rhyme}: name another character")
-            groups = [group for group in groups if group == wanted]
+        groups = list(dict.fromkeys(group for group in token_groups if group is not None))
+        if self.spec.rhyme:
+            requested = self.prosody.rhyme(self.spec.rhyme)
+            if requested is None:
+                raise UserError(f"no rhyme is known for {self.spec.rhyme}: name another character")
+            groups = [group for group in groups if group == requested]
         index = {group: place for place, group in enumerate(groups)}
-        return groups, torch.tensor([index.get(group, NOWHERE) for group in found])
+        return groups, torch.tensor([index.get(group, NO_GROUP) for group in token_groups])
 
-    def rhymed(self, pattern: Pattern) -> list[int]:
-        """The positions that rhyme with each other."""
-        return [] if self.wish.rhyme is None else [self.form.last(line) for line in pattern.rhymed]
+    def rhymed_positions(self, pattern: Pattern) -> list[int]:
+        """Return the positions that rhyme with each other; none if no rhyme was requested."""
+        return [] if self.spec.rhyme is None else [self.form.last(line) for line in pattern.rhymed]
 
-    def check(self, forced: Mapping[int, int]) -> None:
-        """Raises UserError, saying where and why, where nothing can finish a poem with the ids `forced`."""
-        if not self._finished(forced).any():
-            raise UserError(reason(self, forced))
+    def is_feasible(self, forced: Mapping[int, int]) -> bool:
+        """Return whether any poem has the ids `forced`, by position, and satisfies the specification."""
+        return bool(self._feasible_pairs(forced).any())
 
-    def begin(self, forced: Sequence[Mapping[int, int]]) -> "Open":
-        """Poems before their first character, each with ids by position that `check` has passed."""
-        pairs = torch.stack([self._finished(ids) for ids in forced])
+    def start_poems(self, forced: Sequence[Mapping[int, int]]) -> "FeasibleCompletions":
+        """Return the state of one empty poem for each of `forced`, all of which must be feasible."""
+        pairs = torch.stack([self._feasible_pairs(ids) for ids in forced])
         used = torch.zeros(len(forced), len(self.patterns), len(self.vocabulary), dtype=torch.bool)
         for place, pattern in enumerate(self.patterns):
             for row, ids in enumerate(forced):
-                used[row, place, [ids[p] for p in self.rhymed(pattern) if p in ids]] = True
-        return Open(self, forced, pairs, used)
+                used[row, place, [ids[p] for p in self.rhymed_positions(pattern) if p in ids]] = True
+        return FeasibleCompletions(self, forced, pairs, used)
 
-    def _finished(self, forced: Mapping[int, int]) -> Tensor:
-        """(T, G) the pairs of pattern and group that a poem with these characters can be finished with."""
-        asked = frozenset(forced.items())
-        if asked not in self._open:
-            pairs = [self._groups_for(pattern, forced) for pattern in self.patterns]
-            self._open[asked] = torch.stack(pairs)
-        return self._open[asked]
+    def _feasible_pairs(self, forced: Mapping[int, int]) -> Tensor:
+        """Return (T, G) bool: with which pairs a poem that has these characters can be completed."""
+        key = frozenset(forced.items())
+        if key not in self._feasible_pairs_cache:
+            pairs = [self._feasible_groups(pattern, forced) for pattern in self.patterns]
+            self._feasible_pairs_cache[key] = torch.stack(pairs)
+        return self._feasible_pairs_cache[key]
 
-    def _groups_for(self, pattern: Pattern, forced: Mapping[int, int]) -> Tensor:
-        """(G) the groups that serve `pattern`."""
+    def _feasible_groups(self, pattern: Pattern, forced: Mapping[int, int]) -> Tensor:
+        """Return (G) bool: with which groups a poem of `pattern` can be completed."""
         none = torch.zeros(len(self.groups), dtype=torch.bool)
-        if not all(self.fits[pattern.tones[position]][id] for position, id in forced.items()):
+        if not all(self.masks[pattern.tones[position]][id] for position, id in forced.items()):
             return none
-        empty = {need for need, fitting in self.fits.items() if not fitting.any()}
-        if any(need in empty for place, need in enumerate(pattern.tones) if place not in forced):
+        lacking = {tone for tone, mask in self.masks.items() if not mask.any()}
+        if any(tone in lacking for place, tone in enumerate(pattern.tones) if place not in forced):
             return none
-        ends = self.rhymed(pattern)
-        given = [forced[position] for position in ends if position in forced]
-        if len(set(given)) < len(given):
+        rhymed = self.rhymed_positions(pattern)
+        forced_rhymes = [forced[position] for position in rhymed if position in forced]
+        if len(set(forced_rhymes)) < len(forced_rhymes):
             return none
-        enough = self.left(pattern, given) >= len(ends) - len(given) if ends else ~none
-        for id in given:
-            enough &= torch.arange(len(self.groups)) == self.group_of[id]
-        return enough
+        unfilled = len(rhymed) - len(forced_rhymes)
+        feasible = self.count_rhymes_left(pattern, forced_rhymes) >= unfilled if rhymed else ~none
+        for id in forced_rhymes:
+            feasible &= torch.arange(len(self.groups)) == self.group_of[id]
+        return feasible
 
-    def left(self, pattern: Pattern, given: Sequence[int]) -> Tensor:
-        """(G) how many characters of each group may still close a rhymed line beside those `given`."""
-        need = pattern.tones[self.rhymed(pattern)[0]]  # the same for all: rhymes share their tone
-        candidates = self.fits[need].clone()
-        candidates[list(given)] = False
-        grouped = self.group_of[candidates & (self.group_of != NOWHERE)]
-        return torch.bincount(grouped, minlength=len(self.groups))
+    def count_rhymes_left(self, pattern: Pattern, used_ids: Sequence[int]) -> Tensor:
+        """Return (G): how many characters of each group, beside `used_ids`, may close a rhymed line."""
+        tone = pattern.tones[self.rhymed_positions(pattern)[0]]  # all rhymed positions need the same tone
+        candidates = self.masks[tone].clone()
+        candidates[list(used_ids)] = False
+        candidate_groups = self.group_of[candidates & (self.group_of != NO_GROUP)]
+        return torch.bincount(candidate_groups, minlength=len(self.groups))
 
 
-class Open:
-    """What R poems under way can still become: pairs (R, T, G), and rhymes used up (R, T, V)."""
+class FeasibleCompletions:
+    """The ways in which R unfinished poems can still be completed.
+
+    `pairs` (R, T, G) bool are the (pattern, group) pairs left; `used` (R, T, V) bool are the characters that
+    close a rhymed line of the pattern already. `forced` are the ids by position that each poem must have.
+    """
 
     def __init__(
         self, constraints: Constraints, forced: Sequence[Mapping[int, int]], pairs: Tensor, used: Tensor
     ) -> None:
         self.constraints, self.forced, self.pairs, self.used = constraints, forced, pairs, used
 
-    def allowed(self, position: int) -> Tensor:
-        """(R, V) the characters that keep a pair open at `position`, the next to be filled."""
-        found = torch.zeros(len(self.pairs), len(self.constraints.vocabulary), dtype=torch.bool)
+    def allowed_ids(self, position: int) -> Tensor:
+        """Return (R, V) bool: the ids that leave a pair at `position`, the next to be filled."""
+        allowed = torch.zeros(len(self.pairs), len(self.constraints.vocabulary), dtype=torch.bool)
         for place, pattern in enumerate(self.constraints.patterns):
-            fitting = self.constraints.fits[pattern.tones[position]]
-            if position in self.constraints.rhymed(pattern):
-                found |= fitting & self._rhyming(place) & ~self.used[:, place]
+            mask = self.constraints.masks[pattern.tones[position]]
+            if position in self.constraints.rhymed_positions(pattern):
+                allowed |= mask & self._rhyming_ids(place) & ~self.used[:, place]
             else:
-                found |= fitting & self.pairs[:, place].any(-1)[:, None]
+                allowed |= mask & self.pairs[:, place].any(-1)[:, None]
         for row, ids in enumerate(self.forced):
             if position in ids:
-                found[row] = False
-                found[row, ids[position]] = True
-        return found
+                allowed[row] = False
+                allowed[row, ids[position]] = True
+        return allowed
 
-    def _rhyming(self, place: int) -> Tensor:
-        """(R, V) the characters of groups that are open with the pattern at `place`."""
-        open_groups = self.pairs[:, place]  # (R, G)
-        nowhere = torch.zeros(len(open_groups), 1, dtype=torch.bool)
-        return torch.cat([open_groups, nowhere], -1)[:, self.constraints.group_of]
+    def _rhyming_ids(self, place: int) -> Tensor:
+        """Return (R, V) bool: the ids whose group is left with the pattern at index `place`."""
+        groups_left = self.pairs[:, place]  # (R, G)
+        no_group = torch.zeros(len(groups_left), 1, dtype=torch.bool)  # the column of NO_GROUP, which is −1
+        return torch.cat([groups_left, no_group], -1)[:, self.constraints.group_of]
 
-    def chosen(self, position: int, ids: Tensor) -> None:
-        """The poems with `ids` (R) at `position`."""
+    def append(self, position: int, ids: Tensor) -> None:
+        """Put `ids` (R) at `position` and drop the pairs that they rule out."""
         groups = self.constraints.group_of[ids]  # (R)
         for place, pattern in enumerate(self.constraints.patterns):
-            self.pairs[:, place] &= self.constraints.fits[pattern.tones[position]][ids][:, None]
-            if position in self.constraints.rhymed(pattern):
+            self.pairs[:, place] &= self.constraints.masks[pattern.tones[position]][ids][:, None]
+            if position in self.constraints.rhymed_positions(pattern):
                 self.pairs[:, place] &= torch.arange(self.pairs.shape[-1]) == groups[:, None]
                 self.used[torch.arange(len(ids)), place, ids] = True
 
-    def rows(self, parents: Tensor) -> "Open":
-        """The poems at the places `parents`, some perhaps twice: what a beam goes on with."""
+    def select_rows(self, parents: Tensor) -> "FeasibleCompletions":
+        """Return the poems at the row indices `parents`, which may repeat, as a beam search needs them."""
         forced = [self.forced[row] for row in parents.tolist()]
-        return Open(self.constraints, forced, self.pairs[parents], self.used[parents])
+        return FeasibleCompletions(self.constraints, forced, self.pairs[parents], self.used[parents])
 
-    def found(self, row: int) -> tuple[str, str]:
-        """The name of a pattern that the finished poem `row` keeps, and the group in which it rhymes."""
-        place, group = (int(value) for value in self.pairs[row].nonzero()[0])
+    def pattern_and_rhyme(self, row: int) -> tuple[str, str]:
+        """Return the name of a pattern that the finished poem `row` follows, and the group it rhymes in."""
+        place, group = (int(index) for index in self.pairs[row].nonzero()[0])
         rhyme = self.constraints.groups[group]
         return self.constraints.patterns[place].name, "" if rhyme is None else str(rhyme)

@@ -1,23 +1,45 @@
-"""Poems and running text as text, JSON or Markdown."""
+"""Formats poems and running text as plain text, JSON or Markdown."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from tangsweep.corpora.chinese_script import to_simplified
-from tangsweep.generation.compose import Composed
+from tangsweep.generation.compose import ComposedPoems, ContinuedText
 from tangsweep.generation.poem import Poem
 from tangsweep.prosody.form import described
 
-MODERN = "tones and rhymes are those of modern Mandarin, not of the Tang"
+MODERN_PROSODY_NOTE = "tones and rhymes are those of modern Mandarin, not of the Tang"
+
+RequestOptions = Mapping[str, str | int | float | None]  # what was requested, repeated in JSON
 
 
-def simplified(composed: Composed) -> Composed:
-    """The same in simplified characters."""
-    return composed._replace(groups=[[_simplified(poem) for poem in group] for group in composed.groups])
+class CharacterJson(TypedDict):
+    """One character of a poem in JSON."""
+
+    character: str
+    probability: float
+    alternatives: list[tuple[str, float]]  # JSON has them as arrays
 
 
-def _simplified(poem: Poem) -> Poem:
+class PoemJson(TypedDict):
+    """One poem in JSON."""
+
+    start: str
+    text: str
+    lines: list[str]
+    perplexity: float
+    pattern: str | None
+    rhyme: str | None
+    characters: list[CharacterJson]
+
+
+def simplify_poems(composed: ComposedPoems) -> ComposedPoems:
+    """Return the same poems in simplified characters."""
+    return composed._replace(groups=[[_simplify_poem(poem) for poem in group] for group in composed.groups])
+
+
+def _simplify_poem(poem: Poem) -> Poem:
     characters = [
         character._replace(
             text=to_simplified(character.text),
@@ -30,61 +52,61 @@ def _simplified(poem: Poem) -> Poem:
     )
 
 
-def text(composed: Composed, samples: int) -> str:
-    """Poems with a blank line between them; above each what else was asked of it."""
-    return "\n\n".join(_headed(poem, samples) for poem in composed.poems) + "\n"
-
-
-def _headed(poem: Poem, samples: int) -> str:
-    told = "  ".join(_told(poem, samples))
-    return f"# {told}\n{poem.text}" if told else poem.text
-
-
-def _told(poem: Poem, samples: int) -> list[str]:
-    rhyme = f"韻 {poem.rhyme}" if poem.rhyme else ""
-    score = f"perplexity {poem.perplexity:.1f}" if samples > 1 else ""
-    return [part for part in (poem.pattern, rhyme, score) if part]
-
-
-def markdown(composed: Composed, samples: int) -> str:
-    """A heading, and a poem as a quotation, couplet by couplet."""
-    parts = [f"## {described(composed.form)}"]
+def format_text(composed: ComposedPoems, samples: int) -> str:
+    """Return the poems separated by blank lines, each below a line with its pattern, rhyme and perplexity."""
+    blocks = []
     for poem in composed.poems:
-        parts.append("\n".join(f"> {line}  " for line in poem.text.split("\n")))
-        told = _told(poem, samples)
-        if told:
-            parts.append(f"*{', '.join(told)}*")
-    if _modern(composed):
-        parts.append(f"({_modern(composed)})")
-    return "\n\n".join(parts) + "\n"
+        properties = "  ".join(_properties(poem, samples))
+        blocks.append(f"# {properties}\n{poem.text}" if properties else poem.text)
+    return "\n\n".join(blocks) + "\n"
 
 
-def notes(composed: Composed) -> list[str]:
-    """What whoever asked should know: what was skipped, and whose tones and rhymes these are."""
+def format_markdown(composed: ComposedPoems, samples: int) -> str:
+    """Return a heading, and each poem as a quotation, couplet by couplet."""
+    blocks = [f"## {described(composed.form)}"]
+    for poem in composed.poems:
+        blocks.append("\n".join(f"> {line}  " for line in poem.text.split("\n")))
+        properties = _properties(poem, samples)
+        if properties:
+            blocks.append(f"*{', '.join(properties)}*")
+    if _prosody_note(composed):
+        blocks.append(f"({_prosody_note(composed)})")
+    return "\n\n".join(blocks) + "\n"
+
+
+def _properties(poem: Poem, samples: int) -> list[str]:
+    """Return the poem's pattern and rhyme, and its perplexity where there are samples to compare."""
+    rhyme = f"韻 {poem.rhyme}" if poem.rhyme else ""
+    perplexity = f"perplexity {poem.perplexity:.1f}" if samples > 1 else ""
+    return [words for words in (poem.pattern, rhyme, perplexity) if words]
+
+
+def collect_notes(composed: ComposedPoems) -> list[str]:
+    """Return notes for the user: which characters were skipped, and whether tones and rhymes are modern."""
     skipped = f"{'、'.join(composed.skipped)} is unknown to this model and was skipped"
-    return [note for note in (skipped if composed.skipped else "", _modern(composed)) if note]
+    return [note for note in (skipped if composed.skipped else "", _prosody_note(composed)) if note]
 
 
-def _modern(composed: Composed) -> str:
-    """Empty where tones and rhymes are the Tang's own, or were not asked for."""
+def _prosody_note(composed: ComposedPoems) -> str:
+    """Return a note if tones and rhymes are modern Mandarin's, else an empty string."""
     if composed.prosody is None or composed.prosody.source != "modern":
         return ""
-    return f"{MODERN} ({composed.prosody.why})"
+    return f"{MODERN_PROSODY_NOTE} ({composed.prosody.why})"
 
 
-def as_json(composed: Composed, asked: dict[str, Any]) -> str:
-    """`asked` is what the poems were asked to be, for whoever reads the file later."""
-    found = {
-        **asked,
+def format_json(composed: ComposedPoems, options: RequestOptions) -> str:
+    """Return the poems as JSON, with the options that they were requested with."""
+    content = {
+        **options,
         "form": {"name": described(composed.form), **composed.form._asdict()},
         "prosody": composed.prosody.source if composed.prosody else None,
         "skipped": composed.skipped,
-        "poems": [_plain(poem) for poem in composed.poems],
+        "poems": [_poem_json(poem) for poem in composed.poems],
     }
-    return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def _plain(poem: Poem) -> dict[str, Any]:
+def _poem_json(poem: Poem) -> PoemJson:
     return {
         "start": poem.start,
         "text": poem.text,
@@ -96,18 +118,18 @@ def _plain(poem: Poem) -> dict[str, Any]:
             {
                 "character": character.text,
                 "probability": character.probability,
-                "alternatives": [list(pair) for pair in character.alternatives],
+                "alternatives": list(character.alternatives),
             }
             for character in poem.characters
         ],
     }
 
 
-def running(texts: Sequence[tuple[str, str]], form: str, asked: dict[str, Any]) -> str:
-    """Running text, of which each has its start."""
-    if form == "json":
-        plain = [{"start": start, "text": written} for start, written in texts]
-        return json.dumps({**asked, "texts": plain}, ensure_ascii=False, indent=2) + "\n"
-    if form == "markdown":
-        return "\n".join(f"```\n{written}\n```\n" for _, written in texts)
-    return "\n\n".join(written for _, written in texts) + "\n"
+def format_running_text(texts: Sequence[ContinuedText], output_format: str, options: RequestOptions) -> str:
+    """Return running text as `output_format`: text, json or markdown."""
+    if output_format == "json":
+        content = {**options, "texts": [continued._asdict() for continued in texts]}
+        return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    if output_format == "markdown":
+        return "\n".join(f"```\n{continued.text}\n```\n" for continued in texts)
+    return "\n\n".join(continued.text for continued in texts) + "\n"

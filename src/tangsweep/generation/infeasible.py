@@ -1,101 +1,118 @@
-"""Why nothing can keep what was asked of a poem: where it breaks, and what to do."""
+"""Explains why no poem can satisfy its constraints: at which position it fails, and what to change."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from tangsweep.generation.constraints import NO_GROUP, Constraints
 from tangsweep.prosody.form import described
 from tangsweep.prosody.pattern import EITHER, FREE, LEVEL, OBLIQUE, Pattern
 
-if TYPE_CHECKING:
-    from tangsweep.generation.constraints import Constraints
-
-WORDS = {LEVEL: "level (平)", OBLIQUE: "oblique (仄)", EITHER: "of either tone", None: "of unknown tone"}
+TONE_WORDS = {LEVEL: "level (平)", OBLIQUE: "oblique (仄)", EITHER: "of either tone", None: "of unknown tone"}
 
 
-class Break(NamedTuple):
-    """The first position at which a pattern cannot be kept."""
+class Violation(NamedTuple):
+    """The first position at which a poem cannot follow a pattern."""
 
     position: int
-    why: str
+    reason: str
 
 
-def reason(constraints: "Constraints", forced: Mapping[int, int]) -> str:
-    """One line for a request that no pattern and group can keep: of all patterns the one kept longest."""
-    found = [_broken(constraints, pattern, forced) for pattern in constraints.patterns]
-    nearest = max(found, key=lambda broken: broken.position)
-    line, column = constraints.form.place(nearest.position)
-    others = "; no tone pattern gets further" if len(found) > 1 else ""
-    asked = [name for name in ("tones", "rhyme") if getattr(constraints.wish, name) is not None]
-    remedy = f"choose other characters, or ask for no {' or '.join(asked)}" if asked else "train on more text"
+def explain_infeasible(constraints: Constraints, forced: Mapping[int, int]) -> str:
+    """Return one line that says why no poem with the ids `forced`, by position, satisfies `constraints`.
+
+    Of all patterns it describes the one that can be followed furthest.
+    """
+    violations = [_first_violation(constraints, pattern, forced) for pattern in constraints.patterns]
+    furthest = max(violations, key=lambda violation: violation.position)
+    line, column = constraints.form.place(furthest.position)
+    others = "; no tone pattern gets further" if len(violations) > 1 else ""
+    options = [name for name in ("tones", "rhyme") if getattr(constraints.spec, name) is not None]
+    remedy = (
+        f"choose other characters, or ask for no {' or '.join(options)}" if options else "train on more text"
+    )
     return (
         f"{described(constraints.form)}, line {line + 1}, character {column + 1}: "
-        f"{nearest.why}{others}: {remedy}"
+        f"{furthest.reason}{others}: {remedy}"
     )
 
 
-def _broken(constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int]) -> Break:
-    breaks = [_untuned(constraints, pattern, forced)]
-    if constraints.rhymed(pattern):
-        breaks.append(_unrhymed(constraints, pattern, forced))
-    return min((found for found in breaks if found), key=lambda broken: broken.position)
+def _first_violation(constraints: Constraints, pattern: Pattern, forced: Mapping[int, int]) -> Violation:
+    violations = [_tone_violation(constraints, pattern, forced)]
+    if constraints.rhymed_positions(pattern):
+        violations.append(_rhyme_violation(constraints, pattern, forced))
+    return min((violation for violation in violations if violation), key=lambda violation: violation.position)
 
 
-def _untuned(constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int]) -> Break | None:
-    """The first position whose tone cannot be kept, or that nothing can fill."""
-    for position, need in enumerate(pattern.tones):
-        fitting = constraints.fits[need]
-        if position in forced and not fitting[forced[position]]:
-            return Break(position, _wrong_tone(constraints, pattern, need, forced[position]))
-        if position not in forced and not fitting.any():
-            wanted = "character that can stand in a line" if need == FREE else f"{WORDS[need]} character"
-            return Break(position, f"the vocabulary has no {wanted}")
+def _tone_violation(
+    constraints: Constraints, pattern: Pattern, forced: Mapping[int, int]
+) -> Violation | None:
+    """Return the first position whose forced character has the wrong tone, or that no character can fill."""
+    for position, tone in enumerate(pattern.tones):
+        mask = constraints.masks[tone]
+        if position in forced and not mask[forced[position]]:
+            character = constraints.vocabulary.tokens[forced[position]]
+            own_tone = constraints.prosody.tone(character) if constraints.prosody else None
+            return Violation(
+                position,
+                f"{character} is {TONE_WORDS[own_tone]}, but {pattern.name} wants one that is "
+                f"{TONE_WORDS[tone]} there",
+            )
+        if position not in forced and not mask.any():
+            kind = "character that can stand in a line" if tone == FREE else f"{TONE_WORDS[tone]} character"
+            return Violation(position, f"the vocabulary has no {kind}")
     return None
 
 
-def _wrong_tone(constraints: "Constraints", pattern: Pattern, need: str, id: int) -> str:
-    character = constraints.vocabulary.tokens[id]
-    tone = constraints.prosody.tone(character) if constraints.prosody else None
-    return f"{character} is {WORDS[tone]}, but {pattern.name} wants one that is {WORDS[need]} there"
+def _rhyme_violation(
+    constraints: Constraints, pattern: Pattern, forced: Mapping[int, int]
+) -> Violation | None:
+    """Return the first forced rhyme that conflicts with an earlier one, or the first without characters."""
+    rhymed = constraints.rhymed_positions(pattern)
+    earlier: list[int] = []
+    for position in rhymed:
+        if position not in forced:
+            continue
+        conflict = _rhyme_conflict(constraints, forced[position], earlier)
+        if conflict:
+            return Violation(position, conflict)
+        earlier.append(forced[position])
+    return _rhyme_shortage(constraints, pattern, forced, rhymed)
 
 
-def _unrhymed(constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int]) -> Break | None:
-    """The rhymes that break: given ones among themselves, or too few characters for the rest."""
-    ends = constraints.rhymed(pattern)
-    given = [position for position in ends if position in forced]
-    asked = constraints.wish.rhyme
-    for place, position in enumerate(given):
-        own, before = forced[position], [forced[p] for p in given[:place]]
-        character = constraints.vocabulary.tokens[own]
-        if own in before:
-            return Break(position, f"{character} closes a rhymed line already")
-        if constraints.prosody and constraints.prosody.rhyme(character) is None:
-            return Break(position, f"no rhyme is known for {character}")
-        if constraints.group_of[own] < 0:
-            return Break(position, f"{character} does not rhyme with {asked}")
-        if before and constraints.group_of[own] != constraints.group_of[before[0]]:
-            return Break(
-                position, f"{character} does not rhyme with {constraints.vocabulary.tokens[before[0]]}"
-            )
-    return _too_few(constraints, pattern, forced, ends, given)
+def _rhyme_conflict(constraints: Constraints, id: int, earlier: list[int]) -> str | None:
+    """Return why `id` cannot rhyme with the ids of earlier rhymed positions; None if it can."""
+    tokens, group_of = constraints.vocabulary.tokens, constraints.group_of
+    character = tokens[id]
+    if id in earlier:
+        return f"{character} closes a rhymed line already"
+    if constraints.prosody and constraints.prosody.rhyme(character) is None:
+        return f"no rhyme is known for {character}"
+    if group_of[id] == NO_GROUP:
+        return f"{character} does not rhyme with {constraints.spec.rhyme}"
+    if earlier and group_of[id] != group_of[earlier[0]]:
+        return f"{character} does not rhyme with {tokens[earlier[0]]}"
+    return None
 
 
-def _too_few(
-    constraints: "Constraints", pattern: Pattern, forced: Mapping[int, int], ends: list[int], given: list[int]
-) -> Break | None:
-    left = constraints.left(pattern, [forced[position] for position in given])
-    rest = [position for position in ends if position not in forced]
-    if given:
-        left = left[constraints.group_of[forced[given[0]]]][None]
+def _rhyme_shortage(
+    constraints: Constraints, pattern: Pattern, forced: Mapping[int, int], rhymed: list[int]
+) -> Violation | None:
+    """Return the first rhymed position for which the vocabulary has no character left."""
+    forced_rhymes = [forced[position] for position in rhymed if position in forced]
+    unfilled = [position for position in rhymed if position not in forced]
+    left = constraints.count_rhymes_left(pattern, forced_rhymes)
+    if forced_rhymes:
+        left = left[constraints.group_of[forced_rhymes[0]]][None]
     most = int(left.max()) if len(left) else 0
-    if most >= len(rest):
+    if most >= len(unfilled):
         return None
-    among = " that rhyme with each other"
-    if given or constraints.wish.rhyme:
-        among = (
-            f" that rhyme with {constraints.wish.rhyme or constraints.vocabulary.tokens[forced[given[0]]]}"
-        )
-    level = " level" if pattern.tones[ends[0]] == LEVEL else ""
-    return Break(
-        rest[most],
-        f"{len(rest)} different{level} characters{among} are wanted, and the vocabulary has {most}",
+    partner = constraints.spec.rhyme
+    if forced_rhymes and not partner:
+        partner = constraints.vocabulary.tokens[forced_rhymes[0]]
+    rhyme_words = f"that rhyme with {partner or 'each other'}"
+    level = " level" if pattern.tones[rhymed[0]] == LEVEL else ""
+    return Violation(
+        unfilled[most],
+        f"{len(unfilled)} different{level} characters {rhyme_words} are wanted, and the vocabulary "
+        f"has {most}",
     )

@@ -1,4 +1,4 @@
-"""A finished poem."""
+"""A finished poem and how likely the model finds it."""
 
 import math
 from typing import NamedTuple
@@ -10,38 +10,38 @@ class Character(NamedTuple):
     """One character of a poem, and what else could have stood there, likeliest first."""
 
     text: str
-    probability: float  # the model's, after all that stands before
-    alternatives: tuple[tuple[str, float], ...] = ()
+    probability: float  # the model's, given all that stands before
+    alternatives: tuple[tuple[str, float], ...] = ()  # (character, probability)
 
 
 class Poem(NamedTuple):
-    """A poem with the model's own opinion of it."""
+    """A poem with its cost under the model."""
 
     start: str
     form: Form
     characters: tuple[Character, ...]  # without punctuation
-    nats: float  # of every character and mark and of the poem's end, as perplexity counts them
+    nats: float  # of all characters, marks and the poem's end, as a run's perplexity counts them
     scored: int  # how many those are
-    pattern: str = ""  # the tone pattern that it keeps
+    pattern: str = ""  # name of a tone pattern that the poem follows
     rhyme: str = ""  # a character of the group in which it rhymes
 
     @property
     def perplexity(self) -> float:
-        """exp(nats / scored): what the model's perplexity would be on this poem alone."""
-        return math.exp(min(self.nats / self.scored, 700.0))
+        """Return exp(nats / scored), the model's perplexity on this poem alone."""
+        return math.exp(min(self.nats / self.scored, 700.0))  # exp(710) overflows
 
     @property
     def bare_lines(self) -> list[str]:
-        """Without punctuation."""
+        """Return the lines without punctuation."""
         return self.form.split("".join(character.text for character in self.characters))
 
     @property
     def lines(self) -> list[str]:
-        """Each with its punctuation."""
+        """Return the lines, each with its punctuation."""
         return [text + self.form.mark(line) for line, text in enumerate(self.bare_lines)]
 
     @property
     def text(self) -> str:
-        """A couplet a line, as the corpus prints poems."""
+        """Return the poem with one couplet on each line, as the corpus prints poems."""
         lines = self.lines
         return "\n".join("".join(lines[i : i + 2]) for i in range(0, len(lines), 2))

@@ -1,49 +1,52 @@
-"""The poems that every run leaves: some forms, some starts, as text and as rows of a table."""
+"""Composes the poems that every run of poems writes when it ends, for poems.txt and a table."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from tangsweep.config.groups import PoemsOptions
 from tangsweep.errors import UserError
-from tangsweep.generation.constraints import Wish
+from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
-from tangsweep.generation.poem_start import Reader
-from tangsweep.generation.poet import Poet
+from tangsweep.generation.poem_composer import PoemComposer
+from tangsweep.generation.poem_start import StartEncoder
 from tangsweep.prosody.form import Form
 
 COLUMNS = ("start", "chars", "temperature", "poem")
 
 
-class Composed(NamedTuple):
-    """One poem with what it was asked to be; `poem` says so where the start is unknown."""
+class RunPoem(NamedTuple):
+    """A poem of a run, with what it was composed from; a row of the table."""
 
     start: str
     chars: int
     temperature: float
-    poem: str
+    poem: str  # its text, or in parentheses why there is none
 
 
-def compose(poet: Poet, settings: Mapping[str, Any], seed: int) -> list[Composed]:
-    """A poem for each of `settings["forms"]` and each character of `settings["starts"]`."""
-    composed = []
-    for wanted in settings["forms"]:
-        form, temperature = Form(wanted["chars"], settings["lines"]), wanted["temperature"]
-        for start in settings["starts"]:
-            text = _poem_or_reason(poet, form, start, temperature, seed)
-            composed.append(Composed(start, form.chars, temperature, text))
-    return composed
+def compose_run_poems(composer: PoemComposer, options: PoemsOptions, seed: int) -> list[RunPoem]:
+    """Compose one poem for each of `options.forms` and each character of `options.starts`."""
+    poems = []
+    for form_options in options.forms:
+        form = Form(form_options.chars, options.lines)
+        for start in options.starts:
+            text = _compose_text(composer, form, start, form_options.temperature, seed)
+            poems.append(RunPoem(start, form.chars, form_options.temperature, text))
+    return poems
 
 
-def _poem_or_reason(poet: Poet, form: Form, start: str, temperature: float, seed: int) -> str:
+def _compose_text(composer: PoemComposer, form: Form, start: str, temperature: float, seed: int) -> str:
+    """Compose one poem; if that is impossible, return the reason in parentheses, because a run goes on."""
     try:
-        beginning = Reader(poet.vocabulary).start(start, form)
-        [[poem]] = poet.compose(Wish(form), [beginning], Decoding(temperature), seed)
+        poem_start = StartEncoder(composer.vocabulary).encode_start(start, form)
+        [[poem]] = composer.compose(PoemSpec(form), [poem_start], Decoding(temperature), seed)
     except UserError as reason:
         return f"({reason})"
     return poem.text
 
 
-def as_text(composed: Sequence[Composed]) -> str:
-    """poems.txt: a heading line and the poem, a blank line between poems."""
+def format_run_poems(poems: Sequence[RunPoem]) -> str:
+    """Return the content of poems.txt: a heading line and a poem, a blank line between poems."""
     return "\n".join(
-        f"# {c.start}  {c.chars} characters a line, temperature {c.temperature}\n{c.poem}\n" for c in composed
+        f"# {poem.start}  {poem.chars} characters a line, temperature {poem.temperature}\n{poem.poem}\n"
+        for poem in poems
     )

@@ -1,92 +1,95 @@
-"""Running text from a trained model, character by character."""
+"""Writes running text with a trained model, character by character."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.corpora.vocabulary import BOS, MARKS, Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.generation.decoding import Decoding, choose, log_probabilities
-from tangsweep.language_model import Carry
-from tangsweep.randomness import derive
-
-BEGINNING = "<bos>"  # what a model of poems reads before the first character
+from tangsweep.generation.decoding import Decoding, choose_ids, log_probabilities
+from tangsweep.language_model import Carry, LanguageModel
+from tangsweep.randomness import derive_seed
 
 
-class Writer:
-    """Continues texts with a trained model; marks such as `<oov>` are never written.
+class TextWriter:
+    """Continues texts with a trained model. Marks such as `<oov>` are never written."""
 
-    Model: anything with the `forward` of LanguageModel; while it writes, its dropout is off.
-    """
-
-    def __init__(self, model: Any, vocabulary: Vocabulary) -> None:
+    def __init__(self, model: LanguageModel, vocabulary: Vocabulary) -> None:
         self.model, self.vocabulary = model, vocabulary
         self._device = next(model.parameters()).device
         self._allowed = torch.tensor([token not in MARKS for token in vocabulary.tokens], device=self._device)
 
-    def accepted(self, text: str, replacement: str | None = None) -> str:
-        """`text` with every unknown character replaced. Raises UserError, naming them, without one."""
+    def replace_unknown(self, text: str, replacement: str | None = None) -> str:
+        """Return `text` with `replacement` for each character that the model does not know.
+
+        Raises UserError, which names these characters, without a replacement or if that is unknown too.
+        """
         unknown = sorted({c for c in text if c not in self.vocabulary})
         if replacement is None and unknown:
             raise UserError(
                 f"{' '.join(map(repr, unknown))} does not occur in the text that this model was trained on: "
                 "write it otherwise, or name a replacement with --replace-unknown"
             )
-        known = "".join(c if c in self.vocabulary else (replacement or "") for c in text)
-        lacking = [c for c in known if c not in self.vocabulary]
-        if lacking:
+        replaced = "".join(c if c in self.vocabulary else (replacement or "") for c in text)
+        still_unknown = [c for c in replaced if c not in self.vocabulary]
+        if still_unknown:
             raise UserError(
-                f"--replace-unknown {lacking[0]!r} is unknown to this model as well: name another"
+                f"--replace-unknown {still_unknown[0]!r} is unknown to this model as well: name another"
             )
-        return known
+        return replaced
 
     @torch.no_grad()
     def write(
         self, starts: Sequence[str], length: int, decodings: Sequence[Decoding], seed: int
     ) -> list[str]:
-        """`length` characters after each start, from the initial state, each text decoded in its own way.
+        """Continue each start by `length` characters, from the initial state, with its own decoding.
 
-        Starts are known characters, at least one each, and of one length; each text has its own random
-        numbers, from (seed, start, temperature). A beam is not known here.
+        Starts consist of known characters, at least one each, and all have the same length. Each text has its
+        own random numbers, derived from (seed, start, temperature). Beam search is not supported. The model's
+        dropout is off meanwhile.
         """
-        training = self.model.training
+        was_training = self.model.training
         self.model.eval()
         texts = self._write(starts, length, decodings, seed)
-        self.model.train(training)
+        self.model.train(was_training)
         return texts
 
     def _write(
         self, starts: Sequence[str], length: int, decodings: Sequence[Decoding], seed: int
     ) -> list[str]:
-        first = [BEGINNING] if BEGINNING in self.vocabulary else []
-        ids = [self.vocabulary.encode([*first, *start]) for start in starts]  # type: ignore[arg-type]
+        # A model of poems reads <bos> before the first character; a model of a book has no such mark.
+        first = [self.vocabulary.tokens.index(MARKS[BOS])] if MARKS[BOS] in self.vocabulary else []
+        ids = [[*first, *self.vocabulary.encode(start)] for start in starts]
         logits, carry = self.model(torch.tensor(ids, device=self._device))
         uniform = [
             self._uniform(start, length, decoding, seed)
             for start, decoding in zip(starts, decodings, strict=True)
         ]
-        written = list(starts)
+        texts = list(starts)
         for step in range(length):
-            chosen = self._choose(logits[:, -1], decodings, [draws[step] for draws in uniform])
-            written = [text + self.vocabulary.tokens[i] for text, i in zip(written, chosen, strict=True)]
+            next_ids = self._choose_ids(logits[:, -1], decodings, [draws[step] for draws in uniform])
+            texts = [text + self.vocabulary.tokens[id] for text, id in zip(texts, next_ids, strict=True)]
             if step + 1 < length:
-                logits, carry = self._read(chosen, carry)
-        return written
+                logits, carry = self._read(next_ids, carry)
+        return texts
 
     def _uniform(self, start: str, length: int, decoding: Decoding, seed: int) -> Tensor:
-        """(length) in [0, 1): one number decides each character."""
-        generator = torch.Generator().manual_seed(derive(seed, "text", start, str(decoding.temperature)))
+        """Return (length) in [0, 1): the number that decides each character."""
+        text_seed = derive_seed(seed, "text", start, str(decoding.temperature))
+        generator = torch.Generator().manual_seed(text_seed)
         return torch.rand(length, generator=generator).to(self._device)
 
     def _read(self, ids: Sequence[int], carry: Carry) -> tuple[Tensor, Carry]:
-        return self.model(torch.tensor(ids, device=self._device)[:, None], None, carry)
+        logits, next_carry = self.model(torch.tensor(ids, device=self._device)[:, None], None, carry)
+        return logits, next_carry
 
-    def _choose(self, logits: Tensor, decodings: Sequence[Decoding], uniform: Sequence[Tensor]) -> list[int]:
-        """An id a row, each in its own way."""
-        logs, allowed = log_probabilities(logits), self._allowed[None]
+    def _choose_ids(
+        self, logits: Tensor, decodings: Sequence[Decoding], uniform: Sequence[Tensor]
+    ) -> list[int]:
+        """Choose one id for each row, with the row's own decoding."""
+        log_probs, allowed = log_probabilities(logits), self._allowed[None]
         return [
-            int(choose(logs[[row]], allowed, draw[None], decoding))
+            int(choose_ids(log_probs[[row]], allowed, draw[None], decoding))
             for row, (decoding, draw) in enumerate(zip(decodings, uniform, strict=True))
         ]

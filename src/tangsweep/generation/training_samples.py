@@ -1,121 +1,134 @@
-"""samples.txt: what a model writes while it learns, and how it ends given sentences."""
+"""Writes samples.txt: texts of a model while it trains, and its continuations of given prompts."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pytorch_lightning as L
+from pytorch_lightning.utilities.types import STEP_OUTPUT
 
+from tangsweep.batches.batch import Batch
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
 from tangsweep.files import atomic_write
 from tangsweep.generation.decoding import Decoding
-from tangsweep.generation.text_writer import Writer
-from tangsweep.randomness import derive
+from tangsweep.generation.text_writer import TextWriter
+from tangsweep.language_model import LanguageModel
+from tangsweep.randomness import derive_seed
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import LogTable, TextTable
+from tangsweep.runs.mirror import LogTable, TextTable
 
-COLUMNS = ("step", "temperature", "text")
-CONTINUED = ("prompt", "read", "temperature", "continuation")
+SAMPLE_COLUMNS = ("step", "temperature", "text")
+CONTINUATION_COLUMNS = ("prompt", "read", "temperature", "continuation")
 
 
-class Sample(NamedTuple):
-    """One text; a line of samples.txt, line breaks written as ⏎.
+class TextSample(NamedTuple):
+    """One text; a line of samples.txt, in which line breaks are written as ⏎."""
 
-    `prompt` is what the text was to continue, with characters that the model does not know left out of
-    what it read.
-    """
-
-    step: int | str
+    step: int | str  # the optimizer step, or "end"
     temperature: float
     text: str
-    prompt: str = ""
+    prompt: str = ""  # what the text continues, and what the model read of it where that differs
 
     @property
     def line(self) -> str:
-        how = "greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"
-        marked = f"[{self.prompt}] " if self.prompt else ""
-        return f"{self.step:>6}  {how:<15}  {marked}{self.text.replace(chr(10), '⏎')}\n"
+        decoding = "greedy" if self.temperature == 0 else f"temperature {self.temperature:g}"
+        prompt = f"[{self.prompt}] " if self.prompt else ""
+        return f"{self.step:>6}  {decoding:<15}  {prompt}{self.text.replace(chr(10), '⏎')}\n"
 
 
-class Samples(L.Callback):
-    """Every `every` steps a text for each temperature, from a random first character and zero state.
+SavedSamples = dict[str, list[list[int | float | str]]]  # the fields of each sample, as plain values
 
-    The first character is drawn from (seed, step) and the same for all temperatures.
+
+class SamplesCallback(L.Callback):
+    """Writes a text for each of `temperatures` every `every` steps, from the zero state.
+
+    The first character is drawn from (seed, step) and is the same for all temperatures. `length` counts it.
     """
 
     def __init__(
         self,
         vocabulary: Vocabulary,
         folder: RunFolder,
-        show: LogTable,
+        log_table: LogTable,
         seed: int,
         every: int,
         length: int,
         temperatures: Sequence[float],
     ) -> None:
-        self.vocabulary, self.folder, self.show = vocabulary, folder, show
+        self.vocabulary, self.folder, self.log_table = vocabulary, folder, log_table
         self.seed, self.every, self.length, self.temperatures = seed, every, length, list(temperatures)
-        self.letters = [token for token in vocabulary.tokens if token not in MARKS]
-        self.samples: list[Sample] = []
+        self.characters = [token for token in vocabulary.tokens if token not in MARKS]
+        self.samples: list[TextSample] = []
 
-    def state_dict(self) -> dict[str, Any]:
+    @property
+    def state_key(self) -> str:
+        """The name in checkpoints: the class's first one, so that runs stopped before a renaming go on."""
+        return "Samples"
+
+    def state_dict(self) -> SavedSamples:
         return {"samples": [list(sample) for sample in self.samples]}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """samples.txt and W&B's table as they were at the checkpoint."""
-        self.samples = [Sample(*sample) for sample in state_dict["samples"]]
+    def load_state_dict(self, state_dict: SavedSamples) -> None:
+        """Restore the samples, samples.txt and the mirror's table as they were at the checkpoint."""
+        self.samples = [TextSample._make(sample) for sample in state_dict["samples"]]
         atomic_write(self.folder.samples, "".join(sample.line for sample in self.samples))
-        self._show(None)
+        self._log(None)
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, module: Any, outputs: Any, batch: Any, index: int
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: STEP_OUTPUT,
+        batch: Sequence[Batch],
+        batch_idx: int,
     ) -> None:
         step = trainer.global_step
         if step % self.every:
             return
-        seed = derive(self.seed, "sample", step)
-        random = np.random.default_rng(seed)
-        first = self.letters[random.integers(len(self.letters))]
-        writer = Writer(module.model, self.vocabulary)
+        step_seed = derive_seed(self.seed, "sample", step)
+        generator = np.random.default_rng(step_seed)
+        first = self.characters[generator.integers(len(self.characters))]
+        writer = TextWriter(cast(LanguageModel, pl_module.model), self.vocabulary)
         starts = [first] * len(self.temperatures)
-        texts = writer.write(starts, self.length - 1, list(map(Decoding, self.temperatures)), seed)
-        new = [Sample(step, *pair) for pair in zip(self.temperatures, texts, strict=True)]
-        self.samples += new
-        append(self.folder, new)
-        self._show(step)
+        texts = writer.write(starts, self.length - 1, list(map(Decoding, self.temperatures)), step_seed)
+        samples = [TextSample(step, *pair) for pair in zip(self.temperatures, texts, strict=True)]
+        self.samples += samples
+        append_samples(self.folder, samples)
+        self._log(step)
 
-    def _show(self, step: int | None) -> None:
-        self.show(TextTable("samples", COLUMNS, [sample[:3] for sample in self.samples]), step)
+    def _log(self, step: int | None) -> None:
+        self.log_table(TextTable("samples", SAMPLE_COLUMNS, [sample[:3] for sample in self.samples]), step)
 
 
-def continuations(
-    model: Any,
+def write_continuations(
+    model: LanguageModel,
     vocabulary: Vocabulary,
     folder: RunFolder,
-    show: LogTable,
+    log_table: LogTable,
     prompts: Sequence[str],
     length: int,
     temperature: float,
     seed: int,
 ) -> None:
-    """`length` more characters of each prompt; a prompt of which nothing is known is not continued."""
-    writer = Writer(model, vocabulary)
-    ended, rows = [], []
+    """Append to samples.txt `length` characters that continue each prompt.
+
+    Characters that the model does not know are left out of a prompt; if none is known, it is not continued.
+    """
+    writer = TextWriter(model, vocabulary)
+    samples, rows = [], []
     for prompt in prompts:
-        read = writer.accepted(prompt, "")
-        text = (
-            writer.write([read], length, [Decoding(temperature)], seed)[0][len(read) :]
-            if read
-            else "(nothing known)"
-        )
-        lost = f", read as: {read}" if read not in ("", prompt) else ""
-        ended.append(Sample("end", temperature, text, prompt + lost))
+        read = writer.replace_unknown(prompt, "")
+        text = "(nothing known)"
+        if read:
+            text = writer.write([read], length, [Decoding(temperature)], seed)[0].removeprefix(read)
+        read_as = f", read as: {read}" if read not in ("", prompt) else ""
+        samples.append(TextSample("end", temperature, text, prompt + read_as))
         rows.append((prompt, read, temperature, text))
-    append(folder, ended)
-    show(TextTable("continuations", CONTINUED, rows), None)
+    append_samples(folder, samples)
+    log_table(TextTable("continuations", CONTINUATION_COLUMNS, rows), None)
 
 
-def append(folder: RunFolder, samples: Sequence[Sample]) -> None:
-    """More lines to samples.txt, whole or not at all."""
+def append_samples(folder: RunFolder, samples: Sequence[TextSample]) -> None:
+    """Append lines to samples.txt, all of them or none."""
     before = folder.samples.read_text(encoding="utf-8") if folder.samples.exists() else ""
     atomic_write(folder.samples, before + "".join(sample.line for sample in samples))

@@ -1,8 +1,8 @@
-"""The C kernels as a library: compiled once a machine, kept in the cache, loaded with ctypes.
+"""Compile the C kernels to a library, once for each machine, and load it with ctypes.
 
-A file's name holds a hash of all that it depends on: the sources, torch, and what the compiler says of
-itself and of the processor. Machines that share a folder therefore load only what was made for them. It
-is renamed into place when it is whole, so that processes which build at once do not meet.
+The library lies in the cache under a hash of all that it depends on: the sources, torch, the compiler and
+the processor. Machines that share a folder therefore load only what was compiled for them. The file is
+renamed into place when it is complete, so that processes may compile at the same time.
 """
 
 import ctypes
@@ -20,83 +20,89 @@ from tangsweep.files import data_folder
 
 SOURCES = tuple(Path(__file__).parent / name for name in ("vector.h", "lstm.c", "cross_entropy.c"))
 COMPILERS = ("cc", "gcc", "clang")
-# No fast-math: a NaN must come out as NaN. What OpenMP needs at run time is in the process already, with
-# torch; a compiler without it makes kernels of one thread.
+# No -ffast-math: a NaN must stay NaN. The OpenMP runtime comes with torch and is in the process already.
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC")
-OPTIONS = (("-fopenmp",), ())
-SECONDS = 120  # a compiler that takes longer has hung
+OPENMP_FLAGS = (("-fopenmp",), ())  # without it, which some compilers lack, kernels use one thread
+TIMEOUT_SECONDS = 120
 
 SIZE, POINTER, THREADS = ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_int
 
 
-class Unavailable(Exception):
-    """Why there is no library, in one line."""
+class KernelsUnavailable(Exception):
+    """There is no library of native kernels; the text, one line, says why."""
 
 
 @functools.cache
-def missing(real: str = "float") -> str | None:
-    """Why the native kernels for `real` cannot be used here; None: they can."""
+def why_unavailable(real: str = "float") -> str | None:
+    """Return why the native kernels for the C type `real` cannot be used; None if they can."""
     try:
-        load(real)
-    except Unavailable as reason:
+        load_library(real)
+    except KernelsUnavailable as reason:
         return str(reason)
     return None
 
 
 @functools.cache
-def load(real: str) -> ctypes.CDLL:
-    """The library for `real` float or double, compiled where the cache lacks it. Raises Unavailable."""
-    compiler = _compiler()
+def load_library(real: str) -> ctypes.CDLL:
+    """Return the library for the C type `real`, float or double, compiling it where the cache lacks it.
+
+    Raises KernelsUnavailable.
+    """
+    compiler = _find_compiler()
     problem = ""
-    for option in OPTIONS:
-        flags = [*FLAGS, *option, *(["-DDOUBLE"] if real == "double" else [])]
+    for openmp in OPENMP_FLAGS:
+        flags = [*FLAGS, *openmp, *(["-DDOUBLE"] if real == "double" else [])]
         try:
-            return _declared(ctypes.CDLL(str(_built(compiler, flags))), real)
+            return _declare_functions(ctypes.CDLL(str(_compile(compiler, flags))), real)
         except (OSError, subprocess.SubprocessError) as error:
-            said = getattr(error, "stderr", None) or str(error)
-            problem = problem or next((line for line in said.splitlines() if "error" in line), said.strip())
-    raise Unavailable(f"{compiler} did not make them ({problem.partition(chr(10))[0]})")
+            output = getattr(error, "stderr", None) or str(error)
+            problem = problem or next(
+                (line for line in output.splitlines() if "error" in line), output.strip()
+            )
+    raise KernelsUnavailable(f"{compiler} cannot compile them ({problem.partition(chr(10))[0]})")
 
 
-def _compiler() -> str:
-    """The command that CC names, else the first that there is."""
-    wanted = [os.environ["CC"]] if os.environ.get("CC") else COMPILERS
-    for name in wanted:
-        if found := shutil.which(name):
-            return found
-    raise Unavailable(f"no C compiler ({', '.join(wanted)}) was found")
+def _find_compiler() -> str:
+    """Return the path of the compiler that CC names, else of the first of COMPILERS that exists."""
+    names = [os.environ["CC"]] if os.environ.get("CC") else COMPILERS
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    raise KernelsUnavailable(f"no C compiler ({', '.join(names)}) was found")
 
 
-def _built(compiler: str, flags: list[str]) -> Path:
-    """The library's file, made where it is not there yet."""
-    described = _run([compiler, *flags, "-dM", "-E", "-x", "c", os.devnull])  # version and processor
+def _compile(compiler: str, flags: list[str]) -> Path:
+    """Return the library's file; compile it if it does not exist."""
+    macros = _run([compiler, *flags, "-dM", "-E", "-x", "c", os.devnull])  # compiler version and processor
     texts = [path.read_text(encoding="utf-8") for path in SOURCES]
-    key = "\0".join([described, torch.__version__, compiler, *flags, *texts])
+    key = "\0".join([macros, torch.__version__, compiler, *flags, *texts])
     path = data_folder() / "cache" / f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".kernels-") as folder:
-            objects, whole = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
+            objects, library = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
             unit = "".join(f'#include "{source}"\n' for source in SOURCES)
             _run([compiler, *flags, "-c", "-x", "c", "-", "-o", str(objects)], unit)
             # Without -fopenmp: the linker would bring a second runtime, with threads of its own.
-            _run([compiler, "-shared", str(objects), "-o", str(whole), "-lm"])
-            whole.replace(path)
+            _run([compiler, "-shared", str(objects), "-o", str(library), "-lm"])
+            library.replace(path)
     return path
 
 
-def _run(command: list[str], given: str = "") -> str:
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=True, timeout=SECONDS)
-    return done.stdout
+def _run(command: list[str], stdin: str = "") -> str:
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, check=True, timeout=TIMEOUT_SECONDS
+    ).stdout
 
 
-def _declared(made: ctypes.CDLL, real: str) -> ctypes.CDLL:
-    number = ctypes.c_float if real == "float" else ctypes.c_double
+def _declare_functions(library: ctypes.CDLL, real: str) -> ctypes.CDLL:
+    """Tell ctypes the signatures of the C functions."""
+    real_type = ctypes.c_float if real == "float" else ctypes.c_double
     sizes = [SIZE] * 3
-    made.workspace.argtypes, made.workspace.restype = [SIZE], SIZE
-    made.forward.argtypes, made.forward.restype = [*sizes, *[POINTER] * 6, THREADS], None
-    made.backward.argtypes, made.backward.restype = [*sizes, *[POINTER] * 8, THREADS], None
-    made.cross_entropy.argtypes = [SIZE, SIZE, POINTER, POINTER, number, POINTER, THREADS]
-    made.hits.argtypes = [SIZE, SIZE, *[POINTER] * 3, THREADS]
-    made.cross_entropy.restype = made.hits.restype = None
-    return made
+    library.workspace.argtypes, library.workspace.restype = [SIZE], SIZE
+    library.forward.argtypes, library.forward.restype = [*sizes, *[POINTER] * 6, THREADS], None
+    library.backward.argtypes, library.backward.restype = [*sizes, *[POINTER] * 8, THREADS], None
+    library.cross_entropy.argtypes = [SIZE, SIZE, POINTER, POINTER, real_type, POINTER, THREADS]
+    library.hits.argtypes = [SIZE, SIZE, *[POINTER] * 3, THREADS]
+    library.cross_entropy.restype = library.hits.restype = None
+    return library

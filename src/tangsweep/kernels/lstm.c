@@ -1,11 +1,11 @@
-/* One layer of an LSTM over a whole sequence, forward and backward; equation numbers are those of
-   docs/gradients.md. All arrays are contiguous and row-major: gates (T, B, 4H) in the order i, f, g, o,
+/* One LSTM layer over a whole sequence, forward and backward; equation numbers are those of
+   docs/gradients.md. All arrays are contiguous and row-major: gates (T, B, 4H) in the order i, f, g, o, and
    h and c (T + 1, B, H) with the initial state first.
 
-   A step is a matrix product and then a function of each unit. Both are done on blocks of ROWS rows by one
-   panel of columns: the sums never leave the registers before the unit's state is known. Panels are copied
-   from the weights once a sequence, side by side as they are read. A thread owns the same blocks at every
-   step, so that a result does not depend on how many threads there are. */
+   A step is a matrix product, and then a function of each unit. Both are computed on a block of ROWS rows (of
+   the batch) by one panel of columns: the sums stay in registers until the unit's state is known. Panels are
+   copied from the weights once for each sequence, in the order in which they are read. A thread computes the
+   same blocks at every step, so that the result does not depend on the number of threads. */
 #include "vector.h"
 #ifdef _OPENMP
 #include <omp.h>
@@ -14,35 +14,36 @@
 typedef struct {
     ptrdiff_t blocks, first, end; /* this thread's tasks: task = panel * blocks + block */
     ptrdiff_t batch;
-} share;
+} thread_share;
 
-INLINE ptrdiff_t first_row(const share *s, ptrdiff_t block) { return block * s->batch / s->blocks; }
+INLINE ptrdiff_t first_row(const thread_share *s, ptrdiff_t block) { return block * s->batch / s->blocks; }
 
-static share shared_out(ptrdiff_t batch, ptrdiff_t panels, ptrdiff_t threads, ptrdiff_t thread)
+/* Divide blocks x panels among the threads; smaller blocks where the tasks would not divide evenly. */
+static thread_share share_of_thread(ptrdiff_t batch, ptrdiff_t panels, ptrdiff_t threads, ptrdiff_t thread)
 {
     ptrdiff_t blocks = (batch + ROWS - 1) / ROWS;
     while (panels * blocks % threads && blocks < batch)
         blocks++;
     ptrdiff_t tasks = panels * blocks;
-    return (share){blocks, tasks * thread / threads, tasks * (thread + 1) / threads, batch};
+    return (thread_share){blocks, tasks * thread / threads, tasks * (thread + 1) / threads, batch};
 }
 
-/* sums = a (rows, K) times panel (K, 4 vectors); `rows` is a constant, so that the sums are registers. */
+/* sums = a (rows, K) times panel (K, 4 vectors); `rows` is a constant, so that the sums stay in registers. */
 INLINE void multiply_rows(
     const int rows, ptrdiff_t K, const real *a, ptrdiff_t stride, const real *panel, vec sums[ROWS][4])
 {
-    vec kept[ROWS][4] = {{{0}}};
+    vec acc[ROWS][4] = {{{0}}};
     for (ptrdiff_t k = 0; k < K; k++, panel += 4 * LANES) {
         vec w[4] = {load(panel), load(panel + LANES), load(panel + 2 * LANES), load(panel + 3 * LANES)};
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
             for (int v = 0; v < 4; v++)
-                kept[r][v] += a[r * stride + k] * w[v];
+                acc[r][v] += a[r * stride + k] * w[v];
     }
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < 4; v++)
-            sums[r][v] = kept[r][v];
+            sums[r][v] = acc[r][v];
 }
 
 static void multiply(
@@ -60,8 +61,8 @@ static void multiply(
     }
 }
 
-/* A vector from or to memory of which only the first `count` lanes exist. */
-INLINE vec take(const real *from, ptrdiff_t count)
+/* Load or store a vector of which only the first `count` lanes exist in memory. */
+INLINE vec load_lanes(const real *from, ptrdiff_t count)
 {
     if (count >= LANES)
         return load(from);
@@ -71,7 +72,7 @@ INLINE vec take(const real *from, ptrdiff_t count)
     return load(lanes);
 }
 
-INLINE void put(real *to, vec value, ptrdiff_t count)
+INLINE void store_lanes(real *to, vec value, ptrdiff_t count)
 {
     if (count >= LANES) {
         store(to, value);
@@ -83,13 +84,13 @@ INLINE void put(real *to, vec value, ptrdiff_t count)
 
 /* ---- forward -------------------------------------------------------------------------------------- */
 
-/* Panel p of U (H, 4H): for each k the weights into the four gates of units p * LANES and on. */
+/* Copy panel p of U (H, 4H): for each k the weights into the four gates of LANES units from p * LANES on. */
 static void pack_forward(ptrdiff_t H, const real *U, ptrdiff_t p, real *panel)
 {
     ptrdiff_t unit = p * LANES, count = H - unit;
     for (ptrdiff_t k = 0; k < H; k++)
         for (int gate = 0; gate < 4; gate++, panel += LANES)
-            store(panel, take(U + (k * 4 + gate) * H + unit, count));
+            store(panel, load_lanes(U + (k * 4 + gate) * H + unit, count));
 }
 
 typedef struct {
@@ -97,7 +98,7 @@ typedef struct {
     real *gates, *h, *c, *tanh_c;
 } sequence;
 
-/* One block of one step: the product, and (1) to (6) on LANES units. */
+/* One block of one step: the matrix product, then equations 1 to 6 on LANES units. */
 static void forward_block(
     ptrdiff_t rows, sequence s, ptrdiff_t t, ptrdiff_t row, ptrdiff_t unit, const real *panel)
 {
@@ -107,20 +108,22 @@ static void forward_block(
     for (ptrdiff_t r = 0; r < rows; r++) {
         ptrdiff_t now = (t * s.B + row + r) * H + unit, later = now + s.B * H;
         real *gate = s.gates + (t * s.B + row + r) * 4 * H + unit;
-        vec i = sigmoid(sums[r][0] + take(gate, count));
-        vec f = sigmoid(sums[r][1] + take(gate + H, count));
-        vec g = hyperbolic_tangent(sums[r][2] + take(gate + 2 * H, count));
-        vec o = sigmoid(sums[r][3] + take(gate + 3 * H, count));
-        vec c = f * take(s.c + now, count) + i * g;
+        vec i = sigmoid(sums[r][0] + load_lanes(gate, count));
+        vec f = sigmoid(sums[r][1] + load_lanes(gate + H, count));
+        vec g = hyperbolic_tangent(sums[r][2] + load_lanes(gate + 2 * H, count));
+        vec o = sigmoid(sums[r][3] + load_lanes(gate + 3 * H, count));
+        vec c = f * load_lanes(s.c + now, count) + i * g;
         vec tanh_c = hyperbolic_tangent(c);
-        put(gate, i, count), put(gate + H, f, count), put(gate + 2 * H, g, count), put(gate + 3 * H, o, count);
-        put(s.c + later, c, count), put(s.tanh_c + now, tanh_c, count), put(s.h + later, o * tanh_c, count);
+        store_lanes(gate, i, count), store_lanes(gate + H, f, count);
+        store_lanes(gate + 2 * H, g, count), store_lanes(gate + 3 * H, o, count);
+        store_lanes(s.h + later, o * tanh_c, count), store_lanes(s.c + later, c, count);
+        store_lanes(s.tanh_c + now, tanh_c, count);
     }
 }
 
 /* ---- backward ------------------------------------------------------------------------------------- */
 
-/* Panel p of U^T (4H, H): for each gate k the weights from units p * 4 * LANES and on. */
+/* Copy panel p of U^T (4H, H): for each gate k the weights from 4 * LANES units, from p * 4 * LANES on. */
 static void pack_backward(ptrdiff_t H, const real *U, ptrdiff_t p, real *panel)
 {
     ptrdiff_t unit = p * 4 * LANES, count = H - unit < 4 * LANES ? H - unit : 4 * LANES;
@@ -137,7 +140,7 @@ typedef struct {
     real *dh, *dc;
 } gradient;
 
-/* One block of one step: dh from the step after, through U^T, and what the step's gates are due. */
+/* One block of one step, equations 13 to 18; t = -1 stores the gradient of the initial h. */
 static void backward_block(
     ptrdiff_t rows, gradient s, ptrdiff_t t, ptrdiff_t row, ptrdiff_t unit, const real *panel)
 {
@@ -150,27 +153,28 @@ static void backward_block(
             ptrdiff_t j = unit + v * LANES, count = H - j, last = (row + r) * H + j;
             vec dh = sums[r][v];
             if (t + 1 == s.T)
-                dh += take(s.dh + last, count);
+                dh += load_lanes(s.dh + last, count);
             if (t < 0) {
-                put(s.dh + last, dh, count);
+                store_lanes(s.dh + last, dh, count);
                 continue;
             }
             ptrdiff_t now = t * s.B * H + last;
             real *gate = s.gates + (t * s.B + row + r) * 4 * H + j;
-            vec i = take(gate, count), f = take(gate + H, count), g = take(gate + 2 * H, count);
-            vec o = take(gate + 3 * H, count), tanh_c = take(s.tanh_c + now, count);
+            vec i = load_lanes(gate, count), f = load_lanes(gate + H, count);
+            vec g = load_lanes(gate + 2 * H, count), o = load_lanes(gate + 3 * H, count);
+            vec tanh_c = load_lanes(s.tanh_c + now, count);
             if (s.dout)
-                dh += take(s.dout + now, count);
-            vec dc = take(s.dc + last, count) + dh * o * (1 - tanh_c * tanh_c);
-            put(gate, dc * g * i * (1 - i), count);
-            put(gate + H, dc * take(s.c + now, count) * f * (1 - f), count);
-            put(gate + 2 * H, dc * i * (1 - g * g), count);
-            put(gate + 3 * H, dh * tanh_c * o * (1 - o), count);
-            put(s.dc + last, dc * f, count);
+                dh += load_lanes(s.dout + now, count);
+            vec dc = load_lanes(s.dc + last, count) + dh * o * (1 - tanh_c * tanh_c);
+            store_lanes(gate, dc * g * i * (1 - i), count);
+            store_lanes(gate + H, dc * load_lanes(s.c + now, count) * f * (1 - f), count);
+            store_lanes(gate + 2 * H, dc * i * (1 - g * g), count);
+            store_lanes(gate + 3 * H, dh * tanh_c * o * (1 - o), count);
+            store_lanes(s.dc + last, dc * f, count);
         }
 }
 
-static void forward_step(const share *mine, sequence s, ptrdiff_t t, const real *panels)
+static void forward_step(const thread_share *mine, sequence s, ptrdiff_t t, const real *panels)
 {
     for (ptrdiff_t task = mine->first; task < mine->end; task++) {
         ptrdiff_t p = task / mine->blocks, block = task % mine->blocks;
@@ -179,7 +183,7 @@ static void forward_step(const share *mine, sequence s, ptrdiff_t t, const real 
     }
 }
 
-static void backward_step(const share *mine, gradient s, ptrdiff_t t, const real *panels)
+static void backward_step(const thread_share *mine, gradient s, ptrdiff_t t, const real *panels)
 {
     for (ptrdiff_t task = mine->first; task < mine->end; task++) {
         ptrdiff_t p = task / mine->blocks, block = task % mine->blocks;
@@ -188,23 +192,23 @@ static void backward_step(const share *mine, gradient s, ptrdiff_t t, const real
     }
 }
 
-/* ---- what Python calls ---------------------------------------------------------------------------- */
+/* ---- called from Python --------------------------------------------------------------------------- */
 
 #ifdef _OPENMP
 #define THREAD omp_get_thread_num()
-#define TEAM omp_get_num_threads()
+#define THREADS omp_get_num_threads()
 #else
 #define THREAD 0
-#define TEAM 1
+#define THREADS 1
 #endif
 
-/* How many numbers of workspace both directions need. */
+/* How many numbers the workspace `panels` holds; the forward pass needs fewer than the backward pass. */
 ptrdiff_t workspace(ptrdiff_t H)
 {
-    return 4 * H * ((H + 4 * LANES - 1) / (4 * LANES)) * 4 * LANES; /* the backward pass's; forward needs less */
+    return 4 * H * ((H + 4 * LANES - 1) / (4 * LANES)) * 4 * LANES;
 }
 
-/* gates: x W + b in, activated gates out. */
+/* gates hold x W + b and become the activated gates; h, c and tanh_c are filled. */
 void forward(
     ptrdiff_t T, ptrdiff_t B, ptrdiff_t H, const real *U, real *gates, real *h, real *c, real *tanh_c,
     real *panels, int threads)
@@ -213,8 +217,8 @@ void forward(
     sequence s = {T, B, H, gates, h, c, tanh_c};
 #pragma omp parallel num_threads(threads)
     {
-        share mine = shared_out(B, count, TEAM, THREAD);
-        for (ptrdiff_t p = count * THREAD / TEAM; p < count * (THREAD + 1) / TEAM; p++)
+        thread_share mine = share_of_thread(B, count, THREADS, THREAD);
+        for (ptrdiff_t p = count * THREAD / THREADS; p < count * (THREAD + 1) / THREADS; p++)
             pack_forward(H, U, p, panels + p * H * 4 * LANES);
         for (ptrdiff_t t = 0; t < T; t++) {
 #pragma omp barrier
@@ -223,8 +227,9 @@ void forward(
     }
 }
 
-/* gates: activated gates in, their gradients out. dout may be null; dh and dc (B, H): the final state's
-   gradient in, the initial state's out. */
+/* gates hold the activated gates and become the gradient of x W + b. dout (T, B, H) is the gradient of all
+   hidden states, or null. dh and dc (B, H) hold the gradient of the final state and become that of the
+   initial state. */
 void backward(
     ptrdiff_t T, ptrdiff_t B, ptrdiff_t H, const real *U, real *gates, const real *c, const real *tanh_c,
     const real *dout, real *dh, real *dc, real *panels, int threads)
@@ -233,8 +238,8 @@ void backward(
     gradient s = {T, B, H, gates, c, tanh_c, dout, dh, dc};
 #pragma omp parallel num_threads(threads)
     {
-        share mine = shared_out(B, count, TEAM, THREAD);
-        for (ptrdiff_t p = count * THREAD / TEAM; p < count * (THREAD + 1) / TEAM; p++)
+        thread_share mine = share_of_thread(B, count, THREADS, THREAD);
+        for (ptrdiff_t p = count * THREAD / THREADS; p < count * (THREAD + 1) / THREADS; p++)
             pack_backward(H, U, p, panels + p * 4 * H * 4 * LANES);
         for (ptrdiff_t t = T - 1; t >= -1; t--) {
 #pragma omp barrier

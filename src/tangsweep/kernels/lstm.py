@@ -1,22 +1,23 @@
-"""An LSTM over a whole sequence as one operation, its gradient derived by hand.
+"""An LSTM over a whole sequence as one autograd operation, with its gradient derived by hand.
 
-What cells/lstm.py says step by step, and autograd would differentiate step by step, with the equations
-of docs/gradients.md: the input projection of all steps is one matrix product before the loop, the
-gradients of W, U, b and x one product each after it. Between them a kernel goes through time in place:
-the gates' memory takes their activations, and then their gradients.
+It computes what cells/lstm.py defines step by step; equation numbers are those of docs/gradients.md. The
+input projection of all steps is one matrix product before the loop, and the gradients of W, U, b and x are
+one product each after it. Between them a kernel goes through time in place: the memory of the gates first
+takes their activations, then their gradients.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from tangsweep.kernels.matmul import precision, product
+from tangsweep.kernels.matmul import matmul, matmul_dtype
 from tangsweep.kernels.select import Kernels, select_kernels
 
 
-class Given(NamedTuple):
-    """What the operation is of."""
+class LSTMInputs(NamedTuple):
+    """The tensors that the operation reads."""
 
     x: Tensor  # (T, B, E)
     W: Tensor  # (E, 4H)
@@ -26,8 +27,15 @@ class Given(NamedTuple):
     c: Tensor | None  # (B, H), None: zeros
 
 
+class LSTMKernelOptions(NamedTuple):
+    """The kernels, and the precision of matrix products: under autocast it is not that of x."""
+
+    kernels: Kernels
+    precision: torch.dtype
+
+
 class Trace(NamedTuple):
-    """What the backward pass needs; h[t] and c[t] are the states before step t."""
+    """The values that the backward pass needs; h[t] and c[t] are the state before step t."""
 
     gates: Tensor  # (T, B, 4H), activated
     h: Tensor  # (T + 1, B, H)
@@ -35,80 +43,102 @@ class Trace(NamedTuple):
     tanh_c: Tensor  # (T, B, H), tanh of c[1:]
 
 
-class How(NamedTuple):
-    """By which kernels, and of which precision the products are: under autocast not that of x."""
-
-    kernels: Kernels
-    products: torch.dtype
-
-
 def lstm_sequence(
     x: Tensor, W: Tensor, U: Tensor, b: Tensor, h: Tensor | None, c: Tensor | None, kernel: str = "auto"
 ) -> tuple[Tensor, Tensor]:
-    """x (T, B, E) → all hidden states (T, B, H) and the last c (B, H); `h` and `c` None are zeros.
+    """Return all hidden states (T, B, H) and the last cell state (B, H) of x (T, B, E).
 
-    W (E, 4H), U (H, 4H) and b (4H) hold the gates in the order i, f, g, o. Raises RuntimeError where a
-    gradient of a gradient is asked for.
+    W (E, 4H), U (H, 4H) and b (4H) hold the gates in the order i, f, g, o. The initial state `h`, `c` is
+    zeros where it is None. `kernel` is auto, torch or native. Raises RuntimeError where a gradient of a
+    gradient is computed.
     """
-    how = How(select_kernels(kernel, x.device, x.dtype), precision(x))
+    options = LSTMKernelOptions(select_kernels(kernel, x.device, x.dtype), matmul_dtype(x))
+    apply: Callable[..., tuple[Tensor, Tensor]] = _LSTMSequence.apply
     with torch.autocast(x.device.type, enabled=False):
-        return _Sequence.apply(how, x, W, U, b, h, c)
+        return apply(options, x, W, U, b, h, c)
 
 
-class _Sequence(torch.autograd.Function):
+class _Context(Protocol):
+    """The autograd context, through which the forward pass hands values to the backward pass."""
+
+    saved_tensors: tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor | None]  # LSTMInputs
+    needs_input_grad: tuple[bool, ...]  # of the options, then of LSTMInputs
+    options: LSTMKernelOptions
+    trace: Trace | None  # None once a backward pass has overwritten it
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None: ...
+    def set_materialize_grads(self, value: bool) -> None: ...
+
+
+class _LSTMSequence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, how: How, *given: Any) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(*given)
+    def forward(
+        ctx: _Context,
+        options: LSTMKernelOptions,
+        x: Tensor,
+        W: Tensor,
+        U: Tensor,
+        b: Tensor,
+        h: Tensor | None,
+        c: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x, W, U, b, h, c)
         ctx.set_materialize_grads(False)
-        ctx.how, ctx.trace = how, _forward(Given(*given), how)
-        return ctx.trace.h[1:], ctx.trace.c[-1]
+        trace = _forward(LSTMInputs(x, W, U, b, h, c), options)
+        ctx.options, ctx.trace = options, trace
+        return trace.h[1:], trace.c[-1]
 
     @staticmethod
-    def backward(ctx: Any, outputs: Tensor | None, last: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _Context, doutputs: Tensor | None, dc_last: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
-            raise RuntimeError("no gradient of a gradient here: cells.unroll.step_by_step has one")
-        given, trace, ctx.trace = Given(*ctx.saved_tensors), ctx.trace, None
-        if trace is None:  # of a graph that was retained, the first pass has used it up
-            trace = _forward(given, ctx.how)
-        return None, *_backward(given, trace, ctx.how, outputs, last, ctx.needs_input_grad[1:])
+            raise RuntimeError("no gradient of a gradient here: cells.cell.unroll_step_by_step has one")
+        inputs, trace, ctx.trace = LSTMInputs(*ctx.saved_tensors), ctx.trace, None
+        if trace is None:  # a second backward pass through a retained graph
+            trace = _forward(inputs, ctx.options)
+        gradients = _backward(inputs, trace, ctx.options, doutputs, dc_last, ctx.needs_input_grad[1:])
+        return None, *gradients
 
 
-def _forward(given: Given, how: How) -> Trace:
-    x, W, U, b, h, c = given
+def _forward(inputs: LSTMInputs, options: LSTMKernelOptions) -> Trace:
+    x, W, U, b, h, c = inputs
     (T, B, E), H = x.shape, len(U)
-    gates = product(x.reshape(T * B, E), W, b, precision=how.products).view(T, B, 4 * H)
-    trace = Trace(gates, *(x.new_empty(T + more, B, H) for more in (1, 1, 0)))
-    for states, first in ((trace.h, h), (trace.c, c)):
-        states[0] = 0 if first is None else first
-    how.kernels.forward(_recurrent(U, how), *trace)
+    gates = matmul(x.reshape(T * B, E), W, b, precision=options.precision).view(T, B, 4 * H)
+    trace = Trace(gates, *(x.new_empty(steps, B, H) for steps in (T + 1, T + 1, T)))
+    for states, initial in ((trace.h, h), (trace.c, c)):
+        states[0] = 0 if initial is None else initial
+    options.kernels.forward(_recurrent_weights(U, options), *trace)
     return trace
 
 
 def _backward(
-    given: Given,
+    inputs: LSTMInputs,
     trace: Trace,
-    how: How,
-    outputs: Tensor | None,
-    last: Tensor | None,
+    options: LSTMKernelOptions,
+    doutputs: Tensor | None,
+    dc_last: Tensor | None,
     needed: tuple[bool, ...],
 ) -> list[Tensor | None]:
-    """The gradients of `given` from those of all outputs and of the last c."""
-    x, W, U = given[:3]
+    """Return the gradients of those `inputs` that are `needed`, None for the others.
+
+    `doutputs` (T, B, H) is the gradient of all hidden states, `dc_last` (B, H) that of the last cell state.
+    """
+    x, W, U = inputs[:3]
     T, B, H = trace.tanh_c.shape
     dh = x.new_zeros(B, H)
-    dc = torch.zeros_like(dh) if last is None else last.clone(memory_format=torch.contiguous_format)
-    outputs = None if outputs is None else outputs.contiguous()
-    how.kernels.backward(_recurrent(U, how), trace.gates, trace.c, trace.tanh_c, outputs, dh, dc)
-    gates, before = trace.gates.view(T * B, 4 * H), trace.h[:-1].view(T * B, H)
+    dc = torch.zeros_like(dh) if dc_last is None else dc_last.clone(memory_format=torch.contiguous_format)
+    doutputs = None if doutputs is None else doutputs.contiguous()
+    U_read = _recurrent_weights(U, options)
+    options.kernels.backward(U_read, trace.gates, trace.c, trace.tanh_c, doutputs, dh, dc)
+    da, h_before = trace.gates.view(T * B, 4 * H), trace.h[:-1].view(T * B, H)
     return [
-        product(gates, W.t(), precision=how.products).view_as(x) if needed[0] else None,  # 20
-        product(x.reshape(T * B, -1).t(), gates, precision=how.products) if needed[1] else None,  # 19
-        product(before.t(), gates, precision=how.products) if needed[2] else None,
-        gates.sum(0) if needed[3] else None,
+        matmul(da, W.t(), precision=options.precision).view_as(x) if needed[0] else None,  # 20
+        matmul(x.reshape(T * B, -1).t(), da, precision=options.precision) if needed[1] else None,  # 19
+        matmul(h_before.t(), da, precision=options.precision) if needed[2] else None,
+        da.sum(0) if needed[3] else None,
         dh if needed[4] else None,
         dc if needed[5] else None,
     ]
 
 
-def _recurrent(U: Tensor, how: How) -> Tensor:
-    return U.to(how.products) if how.kernels.TAKES_LOW_PRECISION else U.contiguous()
+def _recurrent_weights(U: Tensor, options: LSTMKernelOptions) -> Tensor:
+    return U.to(options.precision) if options.kernels.TAKES_LOW_PRECISION else U.contiguous()

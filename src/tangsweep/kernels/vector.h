@@ -1,7 +1,8 @@
-/* Vectors of REAL (float or double) by the compilers' own extension, and the functions an LSTM needs.
+/* SIMD vectors of `real`, float or double, by the compilers' vector extension, and the functions that the
+   kernels need.
 
-   No intrinsics: the same source serves AVX-512, AVX2 and NEON. Nothing here may assume that numbers are
-   finite: a run that diverges is known by its NaN. */
+   There are no intrinsics: the same source serves AVX-512, AVX2 and NEON. Nothing here may assume that
+   numbers are finite, because a run that diverges is recognized by its NaN. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +16,7 @@ typedef int64_t integer;
 #define LARGEST 700
 #define LN2_HIGH 0x1.62e42fefap-1
 #define LN2_LOW 0x1.cf79abc9e3b398p-40
-#define ROUNDER 0x1.8p52
+#define ROUNDER 0x1.8p52 /* adding it rounds to an integer, which stands in the low bits of the sum */
 #else
 typedef float real;
 typedef int32_t integer;
@@ -29,9 +30,10 @@ typedef int32_t integer;
 #endif
 #define LOG2_E ((real)1.4426950408889634074)
 
+/* BYTES of a vector register; ROWS of a block, chosen so that ROWS x 4 sums stay in registers. */
 #if defined(__AVX512F__)
 #define BYTES 64
-#define ROWS 6 /* of a block: ROWS x 4 sums stay in registers */
+#define ROWS 6
 #elif defined(__AVX__)
 #define BYTES 32
 #define ROWS 3
@@ -43,33 +45,36 @@ typedef int32_t integer;
 #define INLINE static inline __attribute__((always_inline))
 
 typedef real vec __attribute__((vector_size(BYTES)));
-typedef integer whole __attribute__((vector_size(BYTES)));
-typedef real anywhere __attribute__((vector_size(BYTES), aligned(sizeof(real)), may_alias));
+typedef integer int_vec __attribute__((vector_size(BYTES)));
+typedef real unaligned_vec __attribute__((vector_size(BYTES), aligned(sizeof(real)), may_alias));
 
-INLINE vec load(const real *from) { return *(const anywhere *)from; }
-INLINE void store(real *to, vec value) { *(anywhere *)to = value; }
-INLINE vec all(real value) { return value - (vec){0}; }
-INLINE vec either(whole mask, vec yes, vec no) { return (vec)((mask & (whole)yes) | (~mask & (whole)no)); }
+INLINE vec load(const real *from) { return *(const unaligned_vec *)from; }
+INLINE void store(real *to, vec value) { *(unaligned_vec *)to = value; }
+INLINE vec broadcast(real value) { return value - (vec){0}; }
+INLINE vec blend(int_vec mask, vec yes, vec no)
+{
+    return (vec)((mask & (int_vec)yes) | (~mask & (int_vec)no));
+}
 
-/* Comparisons are false for NaN, so that it passes through. */
-INLINE vec at_most(vec x, real limit) { return either(x > all(limit), all(limit), x); }
-INLINE vec at_least(vec x, real limit) { return either(x < all(limit), all(limit), x); }
-INLINE vec larger(vec x, vec y) { return either(x < y, y, x); }
+/* Comparisons with NaN are false, so that a NaN in x is returned. */
+INLINE vec clamp_above(vec x, real limit) { return blend(x > broadcast(limit), broadcast(limit), x); }
+INLINE vec clamp_below(vec x, real limit) { return blend(x < broadcast(limit), broadcast(limit), x); }
+INLINE vec maximum(vec x, vec y) { return blend(x < y, y, x); }
 
-/* x = n ln 2 + rest, |rest| <= ln(2)/2: 2^n is returned, the rest written. */
+/* Split x = n ln 2 + rest with |rest| <= ln(2)/2; return 2^n. */
 INLINE vec power_of_two(vec x, vec *rest)
 {
     vec shifted = x * LOG2_E + ROUNDER;
     vec n = shifted - ROUNDER;
     *rest = (x - n * LN2_HIGH) - n * LN2_LOW;
-    whole exponent = ((whole)shifted - (whole)all(ROUNDER)) + BIAS;
+    int_vec exponent = ((int_vec)shifted - (int_vec)broadcast(ROUNDER)) + BIAS;
     return (vec)(exponent << MANTISSA);
 }
 
-/* (e^x - 1) / x for |x| <= ln(2)/2. */
-INLINE vec series(vec x)
+/* (e^x - 1) / x for |x| <= ln(2)/2, by its Taylor series. */
+INLINE vec taylor_series(vec x)
 {
-    vec sum = all(1);
+    vec sum = broadcast(1);
 #pragma GCC unroll 16
     for (int k = TERMS; k > 1; k--)
         sum = 1 + sum * (x * ((real)1 / k));
@@ -79,8 +84,8 @@ INLINE vec series(vec x)
 /* e^x for x up to LARGEST; below -LARGEST the smallest normal numbers. */
 INLINE vec exponential(vec x)
 {
-    vec rest, scale = power_of_two(at_least(at_most(x, LARGEST), -LARGEST), &rest);
-    return scale + scale * (rest * series(rest));
+    vec rest, scale = power_of_two(clamp_below(clamp_above(x, LARGEST), -LARGEST), &rest);
+    return scale + scale * (rest * taylor_series(rest));
 }
 
 INLINE vec sigmoid(vec x) { return 1 / (1 + exponential(-x)); }
@@ -88,7 +93,7 @@ INLINE vec sigmoid(vec x) { return 1 / (1 + exponential(-x)); }
 /* d / (d + 2) with d = e^2x - 1, which keeps its relative accuracy around 0. */
 INLINE vec hyperbolic_tangent(vec x)
 {
-    vec rest, scale = power_of_two(at_least(at_most(x + x, 40), -40), &rest);
-    vec d = (scale - 1) + scale * (rest * series(rest));
+    vec rest, scale = power_of_two(clamp_below(clamp_above(x + x, 40), -40), &rest);
+    vec d = (scale - 1) + scale * (rest * taylor_series(rest));
     return d / (d + 2);
 }

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import read_result
+from tangsweep.runs.record import read_record
 
 
 class State(StrEnum):
@@ -45,9 +45,9 @@ def state_at_rest(folder: RunFolder) -> State:
 
     A result.json that cannot be read counts for nothing: the run goes on from its checkpoint.
     """
-    result = read_result(folder)
-    if result is not None and str(result["status"]) in set(State):
-        return State(result["status"])
+    record = read_record(folder)
+    if record is not None and record.status in set(State):
+        return State(record.status)
     if folder.interrupted.exists():
         return State.INTERRUPTED
     return State.CRASHED if folder.config.exists() else State.MISSING

@@ -1,37 +1,39 @@
-"""What W&B is told of a run, by the names it has there."""
+"""The names that a run's config, metrics and scores have at W&B."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tangsweep.config import overrides
 from tangsweep.config.identity import flatten
+from tangsweep.config.overrides import variant
+from tangsweep.runs.metrics_file import MetricsRow
+from tangsweep.runs.record import Record
 
 VARIANT = "variant"  # in W&B's config: what to group runs by
 
 
 def wandb_config(
-    settings: Mapping[str, Any], run_id: str, config_hash: str, overridden: Sequence[str]
+    config: Mapping[str, Any], run_id: str, config_hash: str, overrides: Sequence[str]
 ) -> dict[str, Any]:
-    """The run's config, with what tells it from others."""
-    told = {"run_id": run_id, "config_hash": config_hash, VARIANT: overrides.variant(overridden)}
-    return {**settings, **told}
+    """Return the run's composed config, with the keys that tell it from other runs."""
+    return {**config, "run_id": run_id, "config_hash": config_hash, VARIANT: variant(overrides)}
 
 
-def wandb_history(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of metrics.csv."""
+def wandb_history(row: MetricsRow) -> dict[str, float | int]:
+    """Return a row of metrics.csv without its empty columns."""
     return {key: value for key, value in row.items() if value is not None}
 
 
-def wandb_summary(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Scores at the best epoch, where W&B's tables look for them."""
-    scores = {
-        f"best/{side}/{name}": value
-        for side in ("train", "dev")
-        for name, value in (result.get(side) or {}).items()
-        if value is not None
+def wandb_summary(record: Record) -> dict[str, Any]:
+    """Return the scores at the best epoch, where W&B's tables look for them."""
+    summary: dict[str, Any] = {
+        "status": record.status,
+        "best_epoch": record.best_epoch,
+        "baselines": record.baselines,
     }
-    ended = {key: result.get(key) for key in ("status", "best_epoch", "baselines")}
-    if result.get("solved_step") is not None:
-        ended["solved_step"] = result["solved_step"]
-    quality = flatten(result.get("quality") or {})
-    return ended | scores | {f"quality/{key.replace('.', '/')}": value for key, value in quality}
+    if record.solved_step is not None:
+        summary["solved_step"] = record.solved_step
+    for side, scores in (("train", record.train), ("dev", record.dev)):
+        values = scores.model_dump() if scores else {}
+        summary |= {f"best/{side}/{name}": value for name, value in values.items() if value is not None}
+    quality = record.quality.model_dump(exclude_unset=True) if record.quality else {}
+    return summary | {f"quality/{key.replace('.', '/')}": value for key, value in flatten(quality)}

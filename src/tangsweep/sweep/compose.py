@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from tangsweep.config.checks import OF_THE_COMMAND
+from tangsweep.config.run_config import COMMAND_OPTIONS
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, data_folder
 
@@ -48,7 +48,7 @@ class Composer:
 
         What says only what the command does comes last, so that a plan and its sweep share the cache.
         """
-        late = [text for text in overrides if text.partition("=")[0] in OF_THE_COMMAND]
+        late = [text for text in overrides if text.partition("=")[0] in COMMAND_OPTIONS]
         config = self._remembered([text for text in overrides if text not in late])
         return config | {text.partition("=")[0]: self._parse(text).value() for text in late}
 

@@ -1,14 +1,13 @@
 """One picture of a sweep at work: done, running, left, the best so far, and the time that is left."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from hydra.core.utils import JobReturn
 from rich.progress import TaskID
 
 from tangsweep import progress_bar
-from tangsweep.console import format_score, print_line
+from tangsweep.console import format_clock, format_score, print_line
+from tangsweep.runs.record import Outcome, Record
 
 
 class Display:
@@ -20,7 +19,7 @@ class Display:
         self._unheard: set[int] = set()  # of those: which did not say yet where they start
         self._before = 0.0  # of that, what earlier commands did
         self._ended = 0
-        self._best: Mapping[str, Any] | None = None
+        self._best: Record | None = None
         self._bars: dict[int, TaskID] = {}
         self._progress = progress_bar.terminal_progress()
         self._whole = self._progress.add_task("sweep", total=len(names), state="")
@@ -64,9 +63,9 @@ class Display:
     def ended(self, job: int, returned: JobReturn) -> None:
         self._ended += 1
         self._leave(job)
-        result = returned._return_value
-        if isinstance(result, Mapping) and result.get("dev") and "primary" in result:
-            self._best = result if self._best is None else _better(self._best, result)
+        outcome = returned._return_value
+        if isinstance(outcome, Outcome) and outcome.record is not None and outcome.record.dev is not None:
+            self._best = _better_record(self._best, outcome.record)
         self._redraw()
 
     def _leave(self, job: int) -> None:
@@ -78,25 +77,20 @@ class Display:
         done = self._ended + sum(self._shares.values())
         left = len(self._names) - self._ended - len(self._shares)
         state = f"{self._ended} done, {len(self._shares)} running, {left} left"
-        if self._best is not None:
-            metric = self._best["primary"]["metric"]
-            state += f"  best dev {format_score(metric, self._best['dev'])} {self._best['run_id']}"
+        if self._best is not None and self._best.dev is not None:
+            score = format_score(self._best.metric.name, self._best.dev.model_dump())
+            state += f"  best dev {score} {self._best.run_id}"
         if done > self._before:
             spent = time.monotonic() - self._started
-            state += f"  {_clock(spent * (len(self._names) - done) / (done - self._before))} left"
+            state += f"  {format_clock(spent * (len(self._names) - done) / (done - self._before))} left"
         self._progress.update(self._whole, completed=done, state=state)
 
 
-def _better(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
-    metric, sign = one["primary"]["metric"], 1 if one["primary"]["mode"] == "min" else -1
-    values = [result["dev"].get(metric) for result in (one, other)]
-    if None in values:
-        return one if values[1] is None else other
-    return other if sign * values[1] < sign * values[0] else one
-
-
-def _clock(seconds: float) -> str:
-    """`0:07`, `12:30`, `3:05:00`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _better_record(best: Record | None, other: Record) -> Record:
+    """Return the record with the better development score; one without a score is never better."""
+    if best is None or best.dev is None or other.dev is None:
+        return other
+    value, other_value = best.dev.value(best.metric.name), other.dev.value(best.metric.name)
+    if value is None or other_value is None:
+        return other if value is None and other_value is not None else best
+    return other if best.metric.better(other_value, value) else best

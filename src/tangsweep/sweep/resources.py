@@ -1,10 +1,10 @@
 """How many workers pay off on this machine, and what each sees of it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from tangsweep.config.groups import TrainerOptions
 from tangsweep.errors import UserError
 
 MEMORY = 1 << 30  # bytes that a worker with torch, its data and a small model may need
@@ -19,18 +19,17 @@ def check(wanted: int | None) -> None:
         raise UserError(f"hydra.launcher.workers={wanted} makes no sense: it must be 1 or more, or null")
 
 
-def environments(wanted: int | None, configs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """One environment a worker; where any run has trainer=gpu each worker sees one GPU of its own.
+def worker_environments(workers: int | None, trainers: Sequence[TrainerOptions]) -> list[dict[str, str]]:
+    """Return one environment a worker; where any run has trainer=gpu each worker sees one GPU of its own.
 
-    Small models run faster in two processes of one thread each than in one of two, so there are as many
-    workers as the most `trainer.threads` fit into the cores, memory allowing.
+    `workers` None: as many as pay off. Small models run faster in two processes of one thread each than in
+    one of two, so there are as many workers as the most `trainer.threads` fit into the cores, memory allowing.
     """
-    trainers = [config.get("trainer") or {} for config in configs]
-    if any(trainer.get("accelerator") == "gpu" for trainer in trainers):
+    if any(trainer.accelerator == "gpu" for trainer in trainers):
         devices = _gpus()
-        return [{"CUDA_VISIBLE_DEVICES": devices[n % len(devices)]} for n in range(wanted or len(devices))]
-    threads = max([trainer.get("threads") or 1 for trainer in trainers], default=1)
-    return [{} for _ in range(wanted or max(1, min(_cores() // threads, _room())))]
+        return [{"CUDA_VISIBLE_DEVICES": devices[n % len(devices)]} for n in range(workers or len(devices))]
+    threads = max((trainer.threads for trainer in trainers), default=1)
+    return [{} for _ in range(workers or max(1, min(_cores() // threads, _room())))]
 
 
 def _cores() -> int:

@@ -1,4 +1,4 @@
-"""Where the runs of a command stand before it starts, and which of them it trains."""
+"""The state of each run before a command starts, and which runs the command trains."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,49 +8,49 @@ from typing import NamedTuple
 from tangsweep.console import print_line
 from tangsweep.runs import lock, provenance
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import read_result
+from tangsweep.runs.record import read_record
 from tangsweep.runs.state import ENDED, RERUN, State, run_state, state_at_rest
 
 
 class RunStatus(NamedTuple):
-    """Of one run: its state, whether this command trains it, and the commit that made its record."""
+    """A run's state before the command starts."""
 
     state: State
-    trained: bool
-    commit: str | None
+    trained: bool  # this command trains it
+    commit: str | None  # of the code that made its record
 
 
-Standings = Mapping[Path, RunStatus]
+RunStatuses = Mapping[Path, RunStatus]  # by the run's folder
 
 
 def look_up_runs(folders: Sequence[Path], rerun: str) -> dict[Path, RunStatus]:
-    """What each folder's run is, and what `rerun` makes of it."""
-    found = {}
+    """Return the state of the run in each folder, and whether `rerun` lets this command train it."""
+    statuses = {}
     for path in folders:
         state = run_state(RunFolder(path))
-        result = read_result(RunFolder(path)) if state in ENDED else None
-        commit = result.get("git", {}).get("commit") if result else None
-        found[path] = RunStatus(state, state in RERUN[rerun], commit)
-    return found
+        record = read_record(RunFolder(path)) if state in ENDED else None
+        commit = record.git.commit if record and record.git else None
+        statuses[path] = RunStatus(state, state in RERUN[rerun], commit)
+    return statuses
 
 
-def describe_statuses(standings: Standings) -> str:
-    """`6 runs, 2 to train (1 missing, 1 interrupted), 4 left as they are (3 done, 1 diverged)`."""
-    trained = Counter(s.state.value for s in standings.values() if s.trained)
-    left = Counter(s.state.value for s in standings.values() if not s.trained)
+def describe_statuses(statuses: RunStatuses) -> str:
+    """Format as `6 runs, 2 to train (1 missing, 1 interrupted), 4 left as they are (3 done, 1 diverged)`."""
+    trained = Counter(s.state.value for s in statuses.values() if s.trained)
+    left = Counter(s.state.value for s in statuses.values() if not s.trained)
     if not left and set(trained) == {State.MISSING}:
-        return f"{len(standings)} runs"
-    parts = [f"{len(standings)} runs"]
+        return f"{len(statuses)} runs"
+    parts = [f"{len(statuses)} runs"]
     for counts, what in ((trained, "to train"), (left, "left as they are")):
-        named = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        parts.append(f"{counts.total()} {what}" + (f" ({named})" if counts else ""))
+        states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        parts.append(f"{counts.total()} {what}" + (f" ({states})" if counts else ""))
     return ", ".join(parts)
 
 
-def warn_of_other_commits(standings: Standings) -> None:
-    """Count the runs that are left as they are although other code made them."""
+def warn_of_other_commits(statuses: RunStatuses) -> None:
+    """Print how many runs are left as they are although another commit made them."""
     here = provenance.git()["commit"]
-    others = [s.commit for s in standings.values() if not s.trained and s.commit not in (None, here)]
+    others = [s.commit for s in statuses.values() if not s.trained and s.commit not in (None, here)]
     if others:
         commits = ", ".join(sorted({str(commit)[:7] for commit in others}))
         print_line(
@@ -58,13 +58,14 @@ def warn_of_other_commits(standings: Standings) -> None:
         )
 
 
-def set_aside(standings: Standings, unlock: bool) -> None:
-    """What is to be trained anew, all at once before the first run: a repeated command then continues.
+def set_aside(statuses: RunStatuses, unlock: bool) -> None:
+    """Set aside the runs that are to be trained anew.
 
-    A run that another process took up meanwhile, or has set aside itself, is left alone.
+    All at once, before the first run starts: a repeated command then continues. A run that another process
+    has taken up or set aside meanwhile is left alone.
     """
-    for path, standing in standings.items():
-        if standing.trained and standing.state in ENDED:
+    for path, status in statuses.items():
+        if status.trained and status.state in ENDED:
             try:
                 with lock.hold_lock(RunFolder(path), unlock):
                     if state_at_rest(RunFolder(path)) in ENDED:
@@ -73,8 +74,8 @@ def set_aside(standings: Standings, unlock: bool) -> None:
                 continue
 
 
-def say_what_is_left(folders: Sequence[Path]) -> None:
-    """Where not every run of this command has ended: what the others are."""
+def print_unfinished(folders: Sequence[Path]) -> None:
+    """Print what the runs are that have not ended, where there are any."""
     states = Counter(run_state(RunFolder(path)) for path in folders)
     ended = sum(states[state] for state in ENDED)
     if ended < len(folders):

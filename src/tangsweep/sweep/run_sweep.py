@@ -1,169 +1,161 @@
-"""A sweep from its jobs' overrides to its report; the sweeper plugin calls it."""
+"""Runs a sweep, from the composed jobs to the report; a single run is a sweep of one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
-from hydra.core.override_parser.types import Override
-from hydra.core.utils import JobReturn, JobStatus
-
-from tangsweep.config import identity
+from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
-from tangsweep.errors import UserError, first_line
-from tangsweep.files import display_path, outputs_folder, safe_name
-from tangsweep.runs import command_log
+from tangsweep.errors import UserError
+from tangsweep.files import display_path, outputs_folder
+from tangsweep.runs import command_log, lock
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import Outcome, read_record
 from tangsweep.sweep import plan, run_status
-from tangsweep.sweep.compose import Composer
-from tangsweep.sweep.grid import every_job, swept_keys
-from tangsweep.tasks.registry import TASKS, task_of
-from tangsweep.tasks.task import Config, Corpus
-from tangsweep.training.prepare import PreparedRun, check, prepare, report_found
+from tangsweep.sweep.jobs import Job, PreparedJob
+from tangsweep.sweep.run_status import RunStatus
+from tangsweep.tasks.registry import TASKS, parse_config, task_of
+from tangsweep.tasks.task import Corpus
+from tangsweep.training.job import print_outcome, train_prepared
+from tangsweep.training.prepare import PreparedRun, check_resources, prepare, print_corpora
 
 
 class Launcher(Protocol):
-    """Whoever makes the jobs' runs."""
+    """What trains the jobs of a sweep: worker processes, this process, Ray, Slurm."""
 
-    def warm(self) -> None: ...  # begin what takes time before the first run can start
-    def launch(self, jobs: list[list[str]]) -> Sequence[JobReturn]: ...
-    def at_once(self, configs: Sequence[Config]) -> int: ...  # how many such runs
-
-
-MANY = 20  # more jobs take seconds to compose
+    def warm_up(self) -> None: ...  # begin what takes time before the first run can start
+    def concurrency(self, configs: Sequence[AnyConfig]) -> int: ...  # how many such runs at once
+    def prepare_workers(self, configs: Sequence[AnyConfig]) -> None: ...  # all configs of the sweep
+    def launch(self, jobs: Sequence[PreparedJob]) -> Sequence[Outcome]: ...
 
 
-class Job(NamedTuple):
-    """One run of a sweep: its overrides, complete, and the config that they compose to."""
+class ThisProcess:
+    """The launcher of a single run: it is trained where it was prepared."""
 
-    overrides: list[str]
-    config: dict[str, Any]
+    def warm_up(self) -> None: ...
+
+    def concurrency(self, configs: Sequence[AnyConfig]) -> int:
+        return 1
+
+    def prepare_workers(self, configs: Sequence[AnyConfig]) -> None: ...
+
+    def launch(self, jobs: Sequence[PreparedJob]) -> list[Outcome]:
+        return [train_prepared(job.run) for job in jobs]
 
 
-def run_sweep(
-    grids: Sequence[Sequence[Override]],
-    params: Sequence[str],
-    chosen: str | None,
-    composer: Composer,
-    launcher: Launcher,
-) -> list[Any]:
-    """Check every job, launch those that are not done, and close with the report.
+def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) -> list[Outcome]:
+    """Check every job, train those that are not done, and where they are `compared` close with the report.
 
-    The jobs are those of all `grids`. `params` are the keys that the sweep file varies and `chosen` is its
-    name, if there is one. With `plan=true` the jobs are checked and listed, and nothing is launched.
-    Raises UserError before the first run starts where any job is wrong, and SystemExit(1) after the
-    report where a run failed or died.
+    With `plan=true` the jobs are checked and listed, and nothing is trained. Raises UserError before the first
+    run starts where any job is wrong, and SystemExit(1) after the report where a run failed or died.
     """
-    jobs = _jobs(grids, params, chosen, composer)
-    if not jobs[0].config["plan"] and _is_work_likely(jobs):
-        launcher.warm()
-    prepared = _prepared(jobs)
-    _refuse_twice(prepared)
-    report_found(prepared)
-    config, folders = jobs[0].config, [p.folder for p in prepared]
-    standings = run_status.look_up_runs(folders, config["rerun"])
-    if config["plan"]:
-        plan.print_plan(prepared, standings, launcher.at_once([job.config for job in jobs]))
-        return []
-    trained = [p.config for p in prepared if standings[p.folder].trained]
-    if trained:
-        from tangsweep.training import preflight  # torch: seconds
-
-        preflight.check_before_training(trained)
-        launcher.at_once(trained)
-    _announce(standings)
-    run_status.set_aside(standings, config["unlock"])
-    wanted = [pinned(j, p) for j, p in zip(jobs, prepared, strict=True) if standings[p.folder].trained]
-    return _launch(wanted, folders, launcher, config["report"])
-
-
-def _announce(standings: run_status.Standings) -> None:
-    """What the command will do, on the terminal and in the sweep's list of commands."""
-    sweep = next(iter(standings)).parent
-    print_line(f"{run_status.describe_statuses(standings)} into {display_path(sweep)}")
-    run_status.warn_of_other_commits(standings)
-    command_log.log_command(sweep, len(standings), sum(s.trained for s in standings.values()))
-
-
-def _launch(
-    wanted: list[list[str]], folders: Sequence[Path], launcher: Launcher, reported: bool
-) -> list[Any]:
-    """Train, and compare whatever comes of it. Raises SystemExit(1) where a run failed or died."""
-    returns: Sequence[JobReturn] = []
+    configs = _checked_configs(jobs)
+    command = configs[0]
+    if not command.plan and _is_work_likely(configs):
+        launcher.warm_up()
+    runs = _prepare_runs(jobs, configs)
+    _refuse_duplicates(runs)
+    print_corpora(runs)
+    statuses = run_status.look_up_runs([run.folder for run in runs], command.rerun)
+    if command.plan:
+        plan.print_plan(runs, statuses, launcher.concurrency(configs))
+        return [Outcome(run.name, "planned") for run in runs]
+    to_train = [run for run in runs if statuses[run.folder].trained]
+    if to_train:
+        _prepare_training(to_train, launcher)
+    _announce(statuses, compared)
+    run_status.set_aside(statuses, command.unlock)
+    prepared = [
+        PreparedJob(_pinned_overrides(job, run), run)
+        for job, run in zip(jobs, runs, strict=True)
+        if statuses[run.folder].trained
+    ]
     try:
-        returns = launcher.launch(wanted) if wanted else []
-    except Exception as error:
-        raise UserError(
-            f"the launcher gave up ({first_line(error)}): what ended stands, the rest goes on"
-        ) from error
+        outcomes = launcher.launch(prepared) if prepared else []
     finally:
-        _compare(folders[0].parent, bool(wanted), reported)
-        run_status.say_what_is_left(folders)
-    failures = [job for job in returns if _failed(job)]
-    if failures:
+        if compared:
+            _compare(runs, bool(prepared))
+    if not compared:
+        _print_single(runs[0], outcomes)
+    if any(outcome.status == "failed" for outcome in outcomes):
         raise SystemExit(1)
-    return [job.return_value for job in returns]
+    return list(outcomes)
 
 
-def _compare(sweep: Path, trained: bool, reported: bool) -> None:
-    """The closing comparison; where nothing was trained the files of last time stand."""
-    if not trained and (sweep / "report.html").exists():
-        print_line(f"nothing to train; the report lies in {display_path(sweep / 'report.html')}")
-        return
-    from tangsweep.sweep import summary  # pandas, SciPy and Altair, only now that they are needed
-
-    summary.print_summary(sweep, reported)
+def _checked_configs(jobs: Sequence[Job]) -> list[AnyConfig]:
+    configs = [parse_config(job.values) for job in jobs]
+    for config in configs:
+        check_resources(config)
+    return configs
 
 
-def pinned(job: Job, prepared: PreparedRun) -> list[str]:
-    """A job must not resolve the corpus otherwise: where the sample stands in now, it does for all."""
-    return [*job.overrides, *(["sweep.stands_in=true"] if prepared.corpus.fallback else [])]
+def _is_work_likely(configs: Sequence[AnyConfig]) -> bool:
+    """Whether the sweep's folder holds fewer records than there are jobs; seen before they are identified."""
+    folder = outputs_folder() / (configs[0].sweep.name or "single")
+    records = sum(1 for _ in folder.glob("*/result.json"))
+    return records < len(configs) or configs[0].rerun != "unfinished"
 
 
-def _jobs(
-    grids: Sequence[Sequence[Override]], params: Sequence[str], chosen: str | None, composer: Composer
-) -> list[Job]:
-    """Every combination, with the sweep's name and the readable part of each run's folder."""
-    overrides = [override for grid in grids for override in grid]
-    swept = swept_keys(overrides)
-    shown = list(dict.fromkeys([*params, *swept])) or [o.get_key_element() for o in overrides]
-    named = any(o.get_key_element() == "sweep.name" for o in overrides)
-    name = safe_name(chosen or "_".join(shown)) or "single"
-    jobs, found = [], every_job(grids)
-    if len(found) > MANY:
-        print_line(f"composing and checking {len(found)} runs …")
-    for job in found:
-        varied = identity.slug([o for o in job if o.partition("=")[0] in shown])
-        job = [*job, f"sweep.varied='{varied}'", *([] if named else [f"sweep.name='{name}'"])]
-        config = composer.plain(job)
-        check(config)
-        jobs.append(Job(job, config))
-    composer.save()
-    return jobs
-
-
-def _prepared(jobs: Sequence[Job]) -> list[PreparedRun]:
-    """Each job ready to start; what several jobs read is opened once, by their task."""
+def _prepare_runs(jobs: Sequence[Job], configs: Sequence[AnyConfig]) -> list[PreparedRun]:
+    """Prepare each run; a corpus that several runs read is read once, by their task."""
     corpora: dict[int, Corpus] = {}
     for task in TASKS.values():
-        own = [number for number, job in enumerate(jobs) if task_of(job.config) is task]
-        corpora |= zip(own, task.resolve([jobs[n].config for n in own]), strict=True)
-    return [prepare(job.config, job.overrides, corpora[n]) for n, job in enumerate(jobs)]
+        numbers = [number for number, config in enumerate(configs) if task_of(config.plain) is task]
+        corpora |= zip(numbers, task.find_corpora([configs[n] for n in numbers]), strict=True)
+    return [prepare(config, jobs[number].overrides, corpora[number]) for number, config in enumerate(configs)]
 
 
-def _is_work_likely(jobs: Sequence[Job]) -> bool:
-    """Whether the sweep's folder holds fewer records than there are jobs; seen before they are identified."""
-    folder = outputs_folder() / jobs[0].config["sweep"]["name"]
-    return sum(1 for _ in folder.glob("*/result.json")) < len(jobs) or jobs[0].config["rerun"] != "unfinished"
-
-
-def _refuse_twice(prepared: Sequence[PreparedRun]) -> None:
-    twice = [folder.name for folder, count in Counter(p.folder for p in prepared).items() if count > 1]
+def _refuse_duplicates(runs: Sequence[PreparedRun]) -> None:
+    twice = [folder.name for folder, count in Counter(run.folder for run in runs).items() if count > 1]
     if twice:
         raise UserError(f"the sweep holds the same run twice ({twice[0]}): name each value once")
 
 
-def _failed(job: JobReturn) -> bool:
-    if job.status is JobStatus.FAILED:  # raised outside the run's own record
-        print_line(f"a run failed: {job._return_value}")
-        return True
-    return job.return_value["status"] == "failed"
+def _prepare_training(runs: Sequence[PreparedRun], launcher: Launcher) -> None:
+    """Do once what all runs need: heavy checks, downloads beside the corpora, workers."""
+    from tangsweep.training.preflight import check_before_training  # torch: seconds
+
+    configs = [run.config for run in runs]
+    check_before_training(configs)
+    for task in TASKS.values():
+        own = [run for run in runs if run.task is task]
+        task.download_extras([run.config for run in own], [run.corpus for run in own])
+    launcher.prepare_workers(configs)
+
+
+def _announce(statuses: Mapping[Path, RunStatus], compared: bool) -> None:
+    """Say what the command will do, on the terminal and in the sweep's list of commands."""
+    sweep = next(iter(statuses)).parent
+    if compared:
+        print_line(f"{run_status.describe_statuses(statuses)} into {display_path(sweep)}")
+        run_status.warn_of_other_commits(statuses)
+    command_log.log_command(sweep, len(statuses), sum(status.trained for status in statuses.values()))
+
+
+def _pinned_overrides(job: Job, run: PreparedRun) -> list[str]:
+    """A job must not find another corpus: where the sample stands in now, it does for all."""
+    return [*job.overrides, *(["sweep.stands_in=true"] if run.corpus.fallback else [])]
+
+
+def _compare(runs: Sequence[PreparedRun], trained: bool) -> None:
+    """Print the ranking and write the report; where nothing was trained the files of last time stand."""
+    sweep = runs[0].folder.parent
+    if not trained and (sweep / "report.html").exists():
+        print_line(f"nothing to train; the report lies in {display_path(sweep / 'report.html')}")
+    else:
+        from tangsweep.sweep import summary  # pandas, SciPy and Altair: only now that they are needed
+
+        summary.print_summary(sweep, runs[0].config.report)
+    run_status.print_unfinished([run.folder for run in runs])
+
+
+def _print_single(run: PreparedRun, outcomes: Sequence[Outcome]) -> None:
+    """Say where the files of a single run lie, and what it was where it was left alone."""
+    folder = RunFolder(run.folder)
+    if not outcomes:
+        record = read_record(folder)
+        holder = lock.holder(folder) if lock.is_held(folder) else ""
+        status = record.status if record else "missing"
+        print_outcome(run, Outcome(run.name, status, record, skipped=True, holder=holder))
+    print_line(f"files in {display_path(run.folder)}")

@@ -1,76 +1,162 @@
-"""Frequency discrimination: does a wave's period lie in [5, 6]? Asked at its last sample."""
+"""Frequency discrimination: does a sine wave's period lie in [5, 6]? (Neil, Pfeiffer and Liu 2016)"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from tangsweep.config import rules
-from tangsweep.config.checks import READS_TIMES
-from tangsweep.config.identity import flatten
-from tangsweep.config.rules import one_of
-from tangsweep.corpora.frequency import NAME, SAMPLINGS, VERSION, draw
-from tangsweep.randomness import derive
-from tangsweep.tasks.drawn import Drawn, Rule, WithoutText
-from tangsweep.tasks.task import Config
+from tangsweep.config.data_options import CorpusOptions, StreamDataOptions
+from tangsweep.config.options import option
+from tangsweep.config.run_config import RunConfig
+from tangsweep.randomness import derive_seed
+from tangsweep.tasks.synthetic import EncodedExamples, SyntheticCorpus, split_batch, synthetic_facts
+from tangsweep.tasks.task import Task
 
-RULES = {
-    "corpus.sampling": one_of(*SAMPLINGS),
-    "corpus.time_input": rules.or_null(rules.FLAG),
-    "data.dev_size": rules.COUNT,
-    "model.input": one_of("reals"),
-    "trainer.val_every": rules.COUNT,
-}
+if TYPE_CHECKING:
+    from tangsweep.batches.batch import Batch, RunBatches
+
+NAME = "frequency"
+VERSION = 1  # raise it whenever the same settings would give other waves
+SAMPLINGS = {"regular": 1.0, "oversampled": 0.1, "random": None}  # time units between two samples
+PERIODS, TARGET = (1.0, 100.0), (5.0, 6.0)
+SHORTEST, LONGEST = 15, 125  # duration in time units; of random sampling also the number of samples
 CLASSES = ("outside", "inside")
 
 
-class FrequencyTask(WithoutText):
-    """What the time gate of a Phased LSTM is for."""
+class FrequencyCorpusOptions(CorpusOptions):
+    """`corpus=frequency`."""
 
-    def check(self, config: Config) -> None:
-        rules.hold(RULES, dict(flatten(config)), data="stream")
+    sampling: Literal["regular", "oversampled", "random"] = option(
+        "`regular`: every time unit; `oversampled`: ten times as often; `random`: at random times"
+    )
+    time_input: bool | None = option(
+        "time stamps are an input; null: where the cell does not read them anyway"
+    )
 
-    def resolve(self, configs: Sequence[Config]) -> list[Rule]:
-        return [Rule(NAME, f"{NAME}-{VERSION}-{config['corpus']['sampling']}") for config in configs]
 
-    def encode(self, corpus: Rule, config: Config) -> Drawn:
-        size = config["data"]["dev_size"]
-        facts = {
-            "characters": {"train": None, "dev": size},  # scored: one class a wave
-            "sequences": {"train": None, "dev": size},
-            "vocabulary": len(CLASSES),
-            "dev_fingerprint": f"{corpus.fingerprint}-{size}",
-            "vocabulary_fingerprint": "classes",
-            "split_fingerprint": f"{corpus.fingerprint}-{size}",
-            "baselines": {"uniform": float(len(CLASSES))},
-        }
-        return Drawn(CLASSES, 2 if _time_input(config) else 1, facts)
+FrequencyConfig = RunConfig[FrequencyCorpusOptions, StreamDataOptions]
 
-    def found(self, corpus: Rule, encoded: Drawn, config: Config) -> str:
-        also = "their time stamps an input" if encoded.inputs == 2 else "no time stamps among the inputs"
-        return (
-            f"corpus {NAME}, {config['corpus']['sampling']} sampling, {also}, drawn without end; "
-            f"evaluated on {config['data']['dev_size']:,} waves of their own"
+
+class FrequencyTask(Task[SyntheticCorpus, EncodedExamples, FrequencyConfig]):
+    """What the time gate of a Phased LSTM is for: the class of a wave, predicted at its last sample."""
+
+    corpus_options = FrequencyCorpusOptions
+    data_options = StreamDataOptions
+    data_file = "stream"
+    inputs = ("reals",)
+
+    def find_corpora(self, configs: Sequence[FrequencyConfig]) -> list[SyntheticCorpus]:
+        return [SyntheticCorpus(NAME, f"{NAME}-{VERSION}-{config.corpus.sampling}") for config in configs]
+
+    def encode(self, corpus: SyntheticCorpus, config: FrequencyConfig) -> EncodedExamples:
+        facts = synthetic_facts(corpus.fingerprint, config.data.dev_size, len(CLASSES), "classes")
+        return EncodedExamples(
+            CLASSES, 2 if _has_time_input(config) else 1, facts, {"uniform": float(len(CLASSES))}
         )
 
-    def data(self, encoded: Drawn, config: Config) -> Any:
-        from tangsweep.batches.batch import Batch
-        from tangsweep.batches.last_step import cut, of_waves
+    def describe_corpus(
+        self, corpus: SyntheticCorpus, encoded: EncodedExamples, config: FrequencyConfig
+    ) -> str:
+        inputs = "their time stamps an input" if encoded.inputs == 2 else "no time stamps among the inputs"
+        return (
+            f"corpus {NAME}, {config.corpus.sampling} sampling, {inputs}, drawn without end; "
+            f"evaluated on {config.data.dev_size:,} waves of their own"
+        )
+
+    def batches(self, encoded: EncodedExamples, config: FrequencyConfig) -> "RunBatches":
         from tangsweep.batches.stepwise import Stepwise
 
-        sampling, time_input = config["corpus"]["sampling"], _time_input(config)
-        rows, every = config["data"]["batch_size"], config["trainer"]["val_every"]
+        time_input = _has_time_input(config)
 
-        def batch(count: int, seed: int) -> Batch:
-            return of_waves(draw(count, sampling, np.random.default_rng(seed)), time_input)
+        def batch(count: int, seed: int) -> "Batch":
+            waves = draw_waves(count, config.corpus.sampling, np.random.default_rng(seed))
+            return wave_batch(waves, time_input)
 
-        held_out = batch(config["data"]["dev_size"], derive(0, "frequency held out"))
-        return Stepwise(
-            lambda step: batch(rows, derive(config["seed"], NAME, step)), every, {"dev": cut(held_out)}
-        )
+        def draw(step: int) -> "Batch":
+            return batch(config.data.batch_size, derive_seed(config.seed, NAME, step))
+
+        evaluation_set = batch(config.data.dev_size, derive_seed(0, "frequency held out"))
+        assert config.trainer.val_every is not None
+        return Stepwise(draw, config.trainer.val_every, {"dev": split_batch(evaluation_set)})
 
 
-def _time_input(config: Config) -> bool:
-    """Whether time stamps are an input; null: where the cell does not read them anyway."""
-    chosen = config["corpus"]["time_input"]
-    return config["cell"]["name"] not in READS_TIMES if chosen is None else chosen
+def _has_time_input(config: FrequencyConfig) -> bool:
+    configured = config.corpus.time_input
+    return not config.cell.reads_times if configured is None else configured
+
+
+class Waves(NamedTuple):
+    """Samples of N waves, padded behind each wave's end; times there repeat its last one."""
+
+    values: np.ndarray  # (N, T), 0 behind the end
+    times: np.ndarray  # (N, T), never decreasing
+    lengths: np.ndarray  # (N,)
+    inside: np.ndarray  # (N,) 1 where the period lies in TARGET, else 0
+
+
+def draw_waves(count: int, sampling: str, random: np.random.Generator) -> Waves:
+    """Draw `count` waves of random phase, half of them of each class, give or take one.
+
+    A wave lasts 15 to 125 time units and begins so that it ends by 125. It is sampled every time unit
+    (`regular`), ten times as often (`oversampled`), or at 15 to 125 times drawn from its duration
+    (`random`). Periods are log-uniform, within TARGET or within PERIODS without it.
+    """
+    inside = random.permutation(np.arange(count) % 2)
+    period = np.where(inside == 1, _log_uniform(*TARGET, random, count), _outside_target(random, count))
+    duration = random.uniform(SHORTEST, LONGEST, count)
+    start = random.uniform(0, LONGEST - duration)
+    lengths, offsets = _sample_times(sampling, duration, random)
+    behind = np.arange(offsets.shape[1]) >= lengths[:, None]
+    last = offsets[np.arange(count), lengths - 1]
+    times = start[:, None] + np.where(behind, last[:, None], offsets)
+    phase = random.uniform(0, 2 * np.pi, count)
+    values = np.sin(2 * np.pi * times / period[:, None] + phase[:, None])
+    return Waves(np.where(behind, 0.0, values), times, lengths, inside)
+
+
+def wave_batch(waves: Waves, time_input: bool) -> "Batch":
+    """Return a batch whose only target of each row is the wave's class, 1 inside TARGET, at its last sample.
+
+    Inputs (B, T, 1) are the samples, with `time_input` (B, T, 2) samples and their time stamps, which
+    stand in `times` either way. Both are in torch's default float type.
+    """
+    import torch
+
+    from tangsweep.batches.batch import Batch
+
+    dtype = torch.get_default_dtype()
+    targets = np.full(waves.values.shape, -1)
+    targets[np.arange(len(targets)), waves.lengths - 1] = waves.inside
+    inputs = [waves.values, waves.times] if time_input else [waves.values]
+    return Batch(
+        torch.from_numpy(np.stack(inputs, axis=-1)).to(dtype),
+        torch.from_numpy(targets),
+        torch.from_numpy(waves.times).to(dtype),
+    )
+
+
+def _sample_times(
+    sampling: str, duration: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many samples each wave has, and their times (N, T) since its start."""
+    resolution = SAMPLINGS[sampling]
+    if resolution is not None:
+        lengths = np.floor(duration / resolution).astype(int)
+        return lengths, np.broadcast_to(np.arange(lengths.max()) * resolution, (len(duration), lengths.max()))
+    lengths = random.integers(SHORTEST, LONGEST + 1, len(duration))
+    times = random.uniform(0, duration[:, None], (len(duration), int(lengths.max())))
+    times[np.arange(times.shape[1]) >= lengths[:, None]] = np.inf  # sorted behind the end
+    times.sort(axis=1)
+    return lengths, times
+
+
+def _outside_target(random: np.random.Generator, count: int) -> np.ndarray:
+    """Draw periods log-uniformly over PERIODS, TARGET cut out."""
+    below, above = np.log(TARGET[0] / PERIODS[0]), np.log(PERIODS[1] / TARGET[1])
+    position = random.uniform(0, below + above, count)
+    shifted = np.where(position < below, position, position + np.log(TARGET[1] / TARGET[0]))
+    return PERIODS[0] * np.exp(shifted)
+
+
+def _log_uniform(low: float, high: float, random: np.random.Generator, count: int) -> np.ndarray:
+    return np.exp(random.uniform(np.log(low), np.log(high), count))

@@ -1,89 +1,102 @@
-"""Palindromes: read all digits but the last, and say the last, which is the first."""
+"""Palindromes: a model reads all digits but the last and predicts the last, which is the first."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tangsweep.config import rules
-from tangsweep.config.identity import flatten
-from tangsweep.config.rules import one_of
-from tangsweep.corpora.palindromes import DIGITS, NAME, Palindromes
-from tangsweep.randomness import derive
-from tangsweep.tasks.drawn import Drawn, Rule, WithoutText
-from tangsweep.tasks.task import Config
+from tangsweep.config.data_options import CorpusOptions, StreamDataOptions
+from tangsweep.config.options import option
+from tangsweep.config.run_config import RunConfig
+from tangsweep.config.value_types import AtLeastTwo, NaturalNumber
+from tangsweep.randomness import derive_seed
+from tangsweep.tasks.synthetic import EncodedExamples, SyntheticCorpus, split_batch, synthetic_facts
+from tangsweep.tasks.task import Task
 
-RULES = {
-    "corpus.length": rules.FROM_2,
-    "corpus.curriculum": rules.NATURAL,
-    "data.dev_size": rules.COUNT,
-    "model.input": one_of("one_hot", "embedding"),
-    "trainer.val_every": rules.COUNT,
-}
+if TYPE_CHECKING:
+    from tangsweep.batches.batch import Batch, RunBatches
+
+NAME = "palindromes"
+DIGITS = 10
+VERSION = 1  # raise it whenever the same settings would give other digits
 SHORTEST = 5  # where a curriculum begins
 
 
-class PalindromeTask(WithoutText):
+class PalindromeCorpusOptions(CorpusOptions):
+    """`corpus=palindromes`."""
+
+    length: AtLeastTwo = option("digits of a palindrome")
+    curriculum: NaturalNumber = option(
+        "steps over which the longest length rises from 5 to `length`; 0: always `length`"
+    )
+
+
+PalindromeConfig = RunConfig[PalindromeCorpusOptions, StreamDataOptions]
+
+
+class PalindromeTask(Task[SyntheticCorpus, EncodedExamples, PalindromeConfig]):
     """How long can a cell remember one digit?"""
 
-    def check(self, config: Config) -> None:
-        rules.hold(RULES, dict(flatten(config)), data="stream")
+    corpus_options = PalindromeCorpusOptions
+    data_options = StreamDataOptions
+    data_file = "stream"
+    inputs = ("one_hot", "embedding")
 
-    def resolve(self, configs: Sequence[Config]) -> list[Rule]:
-        return [Rule(NAME, _set(config).fingerprint) for config in configs]
+    def find_corpora(self, configs: Sequence[PalindromeConfig]) -> list[SyntheticCorpus]:
+        return [SyntheticCorpus(NAME, _palindromes(config).fingerprint) for config in configs]
 
-    def encode(self, corpus: Rule, config: Config) -> Drawn:
-        held_out = _set(config)
-        size, length = held_out.held_out, held_out.length
-        facts = {
-            "characters": {"train": None, "dev": size},  # scored: one digit a palindrome
-            "sequences": {"train": None, "dev": size},
-            "vocabulary": DIGITS,
-            "length": length,
-            "distinct": f"10^{(length + 1) // 2}",  # how many palindromes of this length there are
-            "dev_overlaps_training": held_out.overlaps,
-            "dev_fingerprint": f"{corpus.fingerprint}-{size}",
-            "vocabulary_fingerprint": "digits",
-            "split_fingerprint": f"{corpus.fingerprint}-{size}",
-            "baselines": {"uniform": float(DIGITS)},
-        }
-        return Drawn([str(digit) for digit in range(DIGITS)], DIGITS, facts)
+    def encode(self, corpus: SyntheticCorpus, config: PalindromeConfig) -> EncodedExamples:
+        palindromes = _palindromes(config)
+        facts = synthetic_facts(
+            corpus.fingerprint,
+            palindromes.dev_size,
+            DIGITS,
+            "digits",
+            length=palindromes.length,
+            distinct=f"10^{(palindromes.length + 1) // 2}",
+            dev_overlaps_training=palindromes.overlaps,
+        )
+        tokens = [str(digit) for digit in range(DIGITS)]
+        return EncodedExamples(tokens, DIGITS, facts, {"uniform": float(DIGITS)})
 
-    def found(self, corpus: Rule, encoded: Drawn, config: Config) -> str:
-        held_out = _set(config)
+    def describe_corpus(
+        self, corpus: SyntheticCorpus, encoded: EncodedExamples, config: PalindromeConfig
+    ) -> str:
+        palindromes = _palindromes(config)
         warning = (
-            f"; there are only {held_out.distinct:,} palindromes of this length, so training draws some "
+            f"; there are only {palindromes.distinct:,} palindromes of this length, so training draws some "
             "of the evaluation set as well"
-            if held_out.overlaps
+            if palindromes.overlaps
             else "; training never draws one of them"
         )
         return (
-            f"corpus {NAME} of {held_out.length} digits, drawn without end; evaluated on "
-            f"{held_out.held_out:,}{warning}"
+            f"corpus {NAME} of {palindromes.length} digits, drawn without end; evaluated on "
+            f"{palindromes.dev_size:,}{warning}"
         )
 
-    def data(self, encoded: Drawn, config: Config) -> Any:
-        from tangsweep.batches.batch import Batch
-        from tangsweep.batches.last_step import cut, of_palindromes
+    def batches(self, encoded: EncodedExamples, config: PalindromeConfig) -> "RunBatches":
         from tangsweep.batches.stepwise import Stepwise
 
-        held_out, seed = _set(config), config["seed"]
-        rows, curriculum = config["data"]["batch_size"], config["corpus"]["curriculum"]
+        palindromes, seed = _palindromes(config), config.seed
+        rows, curriculum = config.data.batch_size, config.corpus.curriculum
 
-        def draw(step: int) -> Batch:
-            random = np.random.default_rng(derive(seed, NAME, step))
-            length = length_at(step, held_out.length, curriculum, random)
-            return of_palindromes(held_out.training(rows, length, random))
+        def draw(step: int) -> "Batch":
+            random = np.random.default_rng(derive_seed(seed, NAME, step))
+            length = length_at(step, palindromes.length, curriculum, random)
+            return palindrome_batch(palindromes.training(rows, length, random))
 
-        sides = {"dev": cut(of_palindromes(held_out.evaluation))}
-        return Stepwise(draw, config["trainer"]["val_every"], sides)
+        evaluation_sets = {"dev": split_batch(palindrome_batch(palindromes.evaluation))}
+        assert config.trainer.val_every is not None
+        return Stepwise(draw, config.trainer.val_every, evaluation_sets)
 
 
 def length_at(step: int, length: int, curriculum: int, random: np.random.Generator) -> int:
-    """How long palindromes are at `step`, counted from 0.
+    """Return how many digits palindromes have at `step`, counted from 0.
 
-    With a curriculum drawn from 5 to a limit, which rises from 5 to `length` over `curriculum` steps and
-    stays there; without one (0), or below 5, always `length`.
+    With a curriculum the length is drawn from 5 to a limit, which rises from 5 to `length` over `curriculum`
+    steps and stays there. Without one (0), or where `length` is at most 5, it is always `length`.
     """
     if not curriculum or length <= SHORTEST:
         return length
@@ -91,5 +104,83 @@ def length_at(step: int, length: int, curriculum: int, random: np.random.Generat
     return int(random.integers(SHORTEST, limit + 1))
 
 
-def _set(config: Config) -> Palindromes:
-    return Palindromes(config["corpus"]["length"], config["data"]["dev_size"])
+def palindrome_batch(digits: np.ndarray) -> "Batch":
+    """Return a batch of palindromes (B, T): the first T − 1 digits are read, the last one is the target."""
+    import torch
+
+    from tangsweep.batches.batch import Batch
+
+    targets = np.full((len(digits), digits.shape[1] - 1), -1)
+    targets[:, -1] = digits[:, -1]
+    return Batch(torch.from_numpy(np.ascontiguousarray(digits[:, :-1])), torch.from_numpy(targets))
+
+
+def _palindromes(config: PalindromeConfig) -> "Palindromes":
+    return Palindromes(config.corpus.length, config.data.dev_size)
+
+
+@dataclass(frozen=True)
+class Palindromes:
+    """Palindromes of `length` digits, of which `dev_size` are the evaluation set.
+
+    The evaluation set depends on nothing else, not on a run's seed. Training never draws a member of it,
+    unless there are so few palindromes of this length that little would be left (`overlaps`).
+    """
+
+    length: int
+    dev_size: int
+
+    @property
+    def distinct(self) -> int:
+        """How many palindromes of this length there are."""
+        return DIGITS ** self._half(self.length)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether training may draw members of the evaluation set: where it is over half of all there are."""
+        return self.distinct < 2 * self.dev_size
+
+    @property
+    def fingerprint(self) -> str:
+        """What is drawn: the rule's version and the length."""
+        return f"{NAME}-{VERSION}-{self.length}"
+
+    @cached_property
+    def evaluation(self) -> np.ndarray:
+        """(dev_size, length) digits; all different, unless they overlap with training anyway."""
+        random = np.random.default_rng(derive_seed(0, "palindromes held out", self.length))
+        drawn = self._draw(self.dev_size, self.length, random)
+        while not self.overlaps and (repeated := _repeated(drawn)).any():
+            drawn[repeated] = self._draw(int(repeated.sum()), self.length, random)
+        return drawn
+
+    @cached_property
+    def _excluded(self) -> frozenset[bytes]:
+        return frozenset() if self.overlaps else frozenset(row.tobytes() for row in self.evaluation)
+
+    def training(self, count: int, length: int, random: np.random.Generator) -> np.ndarray:
+        """Draw (count, length) digits; a `length` below the set's own is a step of a curriculum."""
+        drawn = self._draw(count, length, random)
+        while length == self.length and (held_out := self._is_held_out(drawn)).any():
+            drawn[held_out] = self._draw(int(held_out.sum()), length, random)
+        return drawn
+
+    def _is_held_out(self, rows: np.ndarray) -> np.ndarray:
+        return np.array([row.tobytes() in self._excluded for row in rows])
+
+    @staticmethod
+    def _half(length: int) -> int:
+        return (length + 1) // 2
+
+    @classmethod
+    def _draw(cls, count: int, length: int, random: np.random.Generator) -> np.ndarray:
+        half = random.integers(DIGITS, size=(count, cls._half(length)))
+        return np.concatenate([half, half[:, : length // 2][:, ::-1]], axis=1)
+
+
+def _repeated(rows: np.ndarray) -> np.ndarray:
+    """(N,) whether each row equals an earlier one."""
+    _, first = np.unique(rows, axis=0, return_index=True)
+    repeated = np.ones(len(rows), dtype=bool)
+    repeated[first] = False
+    return repeated

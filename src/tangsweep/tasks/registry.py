@@ -1,23 +1,44 @@
-"""Tasks by the name that `corpus.task` has."""
+"""Tasks by the name that `corpus.task` has, and the validated config of a run of any of them."""
 
-from tangsweep.errors import UserError
-from tangsweep.tasks.books import Books
+from collections.abc import Mapping
+from typing import Any
+
+from tangsweep.cells.registry import find_cell
+from tangsweep.config.checks import check_combinations, check_groups
+from tangsweep.config.run_config import AnyConfig, validate_config
+from tangsweep.errors import UserError, did_you_mean
+from tangsweep.tasks.books import BookTask
 from tangsweep.tasks.frequency import FrequencyTask
 from tangsweep.tasks.palindromes import PalindromeTask
-from tangsweep.tasks.poems import Poems
-from tangsweep.tasks.task import Config, Task
+from tangsweep.tasks.poems import PoemTask
+from tangsweep.tasks.task import AnyTask
 
-TASKS: dict[str, Task] = {
-    "poems": Poems(),
+TASKS: dict[str, AnyTask] = {
+    "poems": PoemTask(),
     "palindromes": PalindromeTask(),
     "frequency": FrequencyTask(),
-    "book": Books(),
+    "book": BookTask(),
 }
 
 
-def task_of(config: Config) -> Task:
-    """The task of a run. Raises UserError where there is none of the name."""
-    name = config["corpus"].get("task")
+def task_of(values: Mapping[str, Any]) -> AnyTask:
+    """Return the task of a composed config. Raises UserError where there is none of the name."""
+    name = values["corpus"].get("task")
     if name not in TASKS:
-        raise UserError(f"corpus.task={name} does not exist; there are: {', '.join(TASKS)}")
+        hint = did_you_mean(str(name), TASKS)
+        raise UserError(f"corpus.task={name} does not exist; {hint}there are: {', '.join(TASKS)}")
     return TASKS[name]
+
+
+def parse_config(values: Mapping[str, Any]) -> AnyConfig:
+    """Return the validated config of a run. Raises UserError, one line, for the first value that is wrong."""
+    check_groups(values)
+    task = task_of(values)
+    cell = find_cell(values["cell"].get("name"))
+    missing = set(task.data_options.model_fields) - set(values["data"])
+    if missing:
+        raise UserError(f"data.{min(missing)} is missing: this corpus goes with data={task.data_file}")
+    config = validate_config(values, task.corpus_options, task.data_options, cell.options)
+    check_combinations(config)
+    task.check(config)
+    return config

@@ -1,20 +1,30 @@
-"""What a corpus asks of a run: the seam between the machinery of runs and what they train on.
+"""What a task is: the seam between the machinery of runs and what they train on.
 
-A task is chosen by `corpus.task`. Its methods take the resolved config, as those of
-`training/assemble.py` do; what they call takes plain values. Nothing here imports torch before `data`.
+`corpus.task` chooses a task by its name in tasks/registry.py. Importing a task imports no torch: what needs it is
+imported when `batches` or `callbacks` is called.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from tangsweep.config.data_options import CorpusOptions, DataOptions
+from tangsweep.config.options import format_value
+from tangsweep.config.run_config import RunConfig
+from tangsweep.errors import UserError
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import LogTable
+from tangsweep.runs.mirror import LogTable
+from tangsweep.runs.record import CorpusFacts, Record
 
-Config = Mapping[str, Any]
+if TYPE_CHECKING:  # torch and Lightning take seconds to import
+    from pytorch_lightning import Callback
+
+    from tangsweep.batches.batch import RunBatches
+    from tangsweep.language_model import LanguageModel
 
 
 class Corpus(Protocol):
-    """What was found, as records name it."""
+    """What was read, as records name it."""
 
     @property
     def name(self) -> str: ...
@@ -28,7 +38,7 @@ class Corpus(Protocol):
     def fallback(self) -> str: ...  # why the bundled sample stands in; else empty
 
 
-class Encoded(Protocol):
+class EncodedCorpus(Protocol):
     """What a run trains and is scored on."""
 
     @property
@@ -36,41 +46,75 @@ class Encoded(Protocol):
     @property
     def inputs(self) -> int: ...  # how many ids the model reads, or how wide its vectors are
     @property
-    def facts(self) -> Mapping[str, Any]: ...  # for the record; with `baselines`
+    def facts(self) -> CorpusFacts: ...  # for the record
+    @property
+    def baselines(self) -> dict[str, float | None]: ...  # perplexities that need no training
 
 
-class Task(Protocol):
+CorpusT = TypeVar("CorpusT", bound=Corpus)
+EncodedT = TypeVar("EncodedT", bound=EncodedCorpus)
+ConfigT = TypeVar("ConfigT", bound=RunConfig[Any, Any])
+
+
+class Task(ABC, Generic[CorpusT, EncodedT, ConfigT]):
     """One object a task; it keeps nothing between calls."""
 
-    def check(self, config: Config) -> None:
-        """Raises UserError for a value that this task cannot take."""
-        ...
+    corpus_options: ClassVar[type[CorpusOptions]]
+    data_options: ClassVar[type[DataOptions]]
+    data_file: ClassVar[str]  # the file of conf/data/ that goes with it
+    inputs: ClassVar[tuple[str, ...]]  # values of `model.input` that it takes
 
-    def resolve(self, configs: Sequence[Config]) -> list[Any]:
-        """A Corpus for each config of a sweep, each source opened once. Raises UserError."""
-        ...
+    def check(self, config: ConfigT) -> None:
+        """Raise UserError for a combination of values that this task does not take."""
+        self.check_model_input(config)
+        if config.trainer.val_every is None:
+            raise UserError(
+                f"trainer.val_every={format_value(None)} is invalid: it must be a whole number of at least 1"
+            )
 
-    def encode(self, corpus: Any, config: Config) -> Any:
-        """The corpus as an Encoded. Raises UserError where nothing would be left to train or score."""
-        ...
+    def check_model_input(self, config: ConfigT) -> None:
+        """Raise UserError where the task cannot feed the model's input layer."""
+        if config.model.input not in self.inputs:
+            raise UserError(
+                f"model.input={config.model.input} is invalid: it must be {' or '.join(self.inputs)} "
+                f"with corpus.task={config.corpus.task}"
+            )
 
-    def found(self, corpus: Any, encoded: Any, config: Config) -> str:
-        """A few lines on what the corpus holds, for the terminal."""
-        ...
+    @abstractmethod
+    def find_corpora(self, configs: Sequence[ConfigT]) -> list[CorpusT]:
+        """Return a corpus for each config of a sweep; each source is read once. Raises UserError."""
 
-    def data(self, encoded: Any, config: Config) -> Any:
-        """What trains and scores a model of this run."""
-        ...
+    def download_extras(self, configs: Sequence[ConfigT], corpora: Sequence[CorpusT]) -> None:
+        """Download what these runs need beside their corpora, once and before the first one starts."""
 
-    def callbacks(self, encoded: Any, config: Config, folder: RunFolder, show: LogTable) -> list[Any]:
-        """What the task does while a run trains."""
-        ...
+    @abstractmethod
+    def encode(self, corpus: CorpusT, config: ConfigT) -> EncodedT:
+        """Encode the corpus. Raises UserError where nothing would be left to train or score."""
 
-    def leave(
-        self, model: Any, encoded: Any, config: Config, folder: RunFolder, show: LogTable
-    ) -> Mapping[str, Any]:
-        """What a run leaves of its own beside scores, made with the best epoch's weights.
+    @abstractmethod
+    def describe_corpus(self, corpus: CorpusT, encoded: EncodedT, config: ConfigT) -> str:
+        """Describe in a few lines, for the terminal, what the corpus holds."""
 
-        Files, and what is returned: more keys of its record.
-        """
-        ...
+    @abstractmethod
+    def batches(self, encoded: EncodedT, config: ConfigT) -> "RunBatches":
+        """Return the batches that train and score a model of this run."""
+
+    def callbacks(
+        self, encoded: EncodedT, config: ConfigT, folder: RunFolder, log_table: LogTable
+    ) -> "list[Callback]":
+        """Return Lightning callbacks of the task's own."""
+        return []
+
+    def write_outputs(
+        self,
+        model: "LanguageModel",
+        encoded: EncodedT,
+        config: ConfigT,
+        folder: RunFolder,
+        log_table: LogTable,
+        record: Record,
+    ) -> None:
+        """Write what a run leaves beside scores, with the best epoch's weights: files, fields of `record`."""
+
+
+AnyTask = Task[Any, Any, Any]

@@ -1,13 +1,16 @@
-"""From a prepared run's config to the objects that train it; below here nothing sees a config."""
+"""Builds the objects that train a prepared run from its config; nothing below sees a config."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import pytorch_lightning as L
 import torch
 from hydra.utils import instantiate
 
-from tangsweep.config import numpy_lstm
+from tangsweep.batches.batch import RunBatches
+from tangsweep.config.cell_options import LSTMOptions
+from tangsweep.config.numpy_lstm import is_numpy_lstm
+from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.corpora import pretrained_embeddings
 from tangsweep.corpora.vocabulary import MARKS, Vocabulary
@@ -15,91 +18,121 @@ from tangsweep.files import absolute_path
 from tangsweep.inits import initialize
 from tangsweep.kernels import matmul
 from tangsweep.kernels.select import select_kernels
-from tangsweep.language_model import LanguageModel, build
+from tangsweep.language_model import LanguageModel, build_language_model
+from tangsweep.metrics import METRICS
 from tangsweep.runs import wandb_names
 from tangsweep.runs.folder import RunFolder
-from tangsweep.training import numpy_bridge, optimizers
-from tangsweep.training.checkpoints import AtomicCheckpointIO
+from tangsweep.runs.metrics_file import MetricsFile, MetricsRow
+from tangsweep.runs.mirror import Mirror
+from tangsweep.training.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints
+from tangsweep.training.callbacks.metrics import MetricsCallback
+from tangsweep.training.callbacks.progress import ProgressCallback
+from tangsweep.training.callbacks.stopping import StepBudget, StopWhenSolved
 from tangsweep.training.module import LanguageModelModule
+from tangsweep.training.numpy_bridge import NumpyLanguageModel
+from tangsweep.training.optimizers import optimizer_factories
 from tangsweep.training.prepare import PreparedRun
-from tangsweep.training.wandb_mirror import WandbMirror
 
-KINDS = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
+DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
 
-def mirror(prepared: PreparedRun, folder: RunFolder) -> WandbMirror | None:
-    """The W&B run that mirrors this one; None with `logger=csv`."""
-    settings = prepared.config["logger"]
-    if settings["_target_"] is None:
+class Arithmetic(NamedTuple):
+    """How a run computes, for its record."""
+
+    kernel: str  # of the LSTM and the loss
+    gemm: str  # the library that multiplies large matrices
+
+
+def build_mirror(run: PreparedRun, folder: RunFolder) -> Mirror | None:
+    """Start the mirror of a run that `logger` names; None with `logger=csv`."""
+    if run.config.logger.target is None:
         return None
-    told = (prepared.name, prepared.config_hash, prepared.overrides)
-    config = wandb_names.wandb_config(prepared.config, *told)
-    return instantiate(settings)(folder, config, prepared.name, prepared.folder.parent.name)
+    config = wandb_names.wandb_config(run.config.plain, run.name, run.config_hash, run.overrides)
+    make_mirror: Callable[..., Mirror] = instantiate(run.config.plain["logger"])
+    return make_mirror(folder, config, run.name, run.folder.parent.name)
 
 
-def model(prepared: PreparedRun) -> LanguageModel:
-    """The initialized model, with pretrained embeddings where the config names a file."""
-    config, encoded = prepared.config, prepared.encoded
-    built = build(config["cell"], config["model"], encoded.inputs, len(encoded.tokens))
-    scheme = instantiate(config["init"]["scheme"])
-    initialize(built, scheme.func, config["init"]["forget_bias"], config["seed"])
-    if config["model"]["pretrained_embeddings"] is not None:
-        _load_vectors(config["model"], Vocabulary(encoded.tokens), built.embedding)
-    return numpy_bridge.NumpyLanguageModel(built) if numpy_lstm.is_numpy_lstm(config) else built
+def build_model(run: PreparedRun) -> LanguageModel:
+    """Return the initialized model, with pretrained embeddings where the config names a file."""
+    config, encoded = run.config, run.encoded
+    model = build_language_model(
+        config.plain["cell"], config.plain["model"], encoded.inputs, len(encoded.tokens)
+    )
+    scheme = instantiate(config.plain["init"]["scheme"])
+    initialize(model, scheme.func, config.init.forget_bias, config.seed)
+    if config.model.pretrained_embeddings is not None:
+        _load_embeddings(config, Vocabulary(encoded.tokens), model.embedding.weight)
+    return NumpyLanguageModel(model) if is_numpy_lstm(config) else model
 
 
-def arithmetic(config: dict[str, Any]) -> dict[str, str]:
-    """What a record says of how its numbers were made: the kernels, and who multiplied large matrices."""
-    if numpy_lstm.is_numpy_lstm(config):
-        return {"kernel": "numpy", "gemm": "numpy"}
-    device, kind = _numbers(config["trainer"])
-    kernel = select_kernels(config["cell"].get("kernel", "auto"), device, kind).NAME
-    return {"kernel": kernel, "gemm": matmul.path(device, kind)}
-
-
-def _numbers(trainer: dict[str, Any]) -> tuple[torch.device, torch.dtype]:
-    """Where the parameters lie, and their type."""
-    device = torch.device("cpu" if trainer["accelerator"] == "cpu" else "cuda")
-    return device, KINDS.get(trainer["precision"], torch.float32)
-
-
-def _load_vectors(settings: dict[str, Any], known: Vocabulary, embedding: torch.nn.Module) -> None:
-    path = absolute_path(settings["pretrained_embeddings"])
-    vectors = pretrained_embeddings.read(path, known, settings["embed_size"])
-    table: Any = embedding.weight
+def _load_embeddings(config: AnyConfig, vocabulary: Vocabulary, table: torch.Tensor) -> None:
+    path = absolute_path(str(config.model.pretrained_embeddings))
+    vectors = pretrained_embeddings.read(path, vocabulary, config.model.embed_size)
     with torch.no_grad():
         for word, vector in vectors.items():
-            table[known.encode(word)[0]] = torch.tensor(vector, dtype=table.dtype)
-    characters = sum(token not in MARKS for token in known.tokens)
+            table[vocabulary.encode(word)[0]] = torch.tensor(vector, dtype=table.dtype)
+    characters = sum(token not in MARKS for token in vocabulary.tokens)
     print_line(f"pretrained embeddings: {len(vectors):,} of {characters:,} characters")
 
 
-def module(prepared: PreparedRun, model: LanguageModel, pad: int | None) -> LanguageModelModule:
-    """The LightningModule around `model`. Raises UserError where the optimizer lacks an option."""
-    config = prepared.config
+def describe_arithmetic(config: AnyConfig) -> Arithmetic:
+    """Return, for the record, which kernels compute and which library multiplies large matrices."""
+    if is_numpy_lstm(config):
+        return Arithmetic("numpy", "numpy")
+    device = torch.device("cpu" if config.trainer.accelerator == "cpu" else "cuda")
+    dtype = DTYPES.get(config.trainer.precision, torch.float32)
+    kernel = config.cell.kernel if isinstance(config.cell, LSTMOptions) else "auto"
+    return Arithmetic(select_kernels(kernel, device, dtype).NAME, matmul.matmul_backend(device, dtype))
+
+
+def build_module(run: PreparedRun, model: LanguageModel, pad: int | None) -> LanguageModelModule:
+    """Return the LightningModule around `model`. Raises UserError where the optimizer lacks an option."""
+    config, encoded = run.config, run.encoded
     return LanguageModelModule(
         model,
-        *optimizers.makers(config),
-        config["seed"],
-        pad,
-        config["corpus"]["primary"]["metric"],
-        config["trainer"]["gradient_clip_val"],
-        {
-            "config": config,
-            "tokens": list(prepared.encoded.tokens),
-            "inputs": prepared.encoded.inputs,
-        },
+        *optimizer_factories(config),
+        seed=config.seed,
+        pad=pad,
+        clip=config.trainer.gradient_clip_val,
+        rebuild={"config": config.plain, "tokens": list(encoded.tokens), "inputs": encoded.inputs},
     )
 
 
-def trainer(config: dict[str, Any], folder: RunFolder, callbacks: Sequence[L.Callback]) -> L.Trainer:
-    """Lightning's trainer with `callbacks`."""
-    settings = config["trainer"]
+class RunCallbacks(NamedTuple):
+    """The callbacks of every run."""
+
+    metrics: MetricsCallback
+    budget: StepBudget
+    solved: StopWhenSolved
+    checkpoints: Checkpoints
+    progress: ProgressCallback
+
+
+def build_callbacks(
+    run: PreparedRun, folder: RunFolder, batches: RunBatches, metrics_file: MetricsFile, mirror: Mirror | None
+) -> RunCallbacks:
+    """Return the callbacks of a run. After an evaluation the stopping rule acts first, then checkpoints."""
+    trainer, primary = run.config.trainer, run.config.corpus.primary
+    metric = METRICS[primary.metric]
+    budget = StepBudget(trainer.max_steps, trainer.max_epochs, len(batches.train_batches(0)))
+    progress = ProgressCallback(run.name, metric, budget)
+    solved = StopWhenSolved(metric, primary.solved, primary.hopeless if trainer.give_up else None, budget)
+    checkpoints = Checkpoints(folder, metric, trainer.patience)
+    sinks: list[Callable[[MetricsRow], None]] = [metrics_file.append, progress.show_evaluation]
+    if mirror is not None:
+        sinks.append(mirror.log)
+    metrics = MetricsCallback(batches, trainer.log_every, sinks, [solved, checkpoints])
+    return RunCallbacks(metrics, budget, solved, checkpoints, progress)
+
+
+def build_trainer(config: AnyConfig, folder: RunFolder, callbacks: Sequence[L.Callback]) -> L.Trainer:
+    """Return Lightning's trainer with `callbacks`."""
+    options = config.trainer
     return L.Trainer(
-        accelerator=settings["accelerator"],
+        accelerator=options.accelerator,
         devices=1,
-        precision=settings["precision"],
-        max_epochs=-1 if settings["max_epochs"] is None else settings["max_epochs"],
+        precision=options.precision,
+        max_epochs=-1 if options.max_epochs is None else options.max_epochs,
         callbacks=list(callbacks),
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder.path,

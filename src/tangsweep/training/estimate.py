@@ -2,7 +2,6 @@
 
 import time
 from itertools import islice
-from typing import Any, NamedTuple
 
 import torch
 
@@ -10,63 +9,55 @@ from tangsweep.batches.batch import Batch, BatchSequence
 from tangsweep.evaluation.scores import evaluate
 from tangsweep.training import assemble
 from tangsweep.training.module import LanguageModelModule
+from tangsweep.training.optimizers import optimizer_factories
 from tangsweep.training.prepare import PreparedRun
 
-WARMING, TIMED = 2, 8  # training steps
-SCORED = 2  # evaluation batches
-A_ROW = 400  # bytes of a row in metrics.csv and in W&B's file
+WARM_UP_STEPS, TIMED_STEPS = 2, 8
+SCORED_BATCHES = 2
+ROW_BYTES = 400  # of a row in metrics.csv and in W&B's file
 
 
-class Cost(NamedTuple):
-    """Of one run that nothing stops early."""
+def estimate_cost(run: PreparedRun) -> tuple[float, float]:
+    """Return the seconds and the bytes of a run that nothing stops early.
 
-    seconds: float  # training and scoring
-    disk: float  # bytes
-
-
-def estimate_cost(prepared: PreparedRun) -> Cost:
-    """From a few training steps and evaluation batches of this very run, on a model of its own."""
-    config, settings = prepared.config, prepared.config["trainer"]
-    torch.set_num_threads(settings["threads"])
-    data, model = prepared.task.data(prepared.encoded, config), assemble.model(prepared)
-    device = torch.device("cuda" if settings["accelerator"] == "gpu" else "cpu")
-    module = assemble.module(prepared, model.to(device), data.pad)
-    batches = data.train_batches(0)
-    limits = [settings["max_steps"], settings["max_epochs"] and settings["max_epochs"] * len(batches)]
+    Measures a few training steps and evaluation batches of this very run, on a model of its own.
+    """
+    options = run.config.trainer
+    torch.set_num_threads(options.threads)
+    batches, model = run.task.batches(run.encoded, run.config), assemble.build_model(run)
+    device = torch.device("cuda" if options.accelerator == "gpu" else "cpu")
+    module = assemble.build_module(run, model.to(device), batches.pad)
+    epoch = batches.train_batches(0)
+    limits = [options.max_steps, options.max_epochs and options.max_epochs * len(epoch)]
     steps = min(limit for limit in limits if limit is not None)
-    optimizer = _optimizer(module)
-    a_step = _step_seconds(module, optimizer, batches, settings["gradient_clip_val"])
-    epochs = -(-steps // len(batches))
-    scoring = {side: _scoring_seconds(module, side_batches) for side, side_batches in data.sides().items()}
-    seconds = steps * a_step + (epochs + 1) * scoring["dev"] + 2 * sum(scoring.values())
-    rows = steps / settings["log_every"] + epochs
-    return Cost(seconds, _checkpoints(module, optimizer) + rows * A_ROW)
-
-
-def _optimizer(module: LanguageModelModule) -> torch.optim.Optimizer:
-    configured: Any = module.configure_optimizers()
-    return configured[0][0] if isinstance(configured, tuple) else configured
+    optimizer = optimizer_factories(run.config).make_optimizer(model.parameter_groups())
+    step_seconds = _step_seconds(module, optimizer, epoch, options.gradient_clip_val)
+    epochs = -(-steps // len(epoch))
+    scoring = {name: _scoring_seconds(module, text) for name, text in batches.sides().items()}
+    seconds = steps * step_seconds + (epochs + 1) * scoring["dev"] + 2 * sum(scoring.values())
+    rows = steps / options.log_every + epochs
+    return seconds, _checkpoint_bytes(module, optimizer) + rows * ROW_BYTES
 
 
 def _step_seconds(
-    module: LanguageModelModule, optimizer: torch.optim.Optimizer, batches: Any, clip: float | None
+    module: LanguageModelModule, optimizer: torch.optim.Optimizer, batches: BatchSequence, clip: float | None
 ) -> float:
-    """The mean of steps as the run makes them, the first ones left out where there are more."""
-    drawn = list(islice(batches, WARMING + TIMED))
-    timed = drawn[WARMING:] or drawn
-    for batch in drawn[:WARMING]:
-        _step(module, optimizer, batch, clip)
-    began = time.perf_counter()
+    """Return the mean time of a training step, the first ones left out where there are more."""
+    drawn = list(islice(batches, WARM_UP_STEPS + TIMED_STEPS))
+    timed = drawn[WARM_UP_STEPS:] or drawn
+    for batch in drawn[:WARM_UP_STEPS]:
+        _train_step(module, optimizer, batch, clip)
+    start = time.perf_counter()
     for batch in timed:
-        _step(module, optimizer, batch, clip)
-    return (time.perf_counter() - began) / len(timed)
+        _train_step(module, optimizer, batch, clip)
+    return (time.perf_counter() - start) / len(timed)
 
 
-def _step(
+def _train_step(
     module: LanguageModelModule, optimizer: torch.optim.Optimizer, batch: Batch, clip: float | None
 ) -> None:
-    placed = module.transfer_batch_to_device(batch, next(module.parameters()).device, 0)
-    loss = module.loss(placed, 0)["loss"]
+    batch = module.transfer_batch_to_device(batch, next(module.parameters()).device, 0)
+    loss = module.loss(batch, 0)["loss"]
     optimizer.zero_grad()
     loss.backward()
     if clip is not None:
@@ -75,15 +66,15 @@ def _step(
 
 
 def _scoring_seconds(module: LanguageModelModule, batches: BatchSequence) -> float:
-    """Of one pass over all `batches`, from the first few."""
-    first = list(islice(batches, SCORED))
-    began = time.perf_counter()
+    """Return the time of one pass over all `batches`, from the first few."""
+    first = list(islice(batches, SCORED_BATCHES))
+    start = time.perf_counter()
     evaluate(module.model, first, module.pad)
-    return (time.perf_counter() - began) / len(first) * len(batches)
+    return (time.perf_counter() - start) / len(first) * len(batches)
 
 
-def _checkpoints(module: LanguageModelModule, optimizer: torch.optim.Optimizer) -> float:
-    """Bytes of best.ckpt and last.ckpt, the optimizer's state in the latter."""
+def _checkpoint_bytes(module: LanguageModelModule, optimizer: torch.optim.Optimizer) -> float:
+    """Return the size of best.ckpt and last.ckpt, the latter with the optimizer's state."""
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     state = sum(
         value.numel() * value.element_size()

@@ -17,7 +17,7 @@ from tangsweep.analytic import language_model as analytic
 from tangsweep.analytic import lstm
 from tangsweep.analytic.optimizers import OPTIMIZERS, Optimizer
 from tangsweep.cells.lstm import State
-from tangsweep.language_model import Carry, LanguageModel, Scored
+from tangsweep.language_model import Carry, LanguageModel, LossOutput
 
 
 class NumpyLanguageModel(LanguageModel):
@@ -51,7 +51,7 @@ class NumpyLanguageModel(LanguageModel):
 
     def loss(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
-    ) -> tuple[Scored, Carry]:
+    ) -> tuple[LossOutput, Carry]:
         """The cross-entropy of `targets` (B, T), without those that are −1, with NumPy's gradient behind it.
 
         A state carried in is a constant (truncated BPTT); an LSTM reads no time stamps.
@@ -59,7 +59,7 @@ class NumpyLanguageModel(LanguageModel):
         """
         nats, left = self.nats(inputs, targets, carry)
         scored = targets >= 0
-        return Scored(nats.sum() / scored.sum(), nats.detach()[scored], targets[scored]), left
+        return LossOutput(nats.sum() / scored.sum(), nats.detach()[scored], targets[scored]), left
 
     def nats(self, inputs: Tensor, targets: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
         """(B, T) of every target, 0 where it is −1."""
@@ -143,7 +143,9 @@ class NumpyOptimizer(torch.optim.Optimizer):
                 kept[name] = torch.from_numpy(array)
 
 
-def optimizer(settings: Mapping[str, Any]) -> Callable[[Iterable[nn.Parameter]], NumpyOptimizer]:
+def numpy_optimizer_factory(
+    settings: Mapping[str, Any],
+) -> Callable[[Iterable[nn.Parameter]], NumpyOptimizer]:
     """The NumPy rule that the config group `optimizer` names by the last part of its `_target_`."""
     rule = OPTIMIZERS[settings["_target_"].rpartition(".")[2]]
     options = {key: value for key, value in settings.items() if not key.startswith("_")}

@@ -1,54 +1,62 @@
 """The optimizer and the schedule that a config names, tried before the first run of a sweep starts."""
 
 import inspect
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from hydra.utils import instantiate
 
-from tangsweep.config import numpy_lstm
+from tangsweep.config.numpy_lstm import is_numpy_lstm
+from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, first_line
 from tangsweep.training import numpy_bridge
+from tangsweep.training.module import MakeOptimizer, MakeScheduler
 
-Makers = tuple[Callable[[Any], torch.optim.Optimizer], Callable[[torch.optim.Optimizer], Any] | None]
+
+class OptimizerFactories(NamedTuple):
+    """Make the optimizer from groups of parameters, and the schedule (None: no schedule) from the optimizer."""
+
+    make_optimizer: MakeOptimizer
+    make_scheduler: MakeScheduler | None
 
 
-def makers(config: dict[str, Any]) -> Makers:
-    """What makes the optimizer from parameters or groups of them, and the schedule from the optimizer.
+def optimizer_factories(config: AnyConfig) -> OptimizerFactories:
+    """Return the factories that a config names, both tried on one parameter.
 
-    Both are tried on one parameter. Raises UserError for a class that is not there or an option it lacks.
+    Raises UserError for a class that does not exist or an option that it lacks.
     """
     try:
-        optimizer, schedule = _makers(config)
-        made = optimizer([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
-        if schedule is not None:
-            schedule(made)
+        factories = _factories(config)
+        optimizer = factories.make_optimizer([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
+        if factories.make_scheduler is not None:
+            factories.make_scheduler(optimizer)
     except Exception as error:  # whatever an optimizer raises for options that do not go together
         where = "see conf/optimizer/ and conf/scheduler/"
         raise UserError(f"optimizer or scheduler: {first_line(error)}; {where}") from error
-    return optimizer, schedule
+    return factories
 
 
-def _makers(config: dict[str, Any]) -> Makers:
-    scheduled = config["scheduler"]["_target_"] is not None
-    return (
-        numpy_bridge.optimizer(config["optimizer"])
-        if numpy_lstm.is_numpy_lstm(config)
-        else _of_torch(config),
-        instantiate(config["scheduler"]) if scheduled else None,
+def _factories(config: AnyConfig) -> OptimizerFactories:
+    scheduled = config.scheduler.target is not None
+    return OptimizerFactories(
+        numpy_bridge.numpy_optimizer_factory(config.plain["optimizer"])
+        if is_numpy_lstm(config)
+        else _torch_optimizer(config),
+        instantiate(config.plain["scheduler"]) if scheduled else None,
     )
 
 
-def _of_torch(config: dict[str, Any]) -> Callable[[Any], torch.optim.Optimizer]:
-    """With one pass over all numbers a step where torch has that: the same rule, rounded elsewhere.
+def _torch_optimizer(config: AnyConfig) -> MakeOptimizer:
+    """Use torch's fused form, one pass over memory a step, where there is one: the same rule, rounded elsewhere.
 
-    A gradient scaler and clipping do not go together with it, in Lightning, so that 16-mixed goes without.
+    Lightning allows no fused optimizer with a gradient scaler and clipping, so 16-mixed does without.
     """
-    made = instantiate(config["optimizer"])
-    known = inspect.signature(made.func).parameters
-    free = not {"fused", "foreach", "differentiable"} & set(config["optimizer"])
-    if "fused" in known and free and config["trainer"]["precision"] != "16-mixed":
-        return partial(made, fused=True)
-    return made
+    settings = config.plain["optimizer"]
+    optimizer: Any = instantiate(settings)
+    parameters = inspect.signature(optimizer.func).parameters
+    is_free = not {"fused", "foreach", "differentiable"} & set(settings)
+    if "fused" in parameters and is_free and config.trainer.precision != "16-mixed":
+        return partial(optimizer, fused=True)
+    chosen: MakeOptimizer = optimizer
+    return chosen

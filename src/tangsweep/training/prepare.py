@@ -1,30 +1,30 @@
-"""What must be right before a run starts, without torch: values, corpus, encoding, identity, folder."""
+"""Prepares a run without torch: finds and encodes its corpus, identifies it, and names its folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tangsweep.config import checks, identity, numpy_lstm
+from tangsweep.config import identity
+from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line, warn_of_bundled_sample
 from tangsweep.corpora import pretrained_embeddings
 from tangsweep.errors import UserError
 from tangsweep.files import absolute_path, outputs_folder
-from tangsweep.runs import published
 from tangsweep.tasks.registry import task_of
-from tangsweep.tasks.task import Config, Corpus, Encoded, Task
+from tangsweep.tasks.task import AnyTask, Corpus, EncodedCorpus
 
-SHOWN = 7  # corpora of a sweep that are described
-PINNED = ("sweep.stands_in=", "sweep.varied=")  # overrides that the sweeper adds; no user wrote them
+MAX_DESCRIBED = 7  # corpora of a sweep that are described
+SWEEPER_OVERRIDES = ("sweep.stands_in=", "sweep.varied=")  # added by the sweeper; no user wrote them
 
 
 class PreparedRun(NamedTuple):
     """A run that can start."""
 
-    config: dict[str, Any]  # resolved, plain values
+    config: AnyConfig
     overrides: list[str]  # as the user wrote them
-    task: Task
+    task: AnyTask
     corpus: Corpus
-    encoded: Encoded
+    encoded: EncodedCorpus
     config_hash: str
     folder: Path  # outputs/<sweep>/<run>
 
@@ -33,64 +33,48 @@ class PreparedRun(NamedTuple):
         return self.folder.name
 
 
-def check(config: Config) -> None:
-    """Raises UserError for the first value that makes no sense, alone or with the others."""
-    checks.check(config)
-    published.check(config["published"])
-    task_of(config).check(config)
-    if numpy_lstm.is_numpy_lstm(config) and (lacking := numpy_lstm.unsupported_by_numpy_lstm(config)):
-        raise UserError(lacking)
-    _check_gpu(config["trainer"]["accelerator"])
-    _check_vectors(config["model"])
+def check_resources(config: AnyConfig) -> None:
+    """Raise UserError where a GPU or a file that the config names is not there."""
+    if config.trainer.accelerator == "gpu":
+        import torch  # seconds, and only where a GPU is asked for
+
+        if not torch.cuda.is_available():
+            raise UserError("trainer=gpu, but torch finds no GPU here: use trainer=cpu")
+    if config.model.pretrained_embeddings is not None:
+        path = absolute_path(config.model.pretrained_embeddings)
+        pretrained_embeddings.check(path, config.model.embed_size)
 
 
-def prepare(config: dict[str, Any], overrides: list[str], corpus: Corpus | None = None) -> PreparedRun:
-    """Check every value, find the corpus, encode it (or find it encoded). Raises UserError.
+def prepare(config: AnyConfig, overrides: Sequence[str], corpus: Corpus | None = None) -> PreparedRun:
+    """Find the corpus, encode it (or find it encoded), and identify the run. Raises UserError.
 
-    `corpus` is what a sweep resolved for this run; None: resolve it here.
+    `corpus` is what a sweep found for this run already.
     """
-    check(config)
-    task = task_of(config)
+    task = task_of(config.plain)
     if corpus is None:
-        [corpus] = task.resolve([config])
+        [corpus] = task.find_corpora([config])
     # The bundled sample may stand in, a book be named by its file: the config says what was read.
-    config = config | {"corpus": config["corpus"] | {"name": corpus.name}}
-    digest = identity.config_hash(config, corpus.fingerprint)
-    written = [o for o in overrides if not o.startswith(PINNED)]
-    varied = config["sweep"]["varied"] or identity.slug(written)
-    folder = _folder(outputs_folder() / (config["sweep"]["name"] or "single"), varied, digest)
+    config = config.with_corpus_name(corpus.name)
+    digest = identity.config_hash(config.plain, corpus.fingerprint)
+    written = [override for override in overrides if not override.startswith(SWEEPER_OVERRIDES)]
+    varied = config.sweep.varied or identity.slug(written)
+    folder = _run_folder(outputs_folder() / (config.sweep.name or "single"), varied, digest)
     return PreparedRun(config, written, task, corpus, task.encode(corpus, config), digest, folder)
 
 
-def _folder(sweep: Path, varied: str, digest: str) -> Path:
+def _run_folder(sweep: Path, varied: str, digest: str) -> Path:
     """The folder that the run of this hash has already, whatever it was called; else a new name."""
-    known = [path for path in sorted(sweep.glob(f"*-{digest}")) if path.is_dir()]
-    return known[0] if known else sweep / f"{varied}-{digest}"
+    existing = [path for path in sorted(sweep.glob(f"*-{digest}")) if path.is_dir()]
+    return existing[0] if existing else sweep / f"{varied}-{digest}"
 
 
-def _check_gpu(accelerator: str) -> None:
-    if accelerator != "gpu":
-        return
-    import torch  # seconds, and only where a GPU is asked for
-
-    if not torch.cuda.is_available():
-        raise UserError("trainer=gpu, but torch finds no GPU here: use trainer=cpu")
-
-
-def _check_vectors(model: Config) -> None:
-    if model["pretrained_embeddings"] is not None:
-        if model["input"] != "embedding":
-            raise UserError(f"model.pretrained_embeddings needs model.input=embedding, not {model['input']}")
-        pretrained_embeddings.check(absolute_path(model["pretrained_embeddings"]), model["embed_size"])
-
-
-def report_found(runs: Sequence[PreparedRun]) -> None:
-    """What the runs' corpora hold, each once, after a warning where the sample stands in."""
-    fallback = next((p.corpus.fallback for p in runs if p.corpus.fallback), None)
+def print_corpora(runs: Sequence[PreparedRun]) -> None:
+    """Print what the runs' corpora hold, each once, after a warning where the sample stands in."""
+    fallback = next((run.corpus.fallback for run in runs if run.corpus.fallback), None)
     if fallback:
         warn_of_bundled_sample(fallback)
-    found = list(dict.fromkeys(p.task.found(p.corpus, p.encoded, p.config) for p in runs))
-    for text in found[:SHOWN]:
+    texts = list(dict.fromkeys(run.task.describe_corpus(run.corpus, run.encoded, run.config) for run in runs))
+    for text in texts[:MAX_DESCRIBED]:
         print_line(text)
-    if len(found) > SHOWN:
-        print_line(f"… and {len(found) - SHOWN} more")
+    if len(texts) > MAX_DESCRIBED:
+        print_line(f"… and {len(texts) - MAX_DESCRIBED} more")

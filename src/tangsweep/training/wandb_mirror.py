@@ -1,4 +1,4 @@
-"""Everything W&B: one W&B run a run, a mirror of the files in the run's folder."""
+"""Mirrors a run to W&B: one W&B run a run, with what the files in the run's folder hold."""
 
 import logging
 import secrets
@@ -9,19 +9,21 @@ from typing import Any
 
 import wandb
 
-from tangsweep import fault_points
+from tangsweep.fault_points import fault_point
 from tangsweep.files import atomic_write
-from tangsweep.runs import wandb_names
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import TextTable
-from tangsweep.training import wandb_mode
+from tangsweep.runs.metrics_file import MetricsRow
+from tangsweep.runs.mirror import TextTable
+from tangsweep.runs.record import Record, WandbRun
+from tangsweep.runs.wandb_names import wandb_history, wandb_summary
+from tangsweep.training.wandb_mode import wandb_mode
 
 log = logging.getLogger(__name__)
-TAG = 64  # characters that W&B allows
+MAX_TAG_LENGTH = 64  # characters that W&B allows
 
 
 class WandbMirror:
-    """A W&B run that takes rows, scores and poems; `finish` tells it how the run ended."""
+    """A W&B run that takes metrics, scores and texts; a `Mirror` (runs/mirror.py)."""
 
     def __init__(
         self,
@@ -33,22 +35,22 @@ class WandbMirror:
         entity: str | None = None,
         mode: str | None = None,
     ) -> None:
-        chosen = wandb_mode.chosen(mode)
-        if chosen == "offline":
-            supersede(folder)
-        identity, self._new = wandb_id(folder)
+        chosen_mode = wandb_mode(mode)
+        if chosen_mode == "offline":
+            set_aside_offline_runs(folder)
+        run_id, self._is_new = wandb_run_id(folder)
         self.run = wandb.init(
             project=project,
             entity=entity,
-            mode=chosen,  # type: ignore[arg-type]
-            id=identity,
+            mode=chosen_mode,  # type: ignore[arg-type]
+            id=run_id,
             name=name,
             group=group,
             config=dict(config),
             dir=str(folder.path),
-            tags=[f"corpus:{config['corpus']['name']}"[:TAG]],
+            tags=[f"corpus:{config['corpus']['name']}"[:MAX_TAG_LENGTH]],
             reinit="create_new",
-            resume="allow" if chosen == "online" else None,
+            resume="allow" if chosen_mode == "online" else None,
             settings=wandb.Settings(
                 console="off",
                 silent=True,
@@ -59,49 +61,47 @@ class WandbMirror:
             ),
         )
 
-    def replay(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """The rows of earlier attempts: W&B cannot resume an offline run, and a new one online lacks them."""
-        if self.run.offline or self._new:
+    def replay(self, rows: Sequence[MetricsRow]) -> None:
+        """Log the rows of earlier attempts: an offline run cannot be resumed, and a new one online lacks them."""
+        if self.run.offline or self._is_new:
             for row in rows:
                 self.log(row)
 
-    def log(self, row: Mapping[str, Any]) -> None:
-        """A row of metrics.csv, at its step."""
+    def log(self, row: MetricsRow) -> None:
+        """Log a row of metrics.csv at its step."""
         step = row["step"]
-        self.run.log(wandb_names.wandb_history(row), step=step)
+        self.run.log(wandb_history(row), step=None if step is None else int(step))
 
-    def table(self, table: TextTable, step: int | None = None) -> None:
-        """At the optimizer step `step`; None: after all that was logged."""
+    def log_table(self, table: TextTable, step: int | None = None) -> None:
+        """Log a table at the optimizer step `step`; None: after all that was logged."""
         columns: list[Any] = list(table.columns)
         rows: list[Any] = [list(row) for row in table.rows]
         self.run.log({table.name: wandb.Table(columns=columns, data=rows)}, step=step)
 
-    def summarize(self, result: Mapping[str, Any]) -> None:
-        """Scores at the best epoch into the run's summary."""
-        self.run.summary.update(wandb_names.wandb_summary(result))
+    def summarize(self, record: Record) -> None:
+        """Write the scores at the best epoch into the run's summary."""
+        self.run.summary.update(wandb_summary(record))
 
     def finish(self, failed: bool) -> None:
-        """Exactly once, however the run ended; what W&B cannot do costs no record."""
-        fault_points.fault_point("finishing W&B")
+        """Finish, exactly once, however the run ended; a failure of W&B costs no record."""
+        fault_point("finishing W&B")
         try:
             self.run.finish(exit_code=1 if failed else 0)
         except Exception:
             log.exception("W&B could not be finished; the run's own files are complete")
-        fault_points.fault_point("finished W&B")
+        fault_point("finished W&B")
 
     @property
-    def identity(self) -> dict[str, str]:
-        """What the record says: the id, and entity/project/id as W&B writes it."""
-        return {"id": self.run.id, "path": self.run.path}
+    def identity(self) -> WandbRun:
+        return WandbRun(id=self.run.id, path=self.run.path)
 
 
-def supersede(folder: RunFolder) -> None:
+def set_aside_offline_runs(folder: RunFolder) -> None:
     """Move the offline files of earlier attempts to wandb/superseded/: one history a run, never two.
 
     W&B's own process may outlive a run that was killed, and make its folder a second time.
     """
-    earlier = sorted((folder.path / "wandb").glob("offline-run-*"))
-    for path in earlier:
+    for path in sorted((folder.path / "wandb").glob("offline-run-*")):
         moved = folder.path / "wandb" / "superseded" / path.name
         moved.parent.mkdir(exist_ok=True)
         if moved.exists():
@@ -109,11 +109,11 @@ def supersede(folder: RunFolder) -> None:
         path.rename(moved)
 
 
-def wandb_id(folder: RunFolder) -> tuple[str, bool]:
-    """Drawn once and kept in the folder, so that a run that goes on keeps its id; and whether it is new."""
+def wandb_run_id(folder: RunFolder) -> tuple[str, bool]:
+    """Return the run's W&B id, drawn once and kept in the folder, and whether it is new."""
     path = folder.path / "wandb-id.txt"
-    new = not path.exists()
-    if new:
+    is_new = not path.exists()
+    if is_new:
         drawn = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
         atomic_write(path, drawn + "\n")
-    return path.read_text(encoding="utf-8").strip(), new
+    return path.read_text(encoding="utf-8").strip(), is_new

@@ -9,8 +9,8 @@ from tangsweep.errors import UserError, first_line
 MODES = ("online", "offline", "disabled")
 
 
-def chosen(configured: str | None) -> str:
-    """The config's word, else WANDB_MODE, else offline: no account is needed.
+def wandb_mode(configured: str | None) -> str:
+    """Return the configured mode, else WANDB_MODE, else offline, which needs no account.
 
     Raises UserError for a mode that W&B does not have.
     """
@@ -20,14 +20,14 @@ def chosen(configured: str | None) -> str:
     return mode
 
 
-def check_account(wanted: str) -> None:
-    """Raises UserError, which begins with what `wanted` it, where W&B does not let this user in."""
+def check_account(purpose: str) -> None:
+    """Raise UserError, which begins with the `purpose`, where W&B does not let this user in."""
     import wandb
 
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            known, reason = wandb.login(prompt=False), "no key is known here"
+            logged_in, reason = wandb.login(prompt=False), "no key is known here"
     except Exception as error:  # the server refuses, or cannot be reached
-        known, reason = False, first_line(error)
-    if not known:
-        raise UserError(f"{wanted}, but {reason}: run `wandb login`, or stay offline")
+        logged_in, reason = False, first_line(error)
+    if not logged_in:
+        raise UserError(f"{purpose}, but {reason}: run `wandb login`, or stay offline")

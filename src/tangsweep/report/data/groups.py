@@ -31,7 +31,7 @@ def grouped(
 
 def _signature(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """What a run is but for its seed; a key that came later counts where it says something new."""
-    kept = ((k, v) for k, v in config.items() if not (k in identity.ADDED and identity.ADDED[k] == v))
+    kept = ((k, v) for k, v in config.items() if not identity.has_value_before(k, v))
     return tuple(sorted((k, repr(v)) for k, v in kept if overrides.distinguishes_runs(k)))
 
 

@@ -1,0 +1,116 @@
+"""The groups `corpus` and `data`: what a run reads, and how it is split, cut and batched.
+
+A task picks its two classes. Options that one task alone reads are declared in the task's own file.
+"""
+
+from typing import Literal
+
+from tangsweep.config.options import Options, option
+from tangsweep.config.value_types import (
+    Fraction,
+    PositiveCount,
+    PositiveNumber,
+    Text,
+    WholeNumber,
+)
+
+
+class PrimaryMetricOptions(Options):
+    """The key `corpus.primary`: the development score that picks the best epoch and ranks runs."""
+
+    metric: Literal["perplexity", "loss", "accuracy"] = option("the score's name")
+    mode: Literal["min", "max"] = option("whether less or more is better")
+    solved: PositiveNumber | None = option("the task is solved from this score on", default=None)
+    hopeless: PositiveNumber | None = option(
+        "worse than this half-way, `trainer.give_up` stops", default=None
+    )
+
+
+class CorpusOptions(Options):
+    """Keys of the group `corpus` that every task has."""
+
+    task: Text = option("the task, by its name in tasks/registry.py", value_before="poems")
+    name: Text = option("the corpus's name in records and reports")
+    primary: PrimaryMetricOptions = option("the score that ranks runs")
+
+
+class PoemCorpusOptions(CorpusOptions):
+    """`corpus=tang` and `corpus=sample`: which poems, and where their files lie."""
+
+    root: Text | None = option(
+        "a folder that holds quantangshi/poet.tang.0.json and its sisters", default=None, volatile=True
+    )
+    url: Text | None = option(
+        "another address of the folder that holds the files", default=None, volatile=True
+    )
+    verify: bool = option("refuse files that differ from the published ones", default=True, volatile=True)
+
+
+class BookCorpusOptions(CorpusOptions):
+    """`corpus=book`: one of three books, or any UTF-8 text."""
+
+    path: Text | None = option("any UTF-8 text instead of a book known by name", volatile=True)
+    root: Text | None = option("a folder that holds books/NAME.txt", volatile=True)
+    verify: bool = option("refuse files that differ from the published ones", volatile=True)
+    strip_license: bool = option("take off what Project Gutenberg puts around a text")
+
+
+class DataOptions(Options):
+    """Keys of the group `data` that every task has."""
+
+    batch_size: PositiveCount = option("sequences a batch")
+
+
+class PoemSplitOptions(Options):
+    """The keys of `data=poems` that decide which poems are read, which are held out, and how they are cut."""
+
+    poems: PositiveCount | None = option("the first so many poems, as the files hold them; null: all")
+    duplicates: Literal["drop", "keep"] = option("poems whose text occurred before")
+    min_chars: PositiveCount = option("shorter poems are dropped")
+    max_chars: PositiveCount = option("longer poems are cut")
+    long: Literal["chunk", "truncate"] = option(
+        "`chunk`: cut at sentence ends, nothing lost; `truncate`: keep the first max_chars"
+    )
+    punctuation: Literal["keep", "drop"] = option("punctuation marks")
+    min_freq: PositiveCount = option("rarer characters become <oov>")
+    split: Literal["fraction", "fixed"] = option(
+        "`fraction`: by share or count; `fixed`: one development set and vocabulary whatever `poems` is"
+    )
+    train_fraction: Fraction = option("the first such share trains")
+    train_poems: PositiveCount | None = option("train on so many instead")
+    dev_poems: PositiveCount | None = option("hold out so many, right after them")
+    pool: PositiveCount | None = option(
+        "fixed split: the first so many give the vocabulary, the next dev_poems are held out"
+    )
+    split_seed: WholeNumber | None = option("shuffle before the split; null: in order")
+
+    @property
+    def poems_to_read(self) -> int | None:
+        """How many poems the files must yield; None: all."""
+        if self.split != "fixed":
+            return self.poems
+        return (self.pool or 0) + (self.dev_poems or 0)
+
+
+class PoemDataOptions(DataOptions, PoemSplitOptions):
+    """`data=poems`: the split, and how its sequences are batched."""
+
+    pad: Literal["batch", "fixed"] = option("pad to the longest of the batch, or to max_chars")
+    score_pads: bool = option("count padding as text, for comparison with published figures only")
+
+
+class BookDataOptions(DataOptions):
+    """`data=windows`: windows of one long text."""
+
+    seq_len: PositiveCount = option("characters a window")
+    windows: Literal["random", "contiguous"] = option(
+        "`random`: each window from zero state; `contiguous`: the state is carried from window to window"
+    )
+    dev_fraction: Fraction = option("the last such share of the text is held out")
+    min_freq: PositiveCount = option("rarer characters become <oov>")
+
+
+class StreamDataOptions(DataOptions):
+    """`data=stream`: examples drawn by a rule, without end."""
+
+    dev_size: PositiveCount = option("examples of the fixed evaluation set")

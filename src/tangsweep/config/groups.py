@@ -1,0 +1,181 @@
+"""The config groups that every task shares: one class a group; conf/ holds their defaults."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict
+
+from tangsweep.config.options import Options, option
+from tangsweep.config.value_types import (
+    Betas,
+    DecayRate,
+    DropoutRate,
+    FolderName,
+    NonNegativeNumber,
+    Number,
+    PositiveCount,
+    PositiveNumber,
+    Text,
+    Words,
+)
+
+Precision = Literal["32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"]
+
+
+class ModelOptions(Options):
+    """The group `model`: sizes and layers of the language model."""
+
+    input: Literal["embedding", "one_hot", "reals"] = option(
+        "the input layer: `embedding` and `one_hot` read ids, `reals` reads vectors as they are",
+        value_before="embedding",
+    )
+    embed_size: PositiveCount = option("width of the embeddings")
+    hidden_size: PositiveCount = option("hidden units of each layer")
+    layers: PositiveCount = option("recurrent layers")
+    dropout: DropoutRate = option("dropout on embeddings, between layers and before the output layer")
+    tie_weights: bool = option(
+        "the output layer shares the embeddings, which must be as wide as the hidden state",
+        value_before=False,
+    )
+    pretrained_embeddings: Text | None = option("a word-vector text file to start from")
+
+
+class InitSchemeOptions(Options):
+    """The key `init.scheme`: a function of `tangsweep.inits`, as Hydra instantiates it."""
+
+    target: Text = option("the function", alias="_target_")
+    partial: bool = option("always true: the function is called later", alias="_partial_")
+
+
+class InitOptions(Options):
+    """The group `init`: how weights start."""
+
+    scheme: InitSchemeOptions = option("the initialization scheme")
+    forget_bias: Number = option("added to the forget gate's bias")
+
+
+class OptimizerOptions(Options):
+    """The group `optimizer`: a class of torch.optim and its arguments.
+
+    Arguments beyond those named here are passed on; the optimizer itself checks them.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    target: Text = option("the optimizer class", alias="_target_")
+    partial: bool = option("always true: parameters are passed later", alias="_partial_", default=True)
+    lr: PositiveNumber = option("learning rate")
+    weight_decay: NonNegativeNumber = option("weight decay", default=0.0)
+    momentum: NonNegativeNumber = option("momentum of SGD and RMSprop", default=0.0)
+    alpha: DecayRate = option("smoothing constant of RMSprop", default=0.99)
+    rho: DecayRate = option("smoothing constant of Adadelta", default=0.9)
+    betas: Betas = option("smoothing constants of Adam and AdamW", default=[0.9, 0.999])
+
+
+class SchedulerOptions(Options):
+    """The group `scheduler`: a class of torch.optim.lr_scheduler, stepped once an epoch, and its arguments."""
+
+    model_config = ConfigDict(extra="allow")
+
+    target: Text | None = option("the schedule's class; null: none", alias="_target_")
+    partial: bool = option("always true: the optimizer is passed later", alias="_partial_", default=True)
+    gamma: PositiveNumber = option("factor of each epoch (exponential)", default=1.0)
+    eta_min: NonNegativeNumber = option("last learning rate (cosine)", default=0.0)
+
+
+class TrainerOptions(Options):
+    """The group `trainer`: where, how long and in which precision a run trains."""
+
+    accelerator: Literal["cpu", "gpu"] = option("where to train")
+    precision: Precision = option("Lightning's precision")
+    max_epochs: PositiveCount | None = option("epochs; null: `max_steps` decides")
+    max_steps: PositiveCount | None = option("optimizer steps; whichever of the two ends first")
+    val_every: PositiveCount | None = option(
+        "steps an epoch, at whose end is evaluated; null for poems, where an epoch is one pass",
+        value_before=None,
+    )
+    gradient_clip_val: PositiveNumber | None = option("clip the 2-norm of all gradients together")
+    patience: PositiveCount | None = option("stop after so many epochs without a better score")
+    give_up: bool = option(
+        "stop half-way where the score is worse than `corpus.primary.hopeless`", value_before=False
+    )
+    threads: PositiveCount = option("CPU threads of a run; equal numbers give equal bits", volatile=True)
+    log_every: PositiveCount = option("steps between two rows of metrics.csv", volatile=True)
+
+
+class LoggerOptions(Options):
+    """The group `logger`: what mirrors the files of a run."""
+
+    model_config = ConfigDict(extra="allow")
+
+    target: Text | None = option("the mirror's class; null: none", alias="_target_")
+    mode: Literal["online", "offline", "disabled"] | None = option(
+        "W&B's mode; null: WANDB_MODE, else offline", default=None
+    )
+
+
+class SweepOptions(Options):
+    """The group `sweep`: names of folders, and what the sweep asks."""
+
+    name: FolderName | None = option("the folder under outputs/; null: the sweep file or the swept keys")
+    question: Text | None = option("what the sweep asks, for its report")
+    varied: str | None = option("readable part of a run's folder name; set by the sweeper")
+    stands_in: bool = option("the bundled sample stands in for all runs; set by the sweeper")
+
+
+class FormOptions(Options):
+    """One entry of `poems.forms`."""
+
+    chars: PositiveCount = option("characters a line")
+    temperature: NonNegativeNumber = option("sampling temperature; 0 is greedy")
+
+
+FORM_WORDS = Words(
+    "a list of {chars: a whole number of at least 1, temperature: a number of at least 0}"
+)
+
+
+class PoemsOptions(Options):
+    """The group `poems`: poems composed when a run of poems ends, from its best checkpoint."""
+
+    quality: bool = option("measure a hundred poems: rhyme, tones, variety, what is copied", volatile=True)
+    starts: Text = option("one poem for each of these characters and each form")
+    lines: PositiveCount = option("lines a poem")
+    forms: Annotated[list[FormOptions], FORM_WORDS] = option("the forms, each with a sampling temperature")
+
+
+class SamplesOptions(Options):
+    """The group `samples`: texts that a model of a book writes while it trains."""
+
+    every: PositiveCount | None = option(
+        "steps between samples; null: none while it trains", value_before=500
+    )
+    length: PositiveCount = option("characters a sample", value_before=100)
+    temperatures: list[NonNegativeNumber] = option(
+        "sampling temperatures; 0 is greedy", value_before=[0, 0.5, 1, 2], min_length=1
+    )
+    prompt_temperature: NonNegativeNumber = option(
+        "sampling temperature of the prompts' continuations", value_before=0.5
+    )
+    prompts: list[Text] = option(
+        "texts that are continued when training ends",
+        min_length=1,
+        value_before=[
+            "To be, or not to be, that is the question: Whether ",
+            "History will be kind to me for I intend to ",
+            "Hansel and Gr",
+            "Let T be a bounded linear operator in V, a vector space. ",
+            "Mas vale pajaro en mano que ver un ciento v",
+        ],
+    )
+
+
+class PublishedOptions(Options):
+    """The group `published`: figures published for an experiment, to print beside ours."""
+
+    vocabulary: Number | None = option("entries of the vocabulary", default=None)
+    train_perplexity: Number | None = option("training perplexity at the end of training", default=None)
+    train_windows_loss: Number | None = option("a book's training loss in windows of seq_len", default=None)
+    train_windows_accuracy: Number | None = option("a book's training accuracy in windows", default=None)
+    dev_perplexity: Number | None = option("development perplexity at the best epoch", default=None)
+    nats_per_sequence: Number | None = option("nats per development sequence at the best epoch", default=None)
+    differences: Text | None = option("how the setting differs from the published one", default=None)

@@ -1,0 +1,53 @@
+"""The jobs of a sweep: every combination of the swept values, composed to a config."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.types import Override
+
+from tangsweep.config import identity
+from tangsweep.console import print_line
+from tangsweep.files import safe_name
+from tangsweep.sweep.compose import Composer
+from tangsweep.sweep.grid import every_job, swept_keys
+from tangsweep.training.prepare import PreparedRun
+
+MANY_JOBS = 20  # more jobs take seconds to compose
+
+
+class Job(NamedTuple):
+    """One run of a sweep: its overrides, complete, and the config that they compose to."""
+
+    overrides: list[str]
+    values: Mapping[str, Any]
+
+
+class PreparedJob(NamedTuple):
+    """A job whose run is checked and ready."""
+
+    overrides: list[str]
+    run: PreparedRun
+
+
+def compose_jobs(
+    grids: Sequence[Sequence[Override]], file_keys: Sequence[str], sweep_file: str | None, composer: Composer
+) -> list[Job]:
+    """Compose every combination of all `grids`, with the sweep's name and the readable part of each run's folder.
+
+    `file_keys` are the keys that the sweep file varies and `sweep_file` is its name, if there is one.
+    """
+    overrides = [override for grid in grids for override in grid]
+    named_keys = list(dict.fromkeys([*file_keys, *swept_keys(overrides)]))
+    named_keys = named_keys or [override.get_key_element() for override in overrides]
+    has_name = any(override.get_key_element() == "sweep.name" for override in overrides)
+    name = safe_name(sweep_file or "_".join(named_keys)) or "single"
+    combinations = every_job(grids)
+    if len(combinations) > MANY_JOBS:
+        print_line(f"composing and checking {len(combinations)} runs …")
+    jobs = []
+    for combination in combinations:
+        varied = identity.slug([o for o in combination if o.partition("=")[0] in named_keys])
+        job = [*combination, f"sweep.varied='{varied}'", *([] if has_name else [f"sweep.name='{name}'"])]
+        jobs.append(Job(job, composer.plain(job)))
+    composer.save()
+    return jobs

@@ -1,0 +1,56 @@
+"""What palindromes and waves share: examples drawn by a rule, of which only the last step is scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from tangsweep.runs.record import CorpusFacts, Counts
+
+if TYPE_CHECKING:
+    from tangsweep.batches.batch import Batch
+
+MAX_TIME_STEPS = 50_000  # time steps of all rows of an evaluation batch together
+
+
+@dataclass(frozen=True)
+class SyntheticCorpus:
+    """A corpus that is a rule; `fingerprint` changes with what it draws."""
+
+    name: str
+    fingerprint: str
+    source: str = "drawn"
+    verified: bool = True
+    fallback: str = ""
+
+
+class EncodedExamples(NamedTuple):
+    """What a model of a synthetic task reads and predicts."""
+
+    tokens: Sequence[str]
+    inputs: int
+    facts: CorpusFacts
+    baselines: dict[str, float | None]
+
+
+def synthetic_facts(
+    fingerprint: str, dev_size: int, classes: int, vocabulary_fingerprint: str, **more: object
+) -> CorpusFacts:
+    """Return the facts of a stream without end: one class is scored in each example."""
+    return CorpusFacts.model_validate(
+        {
+            "characters": Counts(train=None, dev=dev_size),
+            "sequences": Counts(train=None, dev=dev_size),
+            "vocabulary": classes,
+            **more,
+            "dev_fingerprint": f"{fingerprint}-{dev_size}",
+            "vocabulary_fingerprint": vocabulary_fingerprint,
+            "split_fingerprint": f"{fingerprint}-{dev_size}",
+        }
+    )
+
+
+def split_batch(batch: "Batch", max_time_steps: int = MAX_TIME_STEPS) -> "list[Batch]":
+    """Split a batch by rows into batches of at most `max_time_steps` time steps, for evaluation."""
+    size = max(1, max_time_steps // batch.inputs.shape[1])
+    parts = [[None] * len(batch.inputs) if t is None else t.split(size) for t in batch[:3]]
+    return [type(batch)(*part) for part in zip(*parts, strict=False)]

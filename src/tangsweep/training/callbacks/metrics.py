@@ -1,0 +1,187 @@
+"""Evaluates after every epoch, and gives rows of metrics to metrics.csv, the progress bar and a mirror."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import pytorch_lightning as L
+import torch
+
+from tangsweep.batches.batch import RunBatches
+from tangsweep.evaluation.scores import evaluate
+from tangsweep.metrics import Tally
+from tangsweep.runs.metrics_file import MetricsRow
+from tangsweep.training.module import LanguageModelModule, StepOutput
+
+
+class Diverged(Exception):
+    """The loss became NaN or infinite: a result, not a crash."""
+
+    def __init__(self, step: int, last_finite_loss: float | None) -> None:
+        super().__init__(f"loss no longer finite at step {step}")
+        self.step = step  # the optimizer step, from 1, whose loss was not finite
+        self.last_finite_loss = last_finite_loss  # nats per character, None where there was none
+
+
+class Evaluation(NamedTuple):
+    """The development set's sums at the end of an epoch."""
+
+    epoch: int  # from 1
+    step: int  # optimizer steps made
+    dev: Tally
+
+
+class EvaluationObserver(Protocol):
+    """What acts on an evaluation: early stopping, checkpoints."""
+
+    def on_evaluation_end(self, trainer: L.Trainer, evaluation: Evaluation) -> None: ...
+
+
+class MetricsCallback(L.Callback):
+    """Writes a row after the first step, every `every` steps and after every evaluation, to each of `sinks`.
+
+    At the end of an epoch it evaluates the development set and hands the result to each of `observers`, in
+    their order. Losses stay tensors between rows, so that no step waits for the device; they are therefore
+    checked for NaN and infinity once a row.
+    """
+
+    def __init__(
+        self,
+        batches: RunBatches,
+        every: int,
+        sinks: Sequence[Callable[[MetricsRow], None]],
+        observers: Sequence[EvaluationObserver],
+    ) -> None:
+        self.batches, self.every, self.sinks, self.observers = batches, every, sinks, observers
+        self.elapsed = 0.0  # seconds from the start of training to the last evaluation, over all attempts
+        self.seconds = 0.0  # spent in training epochs, without evaluation
+        self.characters = 0
+        self._started: float | None = None  # when this attempt would have started, had it been the only one
+        self._epoch_started: float | None = None
+        self._lr = math.nan
+        self._pending: list[StepOutput] = []
+        self._grad_norm = torch.zeros(())
+        self._epoch = Tally()
+        self._last_finite: float | None = None
+
+    @property
+    def characters_per_second(self) -> float | None:
+        """Trained on so far, without the time for evaluation; None before the first epoch's end."""
+        return round(self.characters / self.seconds, 1) if self.seconds else None
+
+    @property
+    def seconds_so_far(self) -> float:
+        """Seconds of training until now, over all attempts."""
+        return self.elapsed if self._started is None else round(time.perf_counter() - self._started, 3)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._started = time.perf_counter() - self.elapsed
+        if trainer.global_step == 0:
+            self._evaluate(pl_module, {"step": 0, "epoch": 0})
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._epoch_started = time.perf_counter()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        self._end_epoch_time()
+
+    @property
+    def state_key(self) -> str:
+        """The name in checkpoints: the class's first one, so that runs stopped before a renaming go on."""
+        return "History"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state at an epoch's end, where nothing is pending."""
+        names = ("elapsed", "seconds", "characters", "_last_finite")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+    def _end_epoch_time(self) -> None:
+        if self._epoch_started is not None:
+            self.seconds += time.perf_counter() - self._epoch_started
+            self._epoch_started = None
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        self._pending += outputs["steps"]
+        self._lr, self._grad_norm = outputs["lr"], outputs["grad_norm"]
+        if self._is_logged(trainer):
+            self._write(self._steps_row(trainer))
+
+    def _is_logged(self, trainer: L.Trainer) -> bool:
+        """The first step is logged too: it shows how large gradients are at the start."""
+        return trainer.global_step == 1 or trainer.global_step % self.every == 0
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        row = self._steps_row(trainer) if self._pending else self._row(trainer)
+        self._end_epoch_time()
+        row["train/epoch_loss"] = self._epoch.loss
+        row["characters_per_second"] = self.characters_per_second
+        self._epoch = Tally()
+        dev = self._evaluate(pl_module, row)
+        evaluation = Evaluation(trainer.current_epoch + 1, trainer.global_step, dev)
+        for observer in self.observers:
+            observer.on_evaluation_end(trainer, evaluation)
+
+    def _steps_row(self, trainer: L.Trainer) -> dict[str, float | int | None]:
+        """Return the steps since the last row as a row. Raises Diverged."""
+        losses = torch.stack([step["loss"] for step in self._pending]).tolist()
+        nats = torch.stack([step["nats"] for step in self._pending]).tolist()
+        characters = [step["characters"] for step in self._pending]
+        first = trainer.global_step - len(losses) + 1
+        self._pending = []
+        for step, loss in enumerate(losses, start=first):
+            if not math.isfinite(loss):
+                raise Diverged(step, self._last_finite)
+            self._last_finite = loss
+        since = Tally(nats=sum(nats), characters=sum(characters))
+        self._epoch = self._epoch + since
+        self.characters += since.characters
+        return self._row(trainer) | {
+            "train/loss": since.loss,
+            "train/grad_norm": self._grad_norm.item() if self._is_logged(trainer) else None,
+            "lr": self._lr,
+        }
+
+    def _row(self, trainer: L.Trainer) -> dict[str, float | int | None]:
+        return {
+            "step": trainer.global_step,
+            "epoch": trainer.current_epoch + 1,
+            "seconds": self.seconds_so_far,
+        }
+
+    def _evaluate(self, pl_module: L.LightningModule, row: Mapping[str, float | int | None]) -> Tally:
+        """Evaluate the development set and write `row` with its scores. Raises Diverged."""
+        assert isinstance(pl_module, LanguageModelModule)
+        dev = evaluate(pl_module.model, self.batches.dev_batches(), pl_module.pad)
+        self.elapsed = self.seconds_so_far
+        self._write(
+            {
+                **row,
+                "val/loss": dev.loss,
+                "val/bits_per_character": dev.loss / math.log(2),
+                "val/perplexity": dev.perplexity,
+                "val/accuracy": dev.accuracy,
+                "units/distinct": pl_module.model.distinct_units(),
+                "seconds": self.elapsed,
+            }
+        )
+        if not math.isfinite(dev.loss):
+            raise Diverged(int(row["step"] or 0), self._last_finite)
+        return dev
+
+    def _write(self, row: MetricsRow) -> None:
+        for sink in self.sinks:
+            sink(row)

@@ -1,0 +1,57 @@
+"""What is tried before the first run starts."""
+
+import pytest
+
+from tangsweep.config.run_config import AnyConfig
+from tangsweep.errors import UserError
+from tangsweep.kernels import build
+from tangsweep.tasks.registry import parse_config
+from tangsweep.training import preflight
+from tests.conftest import QUIET, configured
+
+
+def parsed(*overrides: str) -> AnyConfig:
+    return parse_config(configured(*overrides))
+
+WRONG = {
+    "an option of another optimizer": (
+        ["optimizer=adam", "optimizer._target_=torch.optim.SGD"], "unexpected keyword argument 'betas'",
+    ),
+    "no such class": (["optimizer._target_=torch.optim.Adan"], "Error locating target 'torch.optim.Adan'"),
+    "options that do not go together": (
+        ["optimizer=adam", "+optimizer.fused=true", "+optimizer.foreach=true"], "cannot be `True` together",
+    ),
+    "a schedule's option": (["scheduler=exponential", "+scheduler.rate=3"], "unexpected keyword argument 'rate'"),
+    "nesterov without momentum": (["optimizer=nesterov", "optimizer.momentum=0"], "Nesterov momentum requires"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("overrides, complaint", WRONG.values(), ids=WRONG)
+def test_an_optimizer_that_cannot_be_made(overrides: list[str], complaint: str) -> None:
+    right = parsed(*QUIET)
+    preflight.check_before_training([right])
+    with pytest.raises(UserError, match=complaint) as told:
+        preflight.check_before_training([right, parsed(*QUIET, *overrides)])
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "numpy_lstm"])
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam", "adagrad", "adadelta", "rmsprop"])
+def test_every_optimizer_of_ours_can_be_made(name: str, cell: str) -> None:
+    preflight.check_before_training(
+        [parsed(*QUIET, f"optimizer={name}", f"cell={cell}", "scheduler=cosine")]
+    )
+
+
+def test_native_kernels_that_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "why_unavailable", lambda real="float": "no C compiler (cc) was found")
+    preflight.check_before_training([parsed("logger=csv"), parsed("logger=csv", "seed=1")])
+    assert capsys.readouterr().out == (
+        "no native kernels: no C compiler (cc) was found; PyTorch computes, which is slower\n"
+    )
+    preflight.check_before_training([parsed("logger=csv", "cell.kernel=torch")])
+    assert capsys.readouterr().out == ""
+    with pytest.raises(UserError, match=r"cell\.kernel=native: no C compiler .* use cell\.kernel=auto"):
+        preflight.check_before_training([parsed("logger=csv", "cell.kernel=native")])
