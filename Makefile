@@ -8,7 +8,7 @@ EXTRAS := $(VENV)/.extras
 DEMO   := $(VENV)/.demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep report demo test test-slow check format gradients bench clean
+.PHONY: help setup sweep report demo test test-slow check format gradients docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ format: $(READY)  ## mend what ruff can mend
 
 gradients: $(READY)  ## measure every derivative against autograd, into docs/gradients.md
 	$(BIN)/python -m tests.analytic.errors
+
+docs: $(READY)  ## write docs/configuration.md from the typed config
+	$(BIN)/python -m tests.config.configuration_page
 
 bench: $(READY)  ## a training step against torch.nn.LSTM's, as tables
 	$(BIN)/python benchmarks/step.py

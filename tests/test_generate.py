@@ -68,9 +68,9 @@ def test_forms_and_acrostics(train: Callable[..., Ran], generate: Generate) -> N
         assert [len(line) for line in text.split()] == [2 * (chars + 1)] * (lines // 2)
     text = generate(run, "--acrostic", "山水风花月日", "--chars", "5").replace("\n", "")
     assert text[::6] == "山水風花月日"
-    kept = generate(run, "--acrostic", "山水", "--samples", "9", "--keep", "2")
-    assert generate(run, "--acrostic", "山水", "--samples", "9").startswith(kept.rstrip())
-    assert kept.count("perplexity ") == 2
+    shortened = generate(run, "--acrostic", "山水", "--samples", "9", "--keep", "2")
+    assert generate(run, "--acrostic", "山水", "--samples", "9").startswith(shortened.rstrip())
+    assert shortened.count("perplexity ") == 2
     small = ("--acrostic", "山水", "--seed", "2", "--chars", "9")
     others = (
         ["--top-k", "1"],
@@ -99,12 +99,12 @@ def test_forms_and_acrostics(train: Callable[..., Ran], generate: Generate) -> N
 
 def test_formats(train: Callable[..., Ran], generate: Generate, tmp_path: Path) -> None:
     run = str(train(base=POEMS).folder.path)
-    asked = ("--starts", "山月", "--form", "wujue", "--rhyme", "--seed", "3")
-    found = json.loads(generate(run, *asked, "--format", "json"))
-    assert found["form"] == {"name": "五絕", "chars": 5, "lines": 4}
-    assert (found["prosody"], found["seed"], found["samples"]) == ("modern", 3, 1)
-    assert found["temperature"] == 0.8  # as it was decoded, asked for or not
-    for poem, start in zip(found["poems"], "山月", strict=True):
+    options = ("--starts", "山月", "--form", "wujue", "--rhyme", "--seed", "3")
+    content = json.loads(generate(run, *options, "--format", "json"))
+    assert content["form"] == {"name": "五絕", "chars": 5, "lines": 4}
+    assert (content["prosody"], content["seed"], content["samples"]) == ("modern", 3, 1)
+    assert content["temperature"] == 0.8  # as it was decoded, set or not
+    for poem, start in zip(content["poems"], "山月", strict=True):
         assert poem["text"][0] == poem["start"] == start
         assert poem["lines"] == [
             *poem["text"].replace("\n", "").replace("，", "，|").replace("。", "。|").split("|")[:-1]
@@ -115,18 +115,18 @@ def test_formats(train: Callable[..., Ran], generate: Generate, tmp_path: Path) 
         assert len(characters[3]["alternatives"]) == 5
         assert poem["rhyme"]
         assert poem["pattern"] is None
-    marked = generate(run, *asked, "--format", "markdown")
+    marked = generate(run, *options, "--format", "markdown")
     assert marked.startswith("## 五絕\n\n> 山")
     assert "modern Mandarin" in marked
-    texts = generate(run, *asked).split("\n\n")
-    assert [text.split("\n", 1)[1].strip() for text in texts] == [poem["text"] for poem in found["poems"]]
+    texts = generate(run, *options).split("\n\n")
+    assert [text.split("\n", 1)[1].strip() for text in texts] == [poem["text"] for poem in content["poems"]]
     out = tmp_path / "poems.md"
-    assert generate(run, *asked, "--format", "markdown", "--out", str(out)).strip() == str(out)
+    assert generate(run, *options, "--format", "markdown", "--out", str(out)).strip() == str(out)
     assert out.read_text(encoding="utf-8") == marked
     with pytest.raises(UserError, match="exists already"):
-        generate(run, *asked, "--out", str(out))
+        generate(run, *options, "--out", str(out))
     with pytest.raises(UserError, match="does not exist, make it first"):
-        generate(run, *asked, "--out", str(tmp_path / "no" / "poems.md"))
+        generate(run, *options, "--out", str(tmp_path / "no" / "poems.md"))
 
 
 def test_the_terminal_hears_of_modern_tones_and_skipped_characters(
@@ -138,16 +138,16 @@ def test_the_terminal_hears_of_modern_tones_and_skipped_characters(
     run = str(train(base=POEMS).folder.path)
     monkeypatch.setattr("sys.argv", ["generate.py", run, "--starts", "龘山", "--skip-unknown", "--tones"])
     MAIN()
-    told = capsys.readouterr()
-    assert "龘 is unknown to this model and was skipped" in told.err
-    assert "tones and rhymes are those of modern Mandarin" in told.err
-    assert told.out.count("。") == 2
+    output = capsys.readouterr()
+    assert "龘 is unknown to this model and was skipped" in output.err
+    assert "tones and rhymes are those of modern Mandarin" in output.err
+    assert output.out.count("。") == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--start", "山", "--chars", "0"], "--chars 0 makes no sense"),
+        (["--start", "山", "--chars", "0"], "--chars 0 is invalid"),
         (["--start", ""], "the start is empty"),
         (["--starts", ""], "the start is empty"),
         (["--start", "山，"], "， is no character of a line"),
@@ -163,7 +163,7 @@ def test_the_terminal_hears_of_modern_tones_and_skipped_characters(
         (["--acrostic", "山\n水", "--lines", "3"], r"\\n does not occur"),
     ],
 )
-def test_what_no_poem_can_be(
+def test_requests_that_no_poem_can_satisfy(
     train: Callable[..., Ran], generate: Generate, arguments: list[str], complaint: str
 ) -> None:
     with pytest.raises(UserError, match=complaint):
@@ -184,10 +184,12 @@ def test_a_run_that_is_not_there(generate: Generate) -> None:
         (["--start", "H", "--form", "wujue"], "--form is for poems, this is a model of a book"),
         (["--start", "H", "--samples", "2"], "--samples is for poems, this is a model of a book"),
         (["--start", "ÄÖ", "--replace-unknown", ""], "nothing of the start is known"),
-        (["--start", "H", "--length", "0"], "--length 0 makes no sense"),
+        (["--start", "H", "--length", "0"], "--length 0 is invalid"),
     ],
 )
-def test_what_makes_no_sense(run: str, generate: Generate, arguments: list[str], complaint: str) -> None:
+def test_invalid_requests_for_a_book(
+    run: str, generate: Generate, arguments: list[str], complaint: str
+) -> None:
     with pytest.raises(UserError, match=complaint):
         generate(run, *arguments)
 

@@ -10,9 +10,9 @@ from tangsweep.language_model import LanguageModel, build_language_model
 
 def model(vocabulary: int = 11, **sizes: object) -> LanguageModel:
     sizes = {"embed_size": 4, "hidden_size": 6, "layers": 1, "dropout": 0.0} | sizes
-    made = build_language_model({"name": "lstm"}, sizes, vocabulary).double()
-    initialize(made, xavier, 0.0, seed=1)
-    return made
+    built = build_language_model({"name": "lstm"}, sizes, vocabulary).double()
+    initialize(built, xavier, 0.0, seed=1)
+    return built
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -41,33 +41,33 @@ TARGETS = torch.tensor([[1, 2, 0, -1], [6, -1, -1, -1], [0, 0, 0, 0]])
 
 
 def test_the_loss_is_the_mean_over_scored_positions() -> None:
-    made, ids = model(), torch.randint(11, (3, 4))
-    found, _ = made.loss(ids, TARGETS)
-    logits = made(ids)[0].flatten(0, 1)
+    ours, ids = model(), torch.randint(11, (3, 4))
+    output, _ = ours.loss(ids, TARGETS)
+    logits = ours(ids)[0].flatten(0, 1)
     theirs = nn.functional.cross_entropy(logits, TARGETS.flatten(), ignore_index=-1)
-    assert found.mean.item() == pytest.approx(theirs.item(), rel=1e-12)
-    assert sorted(found.targets.tolist()) == sorted(TARGETS[TARGETS >= 0].tolist())
-    found.mean.backward()
-    ours = [p.grad for p in made.parameters()]
-    for mine, other in zip(ours, torch.autograd.grad(theirs, list(made.parameters())), strict=True):
+    assert output.mean.item() == pytest.approx(theirs.item(), rel=1e-12)
+    assert sorted(output.targets.tolist()) == sorted(TARGETS[TARGETS >= 0].tolist())
+    output.mean.backward()
+    gradients = [p.grad for p in ours.parameters()]
+    for mine, other in zip(gradients, torch.autograd.grad(theirs, list(ours.parameters())), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-12)
     with pytest.raises(ValueError, match="no position is scored"):
-        made.loss(ids, torch.full_like(TARGETS, -1))
+        ours.loss(ids, torch.full_like(TARGETS, -1))
 
 
 def test_scores_are_those_of_the_logits() -> None:
-    made, ids = model(), torch.randint(11, (3, 4))
-    found, _ = made.score(ids, TARGETS)
-    logits = made(ids)[0].detach()
-    for nats, hit, target, row in zip(*(t.tolist() for t in found), strict=True):
+    ours, ids = model(), torch.randint(11, (3, 4))
+    positions, _ = ours.score(ids, TARGETS)
+    logits = ours(ids)[0].detach()
+    for nats, hit, target, row in zip(*(t.tolist() for t in positions), strict=True):
         same = [
             (-logits[row, t].log_softmax(0)[target].item(), logits[row, t].argmax().item() == target)
             for t in range(4)
             if TARGETS[row, t] == target
         ]
         assert any(nats == pytest.approx(n, abs=1e-12) and hit == h for n, h in same)
-    assert len(found.nats) == int((TARGETS >= 0).sum())
-    nothing, _ = made.score(ids, torch.full_like(TARGETS, -1))
+    assert len(positions.nats) == int((TARGETS >= 0).sum())
+    nothing, _ = ours.score(ids, torch.full_like(TARGETS, -1))
     assert len(nothing.nats) == 0
 
 
@@ -77,8 +77,8 @@ def test_tied_weights_are_one_matrix_with_the_gradient_of_both() -> None:
         for name, parameter in free.named_parameters():
             parameter.copy_(tied.state_dict()[name])
     ids, targets = torch.randint(11, (2, 5)), torch.randint(11, (2, 5))
-    for made in (tied, free):
-        made.loss(ids, targets)[0].mean.backward()
+    for either in (tied, free):
+        either.loss(ids, targets)[0].mean.backward()
     torch.testing.assert_close(
         tied.embedding.weight.grad, free.embedding.weight.grad + free.output.weight.grad
     )
@@ -88,21 +88,23 @@ def test_tied_weights_are_one_matrix_with_the_gradient_of_both() -> None:
 
 
 def test_state_is_carried() -> None:
-    made, ids = model(layers=2), torch.randint(11, (2, 6))
-    whole, _ = made(ids)
-    _, carry = made(ids[:, :2])
-    rest, _ = made(ids[:, 2:], None, carry)
+    stacked, ids = model(layers=2), torch.randint(11, (2, 6))
+    whole, _ = stacked(ids)
+    _, carry = stacked(ids[:, :2])
+    rest, _ = stacked(ids[:, 2:], None, carry)
     torch.testing.assert_close(rest, whole[:, 2:])
 
 
 def test_dropout_acts_in_training_only() -> None:
-    made, ids = model(dropout=0.5), torch.randint(11, (2, 6))
-    assert not torch.equal(made.train()(ids)[0], made(ids)[0])
-    assert torch.equal(made.eval()(ids)[0], made(ids)[0])
+    dropping, ids = model(dropout=0.5), torch.randint(11, (2, 6))
+    assert not torch.equal(dropping.train()(ids)[0], dropping(ids)[0])
+    assert torch.equal(dropping.eval()(ids)[0], dropping(ids)[0])
 
 
 def test_an_unknown_cell_names_those_that_exist() -> None:
-    with pytest.raises(UserError, match=r"lstn does not exist; there are: rnn, gru, lstm"):
+    with pytest.raises(
+        UserError, match=r"lstn does not exist; did you mean lstm[?] there are: rnn, gru, lstm"
+    ):
         cell_factory({"name": "lstn"})
 
 
@@ -111,15 +113,15 @@ def test_units_that_are_copies_count_once(cell: str) -> None:
     from tangsweep import inits
 
     sizes = {"embed_size": 5, "hidden_size": 6, "layers": 2}
-    made = build_language_model({"name": cell}, sizes, 11)
-    inits.initialize(made, inits.uniform, 0.0, seed=0)
-    assert made.distinct_units() == 12
-    first = made.cells[0]
+    built = build_language_model({"name": cell}, sizes, 11)
+    inits.initialize(built, inits.uniform, 0.0, seed=0)
+    assert built.distinct_units() == 12
+    first = built.cells[0]
     with torch.no_grad():
         for parameter in first.parameters():
             columns = parameter.reshape(*parameter.shape[:-1], -1, 6)
             columns[..., 2] = columns[..., 4]
-    assert made.distinct_units() == 11
-    inits.initialize(made, inits.zeros, 0.0, seed=0)
+    assert built.distinct_units() == 11
+    inits.initialize(built, inits.zeros, 0.0, seed=0)
     drawn = 6 if cell == "phased_lstm" else 1  # its periods are drawn under every scheme
-    assert made.distinct_units() == 2 * drawn
+    assert built.distinct_units() == 2 * drawn

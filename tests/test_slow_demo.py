@@ -1,4 +1,4 @@
-"""The page in a real browser: a poem is made, a mistake is told, and nothing leaves the machine."""
+"""The page in a real browser: a poem is composed, an error is shown, and nothing leaves the machine."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from tangsweep.demo import models
+from tangsweep.demo import trained_runs
 from tangsweep.files import REPOSITORY
 from tests.chromium import CHROMIUM, DRIVER, opened, requested, waited
 from tests.conftest import Ran
@@ -105,9 +105,9 @@ def served(home: Path, tmp_path: Path) -> Iterator[Callable[[], str]]:
         )
         started.append(process)
         assert process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-        assert found is not None
-        return found[0]
+        address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert address is not None
+        return address[0]
 
     yield start
     for process in started:
@@ -176,7 +176,7 @@ def test_without_a_model_it_offers_to_train_one(served: Callable[[], str], brows
     page.find("#train")[0].click()
     page.wait(lambda: page.find("#compose") and page.find("#compose")[0].is_displayed(), 300)
     page.compose(lambda: [len(line) for line in page.lines] == [7] * 4)
-    assert list(models.offered())
+    assert list(trained_runs.offered_runs())
 
 
 def test_it_answers_this_machine_alone_under_its_own_name(served: Callable[[], str]) -> None:
@@ -197,10 +197,10 @@ def test_it_answers_this_machine_alone_under_its_own_name(served: Callable[[], s
 
 
 @pytest.mark.parametrize("port", ["-1", "70000"])
-def test_a_port_that_makes_no_sense(home: Path, port: str) -> None:
+def test_an_invalid_port(home: Path, port: str) -> None:
     command = [sys.executable, "-m", "tangsweep.demo", "--port", port, "--quiet"]
     done = subprocess.run(command, cwd=REPOSITORY / "src", capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (
         2,
-        f"error: --port {port} makes no sense: it must be from 0 to 65535\n",
+        f"error: --port {port} is invalid: it must be from 0 to 65535\n",
     )

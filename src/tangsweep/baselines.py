@@ -41,7 +41,8 @@ def _perplexity(probabilities: Probabilities) -> float:
 def unigram_probabilities(targets: Ids, vocabulary: int) -> Probabilities:
     """Return relative frequencies (vocabulary,), with one added to each count (Laplace)."""
     counts = np.bincount(targets, minlength=vocabulary) + 1.0
-    return counts / counts.sum()
+    probabilities: Probabilities = counts / counts.sum()
+    return probabilities
 
 
 def bigram_probabilities(train: TokenSequences, dev: TokenSequences, unigram: Probabilities) -> Probabilities:

@@ -1,4 +1,4 @@
-"""A trained model from its checkpoint: plain values and tensors only, nothing that runs code."""
+"""Load a trained model from its checkpoint, which holds plain values and tensors and runs no code."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,36 +19,44 @@ class TrainedModel(NamedTuple):
 
 
 def load_model(path: Path) -> TrainedModel:
-    """The model of a checkpoint, or of a run's folder (its best checkpoint).
+    """Return the model of a checkpoint, or of the best checkpoint of a run's folder.
 
-    Raises UserError where there is none, it is no checkpoint of this project, or its weights do not
-    fit its vocabulary.
+    Raises UserError where there is no such file, it is not a checkpoint of this project, or its weights do
+    not fit its vocabulary and config.
     """
-    file = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
-    if path.is_dir() and not file.exists():
-        inside = sorted(p.parent.name for p in path.glob("*/checkpoints"))
-        holds = f"a sweep with the runs {', '.join(inside)}" if inside else "no run with a best checkpoint"
-        raise UserError(f"{path} is {holds}: name the folder of a run" if inside else f"{path} holds {holds}")
+    file = path
+    if path.is_dir():
+        file = path / "checkpoints" / "best.ckpt"
+        if not file.exists():
+            raise _no_best_checkpoint(path)
     try:
         stored = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{file} does not exist: name a checkpoint or a run's folder") from None
-    except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise UserError(f"{file} is no checkpoint that can be read: train, or name another") from error
+    except Exception as error:  # torch raises many kinds of exception for other files
+        raise UserError(f"{file} is not a readable checkpoint: train, or name another") from error
     try:
         described = stored["tangsweep"]
-        config, known = described["config"], Vocabulary(described["tokens"])
+        config, vocabulary = described["config"], Vocabulary(described["tokens"])
         weights = {name.removeprefix("model."): value for name, value in stored["state_dict"].items()}
-        model = build_language_model(config["cell"], config["model"], described["inputs"], len(known))
+        model = build_language_model(config["cell"], config["model"], described["inputs"], len(vocabulary))
     except (KeyError, TypeError, AttributeError) as error:
+        detail = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(
-            f"{file} is no checkpoint of this version of the project (it lacks {error}): train again"
+            f"{file} is not a checkpoint of this version of the project ({detail}): train again"
         ) from error
     try:
         model.load_state_dict(weights)
     except RuntimeError:
         raise UserError(
-            f"{file} holds weights for another model than its vocabulary of {len(known)} and its "
+            f"{file} holds weights for another model than its vocabulary of {len(vocabulary)} and its "
             "config describe: it was made by another version, train again"
         ) from None
-    return TrainedModel(model, known, config)
+    return TrainedModel(model, vocabulary, config)
+
+
+def _no_best_checkpoint(folder: Path) -> UserError:
+    runs = sorted(p.parent.name for p in folder.glob("*/checkpoints"))
+    if runs:
+        return UserError(f"{folder} is a sweep with the runs {', '.join(runs)}: name the folder of a run")
+    return UserError(f"{folder} holds no run with a best checkpoint: name the folder of a run")

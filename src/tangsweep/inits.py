@@ -89,7 +89,7 @@ def initialize(model: LanguageModel, scheme: InitScheme, forget_bias: float, see
 def _fill_by_blocks(
     owner: nn.Module, parameter: Tensor, scheme: InitScheme, H: int, generator: torch.Generator
 ) -> None:
-    """Fill the blocks of a parameter, views with the input first: one of the output layer, one for each gate."""
+    """Fill a parameter by blocks with the input first: one for each gate, or the whole output layer."""
     is_output = isinstance(owner, nn.Linear | nn.Embedding)  # an embedding: tied to the output layer
     blocks = (parameter.t(),) if is_output else torch.split(parameter, H, dim=-1)
     for block in blocks:

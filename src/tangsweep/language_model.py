@@ -64,7 +64,7 @@ class Embedding(nn.Embedding):
         return F.dropout(vectors, self.dropout, self.training) if self.dropout else vectors
 
 
-# The layer that `model.input` names, made from (width of the inputs, embedding size, dropout). Only embeddings
+# The layer that `model.input` names, made from (input width, embedding size, dropout). Only embeddings
 # have dropout: of other inputs a whole digit or time stamp would be lost.
 INPUTS: dict[str, Callable[[int, int, float], nn.Module]] = {
     "embedding": Embedding,  # of ids
@@ -120,7 +120,7 @@ class LanguageModel(nn.Module):
         """Return the embedding matrix (ids, E). Raises TypeError where the input layer has none."""
         if not isinstance(self.embedding, nn.Embedding):
             raise TypeError(f"{type(self.embedding).__name__} has no embedding matrix")
-        return self.embedding.weight
+        return cast(nn.Parameter, self.embedding.weight)
 
     def forward(
         self, inputs: Tensor, times: Tensor | None = None, carry: Carry | None = None
@@ -183,7 +183,7 @@ class LanguageModel(nn.Module):
         return sum(len(torch.unique(_weights_by_unit(cell), dim=0)) for cell in self.cells)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return groups for an optimizer: parameters with an initializer of their cell have no weight decay."""
+        """Return groups for an optimizer; parameters in `Cell.initializers` are exempt from weight decay."""
         own = {
             id(parameter)
             for cell in self.cells
@@ -203,7 +203,7 @@ def _weights_by_unit(cell: AnyCell) -> Tensor:
 
 
 def _select_scored(x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the scored positions of x (T, B, H) and targets (B, T), and their indices in time-major order."""
+    """Return x (T, B, H) and targets (B, T) at scored positions, and the time-major indices of these."""
     x, targets = x.flatten(0, 1), targets.t().flatten()
     positions = (targets >= 0).nonzero()[:, 0]
     if len(positions) < len(targets):  # the others never reach the output layer

@@ -1,6 +1,6 @@
 """Seeds for random choices: each is a function of (seed, purpose, counters), never of a generator's state.
 
-Changing the optimizer therefore changes no other random choice, and a resumed run equals an uninterrupted one.
+Changing the optimizer therefore changes no random choice, and a resumed run equals an uninterrupted one.
 
 Purposes in use, with their counters: `init` (parameter name), `split`, `order` (epoch), `dropout` (step),
 `windows`, `palindromes`, `frequency` (step), `poem` (form, start and number), `freely`, `text` (start),

@@ -1,5 +1,5 @@
-"""Regenerates the tables of docs/gradients.md: each formula's error against torch's autograd, and what
-the slips in published tables would give. `make gradients` calls it: python -m tests.analytic.errors
+"""Write the tables of docs/gradients.md: the error of each formula against torch's autograd, and the errors
+that slips in published tables cause. `make gradients` runs it: python -m tests.analytic.errors
 """
 
 import datetime
@@ -13,8 +13,8 @@ import torch
 
 from tangsweep.analytic import language_model, lstm, one_step, rnn, rtrl, softmax
 from tangsweep.analytic.one_step import Step
-from tangsweep.cells.lstm import State
 from tangsweep.cells.cell import unroll
+from tangsweep.cells.lstm import State
 from tangsweep.files import REPOSITORY, display_path
 from tests.analytic import test_one_step as steps
 from tests.analytic.reference import Problem, arrays, autograd, grad, rnn_autograd, torch_lstm
@@ -25,7 +25,7 @@ CASE = (0, E, H, 1.0, 0.0)
 
 
 def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference, relative to the largest entry."""
+    """Return the largest difference, relative to the largest entry."""
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
@@ -102,7 +102,7 @@ def rnn_rows() -> Iterator[tuple[str, str, float]]:
 
 
 def slips() -> Iterator[tuple[str, str, str, str, float]]:
-    """(report, what it prints, what is right, the quantity that goes wrong, its relative error)."""
+    """Yield (report, what it prints, what is right, the quantity that goes wrong, its relative error)."""
     s = steps.step_of(*CASE)
     wrong = one_step.dh_dg(s) * (s.g * (1 - s.g))
     yield (
@@ -133,15 +133,15 @@ def slips() -> Iterator[tuple[str, str, str, str, float]]:
         "∂h_t/∂h_{t−1}",
         relative(wrong, right),
     )
-    for what, kept in (
+    for what, factor in (
         ("δc_t without its later part", 0.0),
         ("δc_t with its later part, but not times f", 1.0),
     ):
-        yield "3", what, "δc_{t+1} ⊙ f_{t+1} added (18)", "∂L/∂U", wrong_carousel(kept)
+        yield "3", what, "δc_{t+1} ⊙ f_{t+1} added (18)", "∂L/∂U", wrong_carousel(factor)
 
 
 def wrong_carousel(factor: float) -> float:
-    """The error in ∂L/∂U when `factor` stands for f_t in equation 18."""
+    """Return the error in ∂L/∂U when `factor` replaces f_t in equation 18."""
     problem = Problem(0, V=V, T=T, B=B, E=E, H=H)
     w, inputs, _, _, h0, c0 = problem.arguments
     trace = lstm.forward(w.cell, w.embedding[inputs], h0, c0)

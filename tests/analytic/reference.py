@@ -1,4 +1,4 @@
-"""The plain loop with torch's autograd: the second implementation that the derivatives are held against."""
+"""The second implementation of the derivatives: the plain loop, differentiated by torch's autograd."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from tangsweep.analytic import lstm, rnn
 from tangsweep.analytic.language_model import Gradients, Weights
-from tangsweep.cells.lstm import LSTM, State
 from tangsweep.cells.cell import unroll
+from tangsweep.cells.lstm import LSTM, State
 
 
 def random_weights(random: np.random.Generator, V: int, E: int, H: int, scale: float = 1.0) -> Weights:
@@ -46,7 +46,7 @@ def torch_lstm(p: lstm.Parameters) -> LSTM:
 
 
 def autograd(problem: Problem) -> tuple[float, Gradients]:
-    """Loss and every gradient of `problem`, by torch."""
+    """Return the loss of `problem` and every gradient, by torch."""
     w = problem.weights
     cell = torch_lstm(w.cell)
     embedding, output, bias, h0, c0 = (
@@ -59,8 +59,8 @@ def autograd(problem: Problem) -> tuple[float, Gradients]:
     nats = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="none"
     )
-    counting = torch.from_numpy(problem.importance).flatten() * (targets.flatten() >= 0)
-    loss = (nats * counting).sum() / counting.sum()
+    weights_of_positions = torch.from_numpy(problem.importance).flatten() * (targets.flatten() >= 0)
+    loss = (nats * weights_of_positions).sum() / weights_of_positions.sum()
     loss.backward()
     weights = Weights(
         grad(embedding), lstm.Parameters(grad(cell.W), grad(cell.U), grad(cell.b)), grad(output), grad(bias)
@@ -74,13 +74,13 @@ def grad(tensor: Tensor) -> np.ndarray:
 
 
 def arrays(gradients: Any, prefix: str = "") -> dict[str, np.ndarray]:
-    """Every array of nested NamedTuples, by its path."""
+    """Return every array of nested NamedTuples, by its path."""
     if isinstance(gradients, np.ndarray):
         return {prefix: gradients}
-    found: dict[str, np.ndarray] = {}
+    by_path: dict[str, np.ndarray] = {}
     for name, value in gradients._asdict().items():
-        found |= arrays(value, f"{prefix}.{name}".lstrip("."))
-    return found
+        by_path |= arrays(value, f"{prefix}.{name}".lstrip("."))
+    return by_path
 
 
 def rnn_autograd(
@@ -93,7 +93,7 @@ def rnn_autograd(
         h = torch.tanh(torch.from_numpy(x[t]) @ W_hx + h @ W_hh + b_h)
         logits.append(h @ W_ph + b_p)
     first = len(x) - 1 if last_only else 0
-    wanted = torch.from_numpy(targets[first:]).flatten()
-    loss = torch.nn.functional.cross_entropy(torch.cat(logits[first:]), wanted, ignore_index=-1)
+    scored_targets = torch.from_numpy(targets[first:]).flatten()
+    loss = torch.nn.functional.cross_entropy(torch.cat(logits[first:]), scored_targets, ignore_index=-1)
     loss.backward()
     return loss.item(), rnn.Parameters(*(grad(t) for t in tensors[:5])), grad(tensors[5])

@@ -1,4 +1,4 @@
-from pathlib import Path
+"""Norms of products of Jacobians, against autograd, powers of a matrix, and central differences."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import torch
 
 from tangsweep.analytic import gradient_flow, one_step, rnn
 from tangsweep.cells.lstm import State
-from tangsweep.plots import gradient_flow as analytic_command
 from tests.analytic.reference import random_weights, torch_lstm
 
 
@@ -82,31 +81,3 @@ def test_jacobians_of_c_by_central_differences() -> None:
             # c alone, with the gates that h_prev moves moving; c_prev moves no gate.
             theirs[:, j] = (ends[0].c - ends[1].c) / 2e-6
         np.testing.assert_allclose(ours, theirs, atol=1e-8)
-
-
-def test_the_picture_for_random_weights_and_for_a_checkpoint(
-    train, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:  # type: ignore[no-untyped-def]
-    folder = train().folder
-    monkeypatch.chdir(home)
-
-    def command(*arguments: str) -> str:
-        monkeypatch.setattr("sys.argv", ["analytic", "flow", "--steps", "8", *arguments])
-        analytic_command.main()
-        return capsys.readouterr().out
-
-    drawn = command("--hidden", "5", "--out", "a.png")
-    assert "RNN, spectral radius 1.2:" in drawn
-    assert "LSTM, forget bias 5:" in drawn
-    assert (home / "a.png").read_bytes().startswith(b"\x89PNG")
-    run = str(folder.path.relative_to(home))
-    assert "∂h_T/∂c_k" in command("--checkpoint", run, "--out", "b.svg")
-    assert (home / "b.svg").read_text(encoding="utf-8").startswith("<svg")
-    for wrong, complaint in (
-        (["--checkpoint", "nowhere"], "does not exist"),
-        (["--out", "c.bmp"], "must end in .png"),
-        (["--hidden", "0"], "must be at least 1"),
-    ):
-        with pytest.raises(SystemExit, match="2"):
-            command(*wrong)
-        assert complaint in capsys.readouterr().err

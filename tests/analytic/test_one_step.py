@@ -34,18 +34,18 @@ def step_of(seed: int, E: int, H: int, scale: float, saturation: float) -> Step:
 
 
 def values(s: Step) -> dict[str, np.ndarray]:
-    """Everything that ∂h is taken with respect to."""
+    """Return everything with respect to which h is differentiated, by name."""
     blocks = {
         f"{m}_{k}": block
         for m, array in zip("WUb", s.p, strict=True)
         for k, block in zip(GATES, np.split(array, 4, axis=-1), strict=True)
     }
-    kept = {name: getattr(s, name) for name in ("i", "f", "g", "c", "c_prev", "o", "h_prev", "x")}
-    return kept | blocks
+    states = {name: getattr(s, name) for name in ("i", "f", "g", "c", "c_prev", "o", "h_prev", "x")}
+    return states | blocks
 
 
 def h_of(name: str, s: Step) -> Callable[[Tensor], Tensor]:
-    """h_t as a function of `name` alone, all that the published table holds fixed held fixed."""
+    """Return h_t as a function of `name` alone, with everything else fixed as in the published table."""
     fixed = {key: torch.from_numpy(value) for key, value in values(s).items()}
 
     def h(value: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 
 from tangsweep.analytic import language_model, lstm, one_step, rnn, rtrl
 from tangsweep.analytic.language_model import bptt
-from tangsweep.cells.lstm import State
 from tangsweep.cells.cell import unroll
+from tangsweep.cells.lstm import State
 from tests.analytic.reference import Problem, arrays, autograd, rnn_autograd, torch_lstm
 
 SIZES = [{}, {"T": 1}, {"B": 1, "T": 12}, {"E": 1, "H": 1}, {"V": 2, "H": 9}]
@@ -20,7 +20,7 @@ def agree(ours, theirs, tolerance: float = 1e-10) -> None:  # type: ignore[no-un
 
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_bptt_is_autograds_gradient(sizes: dict[str, int], seed: int) -> None:
+def test_bptt_is_the_gradient_of_autograd(sizes: dict[str, int], seed: int) -> None:
     problem = Problem(seed, **sizes)
     ours, theirs = bptt(*problem.arguments), autograd(problem)
     assert ours[0] == pytest.approx(theirs[0], rel=1e-12)
@@ -28,7 +28,7 @@ def test_bptt_is_autograds_gradient(sizes: dict[str, int], seed: int) -> None:
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_rtrl_is_bptts_gradient(sizes: dict[str, int]) -> None:
+def test_rtrl_is_the_gradient_of_bptt(sizes: dict[str, int]) -> None:
     problem = Problem(3, **sizes)
     ours, theirs = rtrl.rtrl(*problem.arguments), bptt(*problem.arguments)
     assert ours[0] == pytest.approx(theirs[0], rel=1e-12)
@@ -93,12 +93,12 @@ def test_central_differences_agree_too() -> None:
     for name, array in arrays(problem.weights).items():
         expected = np.empty_like(array)
         for position in np.ndindex(array.shape):
-            kept = array[position]
+            value = array[position]
             losses = []
             for sign in (1, -1):
-                array[position] = kept + sign * step
+                array[position] = value + sign * step
                 losses.append(bptt(*problem.arguments)[0])
-            array[position] = kept
+            array[position] = value
             expected[position] = (losses[0] - losses[1]) / (2 * step)
         # Truncation is O(step²) = 1e-10, rounding 1e-16 / step = 1e-11.
         np.testing.assert_allclose(arrays(ours.weights)[name], expected, atol=1e-8, err_msg=name)

@@ -1,4 +1,4 @@
-"""What every cell must do, in float64; where torch has the same cell, it is the second implementation."""
+"""The contract of every cell, in float64; torch's cell is the second implementation where there is one."""
 
 import copy
 from collections.abc import Iterator
@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tangsweep.cells.cell import unroll, unroll_step_by_step
 from tangsweep.cells.lstm import LSTM, State
 from tangsweep.cells.registry import CELLS, cell_factory
-from tangsweep.cells.cell import unroll_step_by_step, unroll
-from tangsweep.config.checks import READS_TIMES
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, normal
 from tangsweep.language_model import LanguageModel
@@ -45,7 +44,7 @@ def float64() -> Iterator[None]:
 
 
 def cell_of(variant: str, E: int = 3, H: int = 4, seed: int = 1) -> Any:
-    """With weights of N(0, 1) halved, so that no gate saturates."""
+    """Return a cell with weights of N(0, 1) halved, so that no gate saturates."""
     model = LanguageModel(cell_factory(VARIANTS[variant]), E, 2, E, H, input="reals")
     initialize(model, normal, 0.0, seed)
     with torch.no_grad():
@@ -64,12 +63,12 @@ def random_state(cell: Any, B: int) -> Any:
     return type(cell.initial_state(B))(*(torch.randn_like(t) for t in cell.initial_state(B)))
 
 
-def test_every_cell_is_tried() -> None:
+def test_every_cell_is_tested() -> None:
     assert {v["name"] for v in VARIANTS.values()} | {"numpy_lstm"} == set(CELLS)
 
 
 def peer_of(variant: str, cell: Any, E: int, H: int) -> Any:
-    """Theirs with the weights of ours; biases that ours does not have are zero."""
+    """Return torch's cell with the weights of ours; biases that ours does not have are zero."""
     options = {"nonlinearity": "relu"} if variant == "rnn relu" else {}
     theirs = PEERS[variant](E, H, **options)
     with torch.no_grad():
@@ -113,17 +112,16 @@ def test_gradients_are_those_of_differences(variant: str, training: bool) -> Non
     x, times = torch.randn(3, 2, 2), torch.tensor([[0.3, 1.1], [2.0, 2.9], [4.4, 7.7]])
 
     def outputs(x: Tensor, *parameters: Tensor) -> Tensor:
-        swapped = Called(cell)
         return torch.func.functional_call(
-            swapped, dict(zip((f"cell.{n}" for n in names), parameters, strict=True)), (x, times)
+            CallableCell(cell), dict(zip((f"cell.{n}" for n in names), parameters, strict=True)), (x, times)
         )
 
     inputs = [x, *(p.detach().clone() for p in cell.parameters())]
     assert torch.autograd.gradcheck(outputs, [t.requires_grad_() for t in inputs])
 
 
-class Called(nn.Module):
-    """A cell as a module that can be called, for functional_call."""
+class CallableCell(nn.Module):
+    """A cell as a module with a forward method, for functional_call."""
 
     def __init__(self, cell: Any) -> None:
         super().__init__()
@@ -197,12 +195,14 @@ def test_time_stamps_that_decrease_are_an_error(variant: str) -> None:
         unroll(cell_of(variant), torch.zeros(3, 2, 3), None, times)
 
 
-def test_cells_tell_whether_they_read_time_stamps() -> None:
-    for variant in VARIANTS:
-        cell, x = cell_of(variant).eval(), torch.randn(9, 2, 3)
-        early, _ = unroll(cell, x, None, torch.arange(9.0)[:, None])
-        late, _ = unroll(cell, x, None, torch.arange(9.0)[:, None] * 1.7 + 0.4)
-        assert torch.equal(early, late) != (VARIANTS[variant]["name"] in READS_TIMES)
+@every_cell
+def test_the_options_declare_time_stamps_and_forget_gate(variant: str) -> None:
+    cell, x = cell_of(variant).eval(), torch.randn(9, 2, 3)
+    early, _ = unroll(cell, x, None, torch.arange(9.0)[:, None])
+    late, _ = unroll(cell, x, None, torch.arange(9.0)[:, None] * 1.7 + 0.4)
+    options = CELLS[VARIANTS[variant]["name"]].options
+    assert options.reads_times != torch.equal(early, late)
+    assert options.has_forget_gate == ("f" in cell.gates)
 
 
 @pytest.mark.parametrize("kernel", ["torch", "native"])

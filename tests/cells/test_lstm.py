@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tangsweep.cells.lstm import LSTM, State
 from tangsweep.cells.cell import unroll
+from tangsweep.cells.lstm import LSTM, State
 
 
 @pytest.mark.parametrize(("d", "n"), [(1, 1), (3, 5), (64, 64)])

@@ -1,20 +1,15 @@
-"""The time gate against the paper's formula, number by number; with the gate open, an LSTM."""
+"""The time gate against the paper's formula, number by number; with the gate always open, an LSTM."""
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 
+from tangsweep.cells.cell import unroll
 from tangsweep.cells.lstm import LSTM
 from tangsweep.cells.phased_lstm import PhasedLSTM, State
-from tangsweep.cells.cell import unroll
-from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform
 from tangsweep.language_model import LanguageModel
-from tangsweep.plots import time_gate as gate
-from tests.conftest import QUIET
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +95,7 @@ def test_peepholes_by_hand() -> None:
     torch.testing.assert_close(final.h, torch.sigmoid(o + to_o * c) * c.tanh())
 
 
-def test_how_periods_and_shifts_start() -> None:
+def test_initial_periods_and_shifts() -> None:
     model = LanguageModel(lambda E, H: PhasedLSTM(E, H, learn_r_on=True), 3, 2, 3, 500, input="reals")
     initialize(model, uniform, 1.0, seed=5)
     phased = model.cells[0]
@@ -117,7 +112,7 @@ def test_how_periods_and_shifts_start() -> None:
 @pytest.mark.parametrize(
     "options", [{"r_on": 0.0}, {"r_on": 1.5}, {"period": 0.0}, {"r_on": 1.0, "learn_r_on": True}]
 )
-def test_values_without_sense(options: dict[str, float]) -> None:
+def test_invalid_values(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"r_on=|period="):
         PhasedLSTM(2, 3, **options)  # type: ignore[arg-type]
 
@@ -127,38 +122,6 @@ def test_periods_are_learned() -> None:
     outputs, _ = unroll(phased, torch.randn(20, 4, 3))
     outputs.square().sum().backward()
     assert all(p.grad.any() for p in (phased.log_period, phased.shift, phased.r_on_logit))
-
-
-class TestPicture:
-    def test_of_a_new_cell(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            "sys.argv", ["cells", "gate", "--units", "3", "--out", str(tmp_path / "gate.svg")]
-        )
-        gate.main()
-        picture = (tmp_path / "gate.svg").read_text(encoding="utf-8")
-        assert len(re.findall(r">unit \d+, period ", picture)) == 3
-
-    def test_values_are_those_of_the_cell(self) -> None:
-        made = gate.new(0)
-        drawn = gate.openness(made, 4, 30.0)
-        assert drawn["unit"].nunique() == 4
-        periods = [float(name.rpartition(" ")[2]) for name in drawn["unit"].unique()]
-        assert periods == sorted(periods)
-        assert periods[0] == pytest.approx(made.log_period.exp().min().item(), abs=0.05)
-        assert drawn["k"].between(0, 1).all() and drawn["k"].max() > 0.9
-
-    def test_of_a_run(self, train, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-        torch.set_default_dtype(torch.float32)
-        small = ("corpus=sample", "data.poems=12", "trainer.max_steps=2", "model.hidden_size=8", *QUIET)
-        folder = train("cell=phased_lstm", "cell.period=9", base=small).folder
-        same = gate.openness(gate.trained(str(folder.path)), 5, 30.0)
-        assert same["unit"].nunique() == 5  # units of one period are still drawn apart
-        assert gate.trained(str(folder.path)).log_period.exp().tolist() == pytest.approx([9] * 8, rel=0.1)
-        plain = train("cell=lstm", base=small).folder
-        with pytest.raises(UserError, match="has no time gate"):
-            gate.trained(str(plain.path))
-        with pytest.raises(UserError, match=r"no \.png, \.svg or \.html"):
-            gate.draw(gate.openness(gate.new(0), 1, 9.0), tmp_path / "gate.pdf")
 
 
 def test_eval_has_no_leak() -> None:

@@ -69,6 +69,8 @@ WRONG = {
     "corpus.verify": ["maybe"],
     "sweep.name": ["../x", "a/b", "5", ".hidden"],
     "logger.mode": ["foo"],
+    "logger.project": ["5"],
+    "logger.entity": ["5"],
     "model.pretrained_embeddings": ["5"],
     "trainer.accelerator": ["tpu"],
     "trainer.precision": ["8"],

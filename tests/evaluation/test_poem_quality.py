@@ -1,25 +1,18 @@
 """Figures of texts for which they are known, and of poems from random weights."""
 
-import numpy as np
 import pytest
 import torch
 
-from tangsweep.batches.encoded import Sequences
-from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
+from tangsweep.corpora.vocabulary import EOS, MARKS, Vocabulary
 from tangsweep.evaluation import poem_quality
 from tangsweep.evaluation.memorization import TrainingText
 from tangsweep.generation.poem import Character, Poem
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.prosody.conformity import Kept
 from tangsweep.prosody.form import Form
-from tests.generation.verses import CHARACTERS, random_prosody, model, vocabulary
+from tests.generation.verses import CHARACTERS, model, random_prosody, training_sequences, vocabulary
 
 WORDS = vocabulary(marks="，。")
-
-
-def sequences(*texts: str) -> Sequences:
-    rows = [[BOS, *WORDS.encode(text), EOS] for text in texts]
-    return Sequences(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
 
 
 def test_regular_lines_are_counted() -> None:
@@ -50,20 +43,20 @@ def test_unconditional_text_ends_where_the_model_ends_it() -> None:
 
 def test_figures_of_random_weights() -> None:
     prosody = random_prosody(CHARACTERS, 3, groups=1)
-    poet = PoemComposer(model(WORDS), WORDS)
-    found = poem_quality.measure_quality(poet, prosody, sequences(CHARACTERS + "。", "日月，山水。"))
-    assert (found["poems"], found["prosody"]) == (100, "learned")
-    constrained = found["constrained"]
-    if constrained is None:
-        assert "line" in found["not_constrained"]
+    composer = PoemComposer(model(WORDS), WORDS)
+    training = training_sequences(WORDS, CHARACTERS + "。", "日月，山水。")
+    quality = poem_quality.measure_quality(composer, prosody, training)
+    assert (quality.poems, quality.prosody) == (100, "learned")
+    if quality.constrained is None:
+        assert quality.not_constrained and "line" in quality.not_constrained
     else:
-        assert (constrained["rhyme"], constrained["tones"]) == (1.0, 1.0)
-    for figures in (found["free"], constrained or found["free"]):
-        assert all(
-            0 <= figures[key] <= 1 for key in ("rhyme", "tones", "copied_line", "distinct_1", "distinct_3")
-        )
-        assert figures["distinct_1"] <= figures["distinct_2"] <= figures["distinct_3"]
-    assert poem_quality.measure_quality(poet, prosody, sequences(CHARACTERS + "。", "日月，山水。")) == found
+        assert (quality.constrained.rhyme, quality.constrained.tones) == (1.0, 1.0)
+    assert quality.free is not None
+    for figures in (quality.free, quality.constrained or quality.free):
+        for name in ("rhyme", "tones", "copied_line", "distinct_1", "distinct_3"):
+            assert 0 <= getattr(figures, name) <= 1
+        assert figures.distinct_1 <= figures.distinct_2 <= figures.distinct_3
+    assert poem_quality.measure_quality(composer, prosody, training) == quality
 
 
 def test_a_model_that_knows_one_line_copies_it() -> None:
@@ -74,19 +67,25 @@ def test_a_model_that_knows_one_line_copies_it() -> None:
         language_model.output.bias.fill_(-100.0)
         language_model.output.bias[WORDS.encode("山")[0]] = 0.0
     prosody = random_prosody(CHARACTERS, 3)
-    found = poem_quality.measure_quality(PoemComposer(language_model, WORDS), prosody, sequences("山山山山山，", "日"))
-    assert quality["free"]["longest_copy"] == 5
-    assert quality["free"]["copied_line"] == 0.5  # lines of five are copies, lines of seven are not
-    assert quality["free"]["distinct_1"] == pytest.approx(1 / (25 * (20 + 28 + 40 + 56)))
-    assert quality["free"]["rhyme"] == 0.0  # the same character is no rhyme
+    composer = PoemComposer(language_model, WORDS)
+    figures = poem_quality.measure_quality(
+        composer, prosody, training_sequences(WORDS, "山山山山山，", "日")
+    ).free
+    assert figures is not None
+    assert figures.longest_copy == 5
+    assert figures.copied_line == 0.5  # lines of five are copies, lines of seven are not
+    assert figures.distinct_1 == pytest.approx(1 / (25 * (20 + 28 + 40 + 56)))
+    assert figures.rhyme == 0.0  # the same character is no rhyme
 
 
 def test_where_the_vocabulary_cannot_rhyme_the_record_says_so() -> None:
     words = Vocabulary(WORDS.tokens[:6])
     prosody = random_prosody(CHARACTERS, 0, groups=8)
-    found = poem_quality.measure_quality(PoemComposer(model(words), words), prosody, sequences("日日"))
-    assert found["constrained"] is None
-    assert "line" in found["not_constrained"]
+    quality = poem_quality.measure_quality(
+        PoemComposer(model(words), words), prosody, training_sequences(WORDS, "日日")
+    )
+    assert quality.constrained is None
+    assert "line" in (quality.not_constrained or "")
 
 
 def poem_of(characters: str) -> Poem:
@@ -98,9 +97,9 @@ def test_only_a_whole_line_of_the_training_text_is_a_copied_line() -> None:
     prosody, poem = random_prosody(CHARACTERS, 3), poem_of("日月山水風花海湖夜紅")
 
     def figures(*texts: str) -> tuple[int, float]:
-        learned = TrainingText.from_sequences(sequences(*texts), WORDS)
-        found = poem_quality.quality_figures([poem], prosody, WORDS, learned)
-        return found["longest_copy"], found["copied_line"]
+        training_text = TrainingText.from_sequences(training_sequences(WORDS, *texts), WORDS)
+        quality = poem_quality.quality_figures([poem], prosody, WORDS, training_text)
+        return quality.longest_copy, quality.copied_line
 
     assert figures("春日。", "花海湖夜紅，") == (5, 1.0)
     assert figures("水風花海湖。") == (5, 0.0)  # over the end of a line of ours
@@ -111,20 +110,17 @@ def test_only_a_whole_line_of_the_training_text_is_a_copied_line() -> None:
 
 def test_the_shuffled_figures_are_of_the_same_characters() -> None:
     prosody, poem = random_prosody(CHARACTERS, 3), poem_of("日月山水風" * 4)
-    found = poem_quality.quality_figures([poem], prosody, WORDS, TrainingText.from_sequences(sequences("日"), WORDS))
-    assert 0 < found["tones_shuffled"] <= 1
+    training_text = TrainingText.from_sequences(training_sequences(WORDS, "日"), WORDS)
+    quality = poem_quality.quality_figures([poem], prosody, WORDS, training_text)
+    assert 0 < quality.tones_shuffled <= 1
     assert poem_quality._shuffle("日月山水") != "日月山水"
     assert sorted(poem_quality._shuffle("日月山水")) == sorted("日月山水")
 
 
 def test_a_model_that_can_write_no_line_has_no_figures_and_no_error() -> None:
     words = Vocabulary([*MARKS, "，", "。", "（"])
-    found = poem_quality.measure_quality(PoemComposer(model(words), words), random_prosody("", 0), sequences("日"))
-    assert found["free"] is None
-    assert "the vocabulary has no character" in found["not_free"]
-
-
-def test_training_text_is_compared_without_marks_and_punctuation() -> None:
-    found = TrainingText.from_sequences(sequences("日月，山水。", "風。"), WORDS)
-    assert [ids.tolist() for ids in found.texts] == [WORDS.encode("日月山水"), WORDS.encode("風")]
-    assert {"日月", "山水", "風"} <= found.lines
+    quality = poem_quality.measure_quality(
+        PoemComposer(model(words), words), random_prosody("", 0), training_sequences(WORDS, "日")
+    )
+    assert quality.free is None
+    assert "the vocabulary has no character" in (quality.not_free or "")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tangsweep.errors import UserError
 from tangsweep.generation.constraints import Constraints, PoemSpec
 from tangsweep.generation.decoding import Decoding
-from tangsweep.generation.poem_start import PoemStart
 from tangsweep.generation.poem_composer import PoemComposer
+from tangsweep.generation.poem_start import PoemStart
 from tangsweep.prosody.form import NAMED, Form
 from tangsweep.prosody.lookup import Learned
 from tests.generation.verses import CHARACTERS, is_possible, model, random_prosody, satisfies, vocabulary
@@ -78,7 +78,9 @@ def test_a_forced_later_rhyme_is_not_used_before() -> None:
     last = {3: words.encode("月")[0]}
     for seed in range(10):
         composer = PoemComposer(model(words, seed), words, prosody)
-        [[poem]] = composer.compose(PoemSpec(Form(1, 4), None, ""), [PoemStart("", last)], Decoding(1.0), seed)
+        [[poem]] = composer.compose(
+            PoemSpec(Form(1, 4), None, ""), [PoemStart("", last)], Decoding(1.0), seed
+        )
         assert [line[0] for line in poem.lines][1::2] == ["日", "月"]
 
 

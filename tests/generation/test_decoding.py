@@ -1,4 +1,4 @@
-"""Choosing a character: nothing that is not allowed, nothing impossible, the model's own odds else."""
+"""Chosen ids are allowed and possible, and follow the model's probabilities."""
 
 import math
 
@@ -7,7 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.generation.decoding import MIN_LOG_PROBABILITY, Decoding, choose_ids, log_probabilities, extend_beams
+from tangsweep.generation.decoding import (
+    MIN_LOG_PROBABILITY,
+    Decoding,
+    choose_ids,
+    extend_beams,
+    log_probabilities,
+)
 
 V = 9
 SCORES = st.lists(
@@ -26,7 +32,7 @@ UNIT = st.floats(0, 1, exclude_max=True, width=32, allow_subnormal=False)
 
 
 @given(SCORES, ALLOWED, UNIT, DECODINGS)
-def test_what_is_chosen_is_allowed_possible_and_among_the_kept(
+def test_chosen_ids_are_allowed_possible_and_within_top_k_and_top_p(
     scores: list[float], allowed: list[bool], draw: float, decoding: Decoding
 ) -> None:
     [chosen] = choose_ids(
@@ -56,7 +62,7 @@ def test_what_is_chosen_is_allowed_possible_and_among_the_kept(
 
 
 @given(SCORES, ALLOWED, UNIT, DECODINGS)
-def test_rows_do_not_know_their_neighbours(
+def test_rows_are_independent(
     scores: list[float], allowed: list[bool], draw: float, decoding: Decoding
 ) -> None:
     other = torch.zeros(1, V)
@@ -72,19 +78,19 @@ def test_rows_do_not_know_their_neighbours(
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
 @pytest.mark.parametrize(("top_k", "top_p"), [(None, None), (4, None), (None, 0.8), (5, 0.9)])
-def test_odds_are_the_models(temperature: float, top_k: int | None, top_p: float | None) -> None:
+def test_probabilities_are_the_models(temperature: float, top_k: int | None, top_p: float | None) -> None:
     """A grid of draws instead of random ones: each id's share of [0, 1) is its probability."""
     logits = torch.tensor([0.5, -1.0, 2.0, 0.0, 1.0, -3.0, 0.7, 3.0, -0.2])
     allowed = torch.tensor([True] * 7 + [False, True])
     probabilities = (logits / temperature).masked_fill(~allowed, -math.inf).softmax(0).double()
     order = probabilities.argsort(descending=True)
-    kept = torch.zeros(V, dtype=torch.bool)
-    kept[order[: top_k or V]] = True
-    probabilities = probabilities * kept / (probabilities * kept).sum()
+    remaining = torch.zeros(V, dtype=torch.bool)
+    remaining[order[: top_k or V]] = True
+    probabilities = probabilities * remaining / (probabilities * remaining).sum()
     if top_p is not None:
         before = torch.tensor([probabilities[order][:n].sum() for n in range(V)])
-        kept[order[before >= top_p]] = False
-        probabilities = probabilities * kept / (probabilities * kept).sum()
+        remaining[order[before >= top_p]] = False
+        probabilities = probabilities * remaining / (probabilities * remaining).sum()
     draws = 20_000
     grid = (torch.arange(draws) + 0.5) / draws
     chosen = choose_ids(logits.expand(draws, -1), allowed, grid, Decoding(temperature, top_k, top_p))
@@ -118,12 +124,12 @@ def test_a_beam_keeps_the_cheapest_continuations(groups: int, beam: int, data: s
     allowed = torch.rand(rows, V, generator=generator) < 0.8
     parents, ids = extend_beams(nats, logs, allowed, beam)
     for group in range(groups):
-        own = range(group * beam, (group + 1) * beam)
+        beam_rows = range(group * beam, (group + 1) * beam)
         every = sorted(
             (nats[row].item() - logs[row, id].double().item(), row, id)
-            for row in own
+            for row in beam_rows
             for id in range(V)
             if allowed[row, id]
         )
-        found = [(parents[row].item(), ids[row].item()) for row in own]
-        assert found[: len(every)] == [(row, id) for _, row, id in every[:beam]]
+        continuations = [(parents[row].item(), ids[row].item()) for row in beam_rows]
+        assert continuations[: len(every)] == [(row, id) for _, row, id in every[:beam]]

@@ -41,7 +41,9 @@ def test_reasons_name_the_place_and_the_remedy() -> None:
 
 def test_reasons_of_rhymes() -> None:
     form = Form(3, 6)
-    assert "山 closes a rhymed line already" in reason(PoemSpec(form, None, ""), ANY_TONE_ONE_RHYME, {5: "山", 11: "山"})
+    assert "山 closes a rhymed line already" in reason(
+        PoemSpec(form, None, ""), ANY_TONE_ONE_RHYME, {5: "山", 11: "山"}
+    )
     two = Learned({}, {**ANY_TONE_ONE_RHYME.rhymes, "水": "二"})
     assert "line 4, character 3: 水 does not rhyme with 山" in reason(
         PoemSpec(form, None, ""), two, {5: "山", 11: "水"}

@@ -12,20 +12,24 @@ from tangsweep.corpora.vocabulary import BOS, EOS
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.poem import Poem
-from tangsweep.generation.poem_start import PoemStart, StartEncoder
 from tangsweep.generation.poem_composer import PoemComposer
+from tangsweep.generation.poem_start import PoemStart, StartEncoder
 from tangsweep.prosody.form import Form
-from tests.generation.verses import CHARACTERS, satisfies, random_prosody, model, vocabulary
+from tests.generation.verses import CHARACTERS, model, random_prosody, satisfies, vocabulary
 
 NO_PROSODY = random_prosody("", 0)
 
 
-def random_composer(marks: str = "，。？□[1", seed: int = 0, characters: str = CHARACTERS, max_alternatives: int = 0) -> PoemComposer:
+def random_composer(
+    marks: str = "，。？□[1", seed: int = 0, characters: str = CHARACTERS, max_alternatives: int = 0
+) -> PoemComposer:
     words = vocabulary(characters, marks)
     return PoemComposer(model(words, seed), words, None, max_alternatives)
 
 
-def compose(composer: PoemComposer, form: Form, starts: list[str], temperature: float, seed: int) -> list[Poem]:
+def compose(
+    composer: PoemComposer, form: Form, starts: list[str], temperature: float, seed: int
+) -> list[Poem]:
     encoder = StartEncoder(composer.vocabulary)
     encoded = [encoder.encode_start(start, form) for start in starts]
     return [poem for [poem] in composer.compose(PoemSpec(form), encoded, Decoding(temperature), seed)]
@@ -73,7 +77,9 @@ def test_samples_are_ranked_by_the_models_own_score() -> None:
     composer = random_composer()
     progress: list[int] = []
     starts = [PoemStart(str(n), {}) for n in range(200)]
-    groups = composer.compose(PoemSpec(Form(3, 2)), starts, Decoding(1.0), 0, samples=3, report_progress=progress.append)
+    groups = composer.compose(
+        PoemSpec(Form(3, 2)), starts, Decoding(1.0), 0, samples=3, report_progress=progress.append
+    )
     assert [len(group) for group in groups] == [3] * 200
     assert all(a.perplexity <= b.perplexity for group in groups for a, b in itertools.pairwise(group))
     assert progress == sorted(progress) and progress[-1] == 200 and len(progress) > 1

@@ -15,7 +15,9 @@ def test_acrostics() -> None:
     words = vocabulary()
     composer = PoemComposer(model(words), words)
     form = NAMED["qijue"]
-    [[poem]] = composer.compose(PoemSpec(form), [StartEncoder(words).encode_acrostic("春夏秋冬", form)], Decoding(0.8), 0)
+    [[poem]] = composer.compose(
+        PoemSpec(form), [StartEncoder(words).encode_acrostic("春夏秋冬", form)], Decoding(0.8), 0
+    )
     assert [line[0] for line in poem.lines] == ["春", "夏", "秋", "冬"]
     for text, more in (("春夏秋", "fewer"), ("春夏秋冬春", "more")):
         with pytest.raises(UserError, match=f"has {more} characters .* than the poem has lines"):

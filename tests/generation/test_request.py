@@ -15,7 +15,7 @@ from tangsweep.prosody.form import NAMED, Form
         (GenerationRequest(form="wulu", acrostic="春夏"), NAMED["wulu"]),
     ],
 )
-def test_the_form_that_is_meant(request_: GenerationRequest, form: Form) -> None:
+def test_the_form_of_a_request(request_: GenerationRequest, form: Form) -> None:
     request_.check()
     assert request_.poem_form == form
 
@@ -23,17 +23,17 @@ def test_the_form_that_is_meant(request_: GenerationRequest, form: Form) -> None
 @pytest.mark.parametrize(
     ("request_", "complaint"),
     [
-        (GenerationRequest(chars=0), "--chars 0 makes no sense: it must be from 1 to 100"),
-        (GenerationRequest(samples=1001), "--samples 1001 makes no sense"),
-        (GenerationRequest(beam=0), "--beam 0 makes no sense"),
-        (GenerationRequest(top_k=0), "--top-k 0 makes no sense"),
-        (GenerationRequest(temperature=-1), "--temperature -1 makes no sense"),
-        (GenerationRequest(temperature=float("nan")), "--temperature nan makes no sense"),
-        (GenerationRequest(top_p=0), "--top-p 0 makes no sense"),
-        (GenerationRequest(top_p=1.5), "--top-p 1.5 makes no sense"),
+        (GenerationRequest(chars=0), "--chars 0 is invalid: it must be from 1 to 100"),
+        (GenerationRequest(samples=1001), "--samples 1001 is invalid"),
+        (GenerationRequest(beam=0), "--beam 0 is invalid"),
+        (GenerationRequest(top_k=0), "--top-k 0 is invalid"),
+        (GenerationRequest(temperature=-1), "--temperature -1 is invalid"),
+        (GenerationRequest(temperature=float("nan")), "--temperature nan is invalid"),
+        (GenerationRequest(top_p=0), "--top-p 0 is invalid"),
+        (GenerationRequest(top_p=1.5), "--top-p 1.5 is invalid"),
         (GenerationRequest(start=""), "the start is empty"),
         (GenerationRequest(acrostic=""), "the start is empty"),
-        (GenerationRequest(rhyme="人春"), "--rhyme 人春 makes no sense"),
+        (GenerationRequest(rhyme="人春"), "--rhyme 人春 is invalid"),
         (GenerationRequest(length=9, form="wujue"), "--length is for running text, --form is for poems"),
         (GenerationRequest(length=9, rhyme=""), "--length is for running text, --rhyme is for poems"),
         (GenerationRequest(length=9, samples=2), "--length is for running text, --samples is for poems"),
@@ -43,13 +43,16 @@ def test_the_form_that_is_meant(request_: GenerationRequest, form: Form) -> None
         (GenerationRequest(acrostic="山" * 101), "the acrostic is too long"),
         (GenerationRequest(start="山\x07"), r"--start holds '\\x07', which is no character"),
         (GenerationRequest(prompt="\udcff"), r"--prompt holds '\\udcff', which is no character"),
-        (GenerationRequest(length=9, skip_unknown=True), "--length is for running text, --skip-unknown is for poems"),
+        (
+            GenerationRequest(length=9, skip_unknown=True),
+            "--length is for running text, --skip-unknown is for poems",
+        ),
         (GenerationRequest(beam=3, temperature=0.5), "--beam does not sample: leave out it or --temperature"),
         (GenerationRequest(beam=3, top_p=0.5), "--beam does not sample: leave out it or --top-p"),
         (GenerationRequest(beam=3, samples=4), "--samples 4 is more than --beam 3 finds"),
         (GenerationRequest(temperature=0, samples=2), "samples are all the same at temperature 0"),
     ],
 )
-def test_what_makes_no_sense(request_: GenerationRequest, complaint: str) -> None:
+def test_invalid_requests_name_the_option(request_: GenerationRequest, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         request_.check()

@@ -1,4 +1,4 @@
-"""Running text: what is kept, what is drawn, what is refused."""
+"""Running text: which characters are written, with which probabilities, and errors."""
 
 from collections import Counter
 
@@ -15,77 +15,83 @@ from tangsweep.language_model import LanguageModel, build_language_model
 LETTERS = "abcde \n"
 
 
-def model(known: Vocabulary, cell: str = "lstm") -> LanguageModel:
-    made = build_language_model({"name": cell}, {"embed_size": 5, "hidden_size": 7, "layers": 2, "dropout": 0.5}, len(known))
-    initialize(made, normal, 0.0, 4)
-    return made.eval()
+def model(vocabulary: Vocabulary, cell: str = "lstm") -> LanguageModel:
+    language_model = build_language_model(
+        {"name": cell}, {"embed_size": 5, "hidden_size": 7, "layers": 2, "dropout": 0.5}, len(vocabulary)
+    )
+    initialize(language_model, normal, 0.0, 4)
+    return language_model.eval()
 
 
 def writer(marks: tuple[str, ...] = ("<oov>",), cell: str = "lstm") -> TextWriter:
-    known = Vocabulary([*marks, *LETTERS])
-    return TextWriter(model(known, cell), known)
+    vocabulary = Vocabulary([*marks, *LETTERS])
+    return TextWriter(model(vocabulary, cell), vocabulary)
 
 
-def test_starts_are_kept_and_lengths_are_exact() -> None:
-    made = writer()
+def test_starts_are_preserved_and_lengths_are_exact() -> None:
+    text_writer = writer()
     for length in (1, 2, 30):
-        texts = made.write(["ab", "ba"], length, [Decoding(0.0), Decoding(5.0)], 1)
+        texts = text_writer.write(["ab", "ba"], length, [Decoding(0.0), Decoding(5.0)], 1)
         assert [text[:2] for text in texts] == ["ab", "ba"]
         assert [len(text) for text in texts] == [length + 2] * 2
         assert all(set(text) <= set(LETTERS) for text in texts)
 
 
 def test_marks_are_never_written() -> None:
-    made = writer(MARKS)
+    text_writer = writer(MARKS)
     with torch.no_grad():
-        made.model.output.bias[:4] = 50.0
-    assert set(made.write(["a"], 200, [Decoding(3.0)], 0)[0]) <= set(LETTERS)
+        text_writer.model.output.bias[:4] = 50.0
+    assert set(text_writer.write(["a"], 200, [Decoding(3.0)], 0)[0]) <= set(LETTERS)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "phased_lstm", "gru"])
 def test_greedy_text_is_the_argmax_of_the_whole_text_so_far(cell: str) -> None:
-    made = writer(cell=cell)
-    text = made.write(["ab"], 25, [Decoding(0.0)], 0)[0]
-    ids = torch.tensor([made.vocabulary.encode(text)])
+    text_writer = writer(cell=cell)
+    text = text_writer.write(["ab"], 25, [Decoding(0.0)], 0)[0]
+    ids = torch.tensor([text_writer.vocabulary.encode(text)])
     with torch.no_grad():
-        logits, _ = made.model(ids)
-    best = logits[0, 1:-1, 1:].argmax(-1) + 1  # the mark is barred
+        logits, _ = text_writer.model(ids)
+    best = logits[0, 1:-1, 1:].argmax(-1) + 1  # the mark is excluded
     assert best.tolist() == ids[0, 2:].tolist()
 
 
 def test_a_model_of_poems_begins_with_its_mark() -> None:
-    known = Vocabulary([*MARKS, *LETTERS])
-    made = TextWriter(model(known), known)
-    text = made.write(["a"], 1, [Decoding(0.0)], 0)[0]
+    vocabulary = Vocabulary([*MARKS, *LETTERS])
+    text_writer = TextWriter(model(vocabulary), vocabulary)
+    text = text_writer.write(["a"], 1, [Decoding(0.0)], 0)[0]
     with torch.no_grad():
-        logits, _ = made.model(torch.tensor([[known.tokens.index("<bos>"), known.tokens.index("a")]]))
-    assert known.encode(text[1])[0] == logits[0, -1, 4:].argmax() + 4
+        logits, _ = text_writer.model(
+            torch.tensor([[vocabulary.tokens.index("<bos>"), vocabulary.tokens.index("a")]])
+        )
+    assert vocabulary.encode(text[1])[0] == logits[0, -1, 4:].argmax() + 4
 
 
 def test_samples_follow_the_tempered_probabilities() -> None:
-    made = writer()
+    text_writer = writer()
     count, temperature = 4_000, 1.7
-    drawn = Counter(made.write(["a"], 1, [Decoding(temperature)], seed)[0][1] for seed in range(count))
+    counts = Counter(
+        text_writer.write(["a"], 1, [Decoding(temperature)], seed)[0][1] for seed in range(count)
+    )
     with torch.no_grad():
-        logits, _ = made.model(torch.tensor([made.vocabulary.encode("a")]))
+        logits, _ = text_writer.model(torch.tensor([text_writer.vocabulary.encode("a")]))
     expected = (logits[0, -1, 1:] / temperature).softmax(0)
     for letter, probability in zip(LETTERS, expected.tolist(), strict=True):
         deviation = (probability * (1 - probability) / count) ** 0.5
-        assert abs(drawn[letter] / count - probability) < 6 * deviation + 1e-9
+        assert abs(counts[letter] / count - probability) < 6 * deviation + 1e-9
 
 
 def test_a_text_does_not_change_with_its_neighbours_and_does_with_the_seed() -> None:
-    made = writer()
-    alone = made.write(["ab"], 40, [Decoding(1.0)], 3)
-    assert made.write(["ba", "ab"], 40, [Decoding(2.0), Decoding(1.0)], 3)[1:] == alone
-    assert made.write(["ab"], 40, [Decoding(1.0)], 4) != alone
+    text_writer = writer()
+    alone = text_writer.write(["ab"], 40, [Decoding(1.0)], 3)
+    assert text_writer.write(["ba", "ab"], 40, [Decoding(2.0), Decoding(1.0)], 3)[1:] == alone
+    assert text_writer.write(["ab"], 40, [Decoding(1.0)], 4) != alone
 
 
 def test_unknown_characters_are_named_or_replaced() -> None:
-    made = writer()
+    text_writer = writer()
     with pytest.raises(UserError, match=r"'X' 'é' does not occur .* --replace-unknown"):
-        made.accepted("aéXb")
-    assert made.accepted("aéXb", " ") == "a  b"
-    assert made.accepted("aéXb", "") == "ab"
+        text_writer.replace_unknown("aéXb")
+    assert text_writer.replace_unknown("aéXb", " ") == "a  b"
+    assert text_writer.replace_unknown("aéXb", "") == "ab"
     with pytest.raises(UserError, match="--replace-unknown 'Z' is unknown to this model as well"):
-        made.accepted("aéb", "Z")
+        text_writer.replace_unknown("aéb", "Z")

@@ -3,9 +3,11 @@
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
-from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.batches.encoded import Sequences
+from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.poem import Poem
 from tangsweep.inits import initialize, normal
@@ -29,6 +31,12 @@ def model(vocabulary: Vocabulary, seed: int = 0, hidden: int = 7) -> LanguageMod
 
 def vocabulary(characters: str = CHARACTERS, marks: str = "，。？□[1") -> Vocabulary:
     return Vocabulary([*MARKS, *characters, *marks])
+
+
+def training_sequences(vocabulary: Vocabulary, *texts: str) -> Sequences:
+    """Return texts encoded as a run encodes its training poems."""
+    rows = [[BOS, *vocabulary.encode(text), EOS] for text in texts]
+    return Sequences(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
 
 
 def random_prosody(characters: str, seed: int, groups: int = 3) -> Learned:
@@ -56,7 +64,9 @@ def satisfies(poem: Poem, spec: PoemSpec, prosody: Learned) -> bool:
     return any(_satisfies(whole, lines, pattern, spec, prosody) for pattern in patterns)
 
 
-def _satisfies(whole: str, lines: Sequence[str], pattern: Pattern | None, spec: PoemSpec, prosody: Learned) -> bool:
+def _satisfies(
+    whole: str, lines: Sequence[str], pattern: Pattern | None, spec: PoemSpec, prosody: Learned
+) -> bool:
     if pattern is not None:
         for character, need in zip(whole, pattern.tones, strict=True):
             if need != "中" and prosody.tones.get(character) not in (need, "○"):
@@ -65,7 +75,9 @@ def _satisfies(whole: str, lines: Sequence[str], pattern: Pattern | None, spec: 
         return True
     rhymed = pattern.rhymed if pattern is not None else range(1, spec.form.lines, 2)
     ends = [lines[n][-1] for n in rhymed]
-    groups = {prosody.rhymes.get(end) for end in ends} | ({prosody.rhymes[spec.rhyme]} if spec.rhyme else set())
+    groups = {prosody.rhymes.get(end) for end in ends} | (
+        {prosody.rhymes[spec.rhyme]} if spec.rhyme else set()
+    )
     return len(groups) <= 1 and None not in groups and len(set(ends)) == len(ends)
 
 

@@ -1,4 +1,4 @@
-"""The output layer with its loss, against torch's on the logits, in float64."""
+"""The output layer and its cross-entropy as one operation, against torch's on logits, in float64."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def given(N: int, H: int, V: int) -> tuple[list[Tensor], Tensor]:
+def random_inputs(N: int, H: int, V: int) -> tuple[list[Tensor], Tensor]:
     return [torch.randn(*s, requires_grad=True) for s in ((N, H), (V, H), (V,))], torch.randint(V, (N,))
 
 
@@ -33,7 +33,7 @@ def test_parity_with_torch(
     kernel: str, N: int, H: int, V: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CHUNK", chunk)
-    (hidden, weight, bias), targets = given(N, H, V)
+    (hidden, weight, bias), targets = random_inputs(N, H, V)
     incoming = torch.randn(())
     mean, nats = cross_entropy(hidden, weight, bias, targets, kernel)
     theirs = F.cross_entropy(hidden @ weight.t() + bias, targets, reduction="none")
@@ -50,13 +50,13 @@ def test_parity_with_torch(
 
 @every_kernel
 def test_gradients_are_those_of_differences(kernel: str) -> None:
-    inputs, targets = given(4, 3, 5)
-    assert torch.autograd.gradcheck(lambda *given: cross_entropy(*given, targets, kernel)[0], inputs)
+    inputs, targets = random_inputs(4, 3, 5)
+    assert torch.autograd.gradcheck(lambda *tensors: cross_entropy(*tensors, targets, kernel)[0], inputs)
 
 
 @every_kernel
-def test_only_what_is_asked_for_has_a_gradient(kernel: str) -> None:
-    (hidden, weight, bias), targets = given(4, 3, 5)
+def test_only_inputs_that_need_a_gradient_get_one(kernel: str) -> None:
+    (hidden, weight, bias), targets = random_inputs(4, 3, 5)
     mean, _ = cross_entropy(hidden, weight.detach(), bias.detach(), targets, kernel)
     [ours] = torch.autograd.grad(mean, [hidden])
     [theirs] = torch.autograd.grad(F.cross_entropy(hidden @ weight.t() + bias, targets), [hidden])
@@ -65,7 +65,7 @@ def test_only_what_is_asked_for_has_a_gradient(kernel: str) -> None:
 
 @every_kernel
 def test_a_graph_that_is_retained_gives_the_same_gradient_twice(kernel: str) -> None:
-    inputs, targets = given(4, 3, 5)
+    inputs, targets = random_inputs(4, 3, 5)
     mean, _ = cross_entropy(*inputs, targets, kernel)
     first, second = (torch.autograd.grad(2 * mean, inputs, retain_graph=True) for _ in range(2))
     for a, b in zip(first, second, strict=True):
@@ -75,7 +75,7 @@ def test_a_graph_that_is_retained_gives_the_same_gradient_twice(kernel: str) -> 
 
 
 @every_kernel
-def test_large_logits_do_not_overflow_and_what_is_not_finite_stays_so(kernel: str) -> None:
+def test_large_logits_do_not_overflow_and_nan_and_infinity_stay(kernel: str) -> None:
     hidden, weight = torch.tensor([[1.0], [1.0]]), torch.tensor([[9e3], [-9e3], [0.0]])
     targets = torch.tensor([0, 1])
     _, nats = cross_entropy(hidden, weight, torch.zeros(3), targets, kernel)
@@ -102,17 +102,17 @@ def test_a_hit_is_the_first_highest_logit(kernel: str) -> None:
 
 @every_kernel
 def test_single_precision_is_within_its_rounding(kernel: str) -> None:
-    inputs, targets = given(50, 20, 300)
+    inputs, targets = random_inputs(50, 20, 300)
     exact, nats = cross_entropy(*inputs, targets, kernel)
-    wanted = torch.autograd.grad(exact, inputs)
+    expected = torch.autograd.grad(exact, inputs)
     low = [t.detach().float().requires_grad_() for t in inputs]
     mean, low_nats = cross_entropy(*low, targets, kernel)
     torch.testing.assert_close(low_nats.double(), nats, rtol=2e-6, atol=2e-6)
-    for a, b in zip(torch.autograd.grad(mean, low), wanted, strict=True):
+    for a, b in zip(torch.autograd.grad(mean, low), expected, strict=True):
         assert ((a - b).norm() / b.norm()).item() < 1e-6
 
 
 def test_nothing_to_score_is_an_error() -> None:
-    inputs, targets = given(1, 3, 5)
+    inputs, targets = random_inputs(1, 3, 5)
     with pytest.raises(ValueError, match="no position is scored"):
         cross_entropy(inputs[0][:0], *inputs[1:], targets[:0])

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tangsweep.cells import cell
-from tangsweep.config import checks
+from tangsweep.cells import cell as cells
 from tangsweep.config.identity import config_hash
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError
@@ -42,7 +41,7 @@ def losses(model: LanguageModel, optimizer: torch.optim.Optimizer, theirs: bool)
     for _ in range(30):
         inputs, targets = (torch.randint(30, (2, 12), generator=generator) for _ in range(2))
         if theirs:
-            x, _ = cell.unroll_step_by_step(model.cells[0], model.embedding(inputs.t()))
+            x, _ = cells.unroll_step_by_step(model.cells[0], model.embedding(inputs.t()))
             logits = model.output(x).transpose(0, 1).flatten(0, 1)
             loss = torch.nn.functional.cross_entropy(logits, targets.flatten())
         else:
@@ -94,7 +93,7 @@ def test_the_kernel_is_no_part_of_a_runs_identity() -> None:
 
 
 def test_without_a_compiler_a_run_trains_in_pytorch(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_build, "missing", lambda real="float": "no C compiler (cc) was found")
+    monkeypatch.setattr(kernel_build, "why_unavailable", lambda real="float": "no C compiler (cc) was found")
     assert train().result["kernel"] == "torch"
 
 
@@ -102,9 +101,9 @@ def test_the_native_kernel_where_it_cannot_be() -> None:
     with pytest.raises(
         UserError, match=r"cell\.kernel=native computes on the CPU in 32 or 64 bits, not with"
     ):
-        checks.check(configured("cell.kernel=native", "trainer.precision=bf16-true"))
+        parse_configured("cell.kernel=native", "trainer.precision=bf16-true")
     with pytest.raises(UserError, match=r"set model\.embed_size=64"):
-        checks.check(configured("model.tie_weights=true", "model.embed_size=32"))
+        parse_configured("model.tie_weights=true", "model.embed_size=32")
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -124,7 +123,7 @@ def test_tied_weights_are_trained_kept_and_read_again(train: Train) -> None:
     model: Any = load_model(folder.path).model
     assert model.output.weight is model.embedding.weight
     assert free["parameters"] - result["parameters"] == model.embedding.weight.numel()
-    with pytest.raises(UserError, match=r"cell=numpy_lstm has no model\.tie_weights=True"):
+    with pytest.raises(UserError, match=r"cell=numpy_lstm does not support model\.tie_weights=True"):
         train("cell=numpy_lstm", "model.tie_weights=true", "model.embed_size=8", "model.hidden_size=8")
 
 

@@ -146,7 +146,8 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     prepared = prepare(configured(*SMALL, *QUIET, *options, "trainer.max_epochs=2"), [])
     batches, model = prepared.task.batches(prepared.encoded, prepared.config), assemble.build_model(prepared)
     module = assemble.build_module(prepared, model, None)
-    callbacks = assemble.build_callbacks(prepared, half, batches, MetricsFile(half.metrics), None)
+    metrics_file = MetricsFile(half.metrics)
+    callbacks = assemble.build_callbacks(prepared, half, batches, metrics_file, None)
     trainer = assemble.build_trainer(prepared.config, half, callbacks)
     trainer.fit(
         module,
@@ -154,6 +155,7 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
         ckpt_path=half.last,
         weights_only=True,
     )
+    metrics_file.close()
     ours, theirs = (torch.load(f.last, weights_only=True) for f in (half, whole))
     for name, tensor in theirs["state_dict"].items():
         assert torch.equal(ours["state_dict"][name], tensor), name

@@ -108,6 +108,9 @@ class LoggerOptions(Options):
     model_config = ConfigDict(extra="allow")
 
     target: Text | None = option("the mirror's class; null: none", alias="_target_")
+    partial: bool = option("always true: the run is passed later", alias="_partial_", default=True)
+    project: Text = option("W&B's project", default="tangsweep")
+    entity: Text | None = option("W&B's user or team; null: your default", default=None)
     mode: Literal["online", "offline", "disabled"] | None = option(
         "W&B's mode; null: WANDB_MODE, else offline", default=None
     )

@@ -1,61 +1,32 @@
-"""The time gate of a Phased LSTM as a picture.
+"""Chart of a Phased LSTM's time gate: how open some of its units are over time."""
 
-python -m tangsweep.cells gate --out gate.png
-python -m tangsweep.cells gate --checkpoint outputs/frequency/RUN --out learned.png
-"""
-
-import argparse
-from pathlib import Path
-from typing import Any
-
+import altair as alt
 import pandas as pd
 import torch
+from torch import Tensor
 
 from tangsweep.cells.phased_lstm import PhasedLSTM
+from tangsweep.checkpoint import load_model
 from tangsweep.errors import UserError
 from tangsweep.files import user_path
 
-POINTS = 2_000
+HIDDEN_SIZE = 110  # of an untrained cell, as in the paper
+GRID_POINTS = 2_000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tangsweep.cells", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    command = commands.add_parser("gate", help="how open some units are over time")
-    command.add_argument(
-        "--units", type=int, default=5, help="how many, from the shortest period to the longest (5)"
-    )
-    command.add_argument("--until", type=float, default=60.0, help="time units (60)")
-    command.add_argument("--seed", type=int, default=0, help="of the periods of a new cell (0)")
-    command.add_argument(
-        "--checkpoint", help="a trained model's first layer instead: a run's folder or a checkpoint"
-    )
-    command.add_argument("--out", default="gate.png", help="a .png, .svg or .html file (gate.png)")
-    options = parser.parse_args()
-    if options.units < 1 or options.until <= 0:
-        parser.error("--units must be at least 1, --until above 0")
-    try:
-        cell = trained(options.checkpoint) if options.checkpoint else new(options.seed)
-        draw(openness(cell, options.units, options.until), Path(options.out))
-    except UserError as error:
-        parser.error(str(error))
-    print(options.out)
-
-
-def new(seed: int, units: int = 110) -> PhasedLSTM:
-    """An untrained cell of the paper's size, with periods drawn from `seed`."""
-    cell, generator = PhasedLSTM(1, units), torch.Generator().manual_seed(seed)
+def new_phased_lstm(seed: int) -> PhasedLSTM:
+    """Return an untrained cell whose periods and shifts are drawn from `seed`."""
+    cell, generator = PhasedLSTM(1, HIDDEN_SIZE), torch.Generator().manual_seed(seed)
+    parameters = dict(cell.named_parameters())
     with torch.no_grad():
-        for name, start in cell.draws.items():
-            if getattr(cell, name) is not None:
-                start(getattr(cell, name), generator)
+        for name, initialize in cell.initializers.items():
+            if name in parameters:
+                initialize(parameters[name], generator)
     return cell
 
 
-def trained(checkpoint: str) -> PhasedLSTM:
-    """The first layer of a run. Raises UserError where it is no Phased LSTM."""
-    from tangsweep.checkpoint import load_model
-
+def trained_phased_lstm(checkpoint: str) -> PhasedLSTM:
+    """Return the first layer of a checkpoint or a run. Raises UserError where it is not a Phased LSTM."""
     cell = load_model(user_path(checkpoint)).model.cells[0]
     if not isinstance(cell, PhasedLSTM):
         raise UserError(f"{checkpoint} has no time gate: name a run of cell=phased_lstm")
@@ -63,13 +34,17 @@ def trained(checkpoint: str) -> PhasedLSTM:
 
 
 @torch.no_grad()
-def openness(cell: PhasedLSTM, units: int, until: float) -> pd.DataFrame:
-    """k over time of `units` units spread evenly over the order of their periods: unit, time, k."""
+def openness_over_time(cell: PhasedLSTM, units: int, until: float) -> pd.DataFrame:
+    """Return k over time of `units` units, with evenly spaced ranks in the order of their periods.
+
+    The columns are `unit`, `time` and `k`.
+    """
     cell.eval()
     period = cell.log_period.exp()
-    chosen = period.argsort()[torch.linspace(0, len(period) - 1, min(units, len(period))).round().long()]
-    times = _times(cell, chosen, until)
-    k = cell.openness(times)[:, chosen]
+    ranks = torch.linspace(0, len(period) - 1, min(units, len(period))).round().long()
+    selected = period.argsort()[ranks]
+    times = _sample_times(cell, selected, until)
+    k = cell.openness(times)[:, selected]
     frames = [
         pd.DataFrame(
             {
@@ -78,49 +53,36 @@ def openness(cell: PhasedLSTM, units: int, until: float) -> pd.DataFrame:
                 "k": k[:, column].numpy(),
             }
         )
-        for column, unit in enumerate(chosen.tolist())
+        for column, unit in enumerate(selected.tolist())
     ]
     return pd.concat(frames, ignore_index=True)
 
 
-def _times(cell: PhasedLSTM, units: torch.Tensor, until: float) -> torch.Tensor:
-    """An even grid, and the instants at which a gate begins to open, is widest and is closed again."""
+def _sample_times(cell: PhasedLSTM, units: Tensor, until: float) -> Tensor:
+    """Return an even grid and the instants at which a gate begins to open, is widest, and is closed again."""
     period, shift = cell.log_period.exp()[units], cell.shift[units]
     r_on = torch.as_tensor(cell.r_on if cell.r_on_logit is None else cell.r_on_logit.sigmoid()[units])
     cycles = torch.arange(-1, int(until / period.min()) + 2)[:, None]
     starts = shift + cycles * period
     corners = [starts + share * r_on * period for share in (0.0, 0.5, 1.0)]
-    times = torch.cat([torch.linspace(0, until, POINTS), *(c.flatten() for c in corners)]).unique()
+    grid = torch.linspace(0, until, GRID_POINTS)
+    times: Tensor = torch.unique(torch.cat([grid, *(c.flatten() for c in corners)]))
     return times[(times >= 0) & (times <= until)]
 
 
-def draw(gates: pd.DataFrame, path: Path) -> None:
-    """A row a unit. Raises UserError for another kind of file."""
-    import altair as alt
-
-    if path.suffix not in (".png", ".svg", ".html"):
-        raise UserError(f"--out {path} is no .png, .svg or .html: name one")
-    order: Any = list(dict.fromkeys(gates["unit"]))
-    with alt.data_transformers.disable_max_rows():
-        chart = (
-            alt.Chart(gates)
-            .mark_area(line={"strokeJoin": "round"}, opacity=0.4)
-            .encode(
-                x=alt.X("time:Q", title="time"),
-                y=alt.Y("k:Q", title="k", scale=alt.Scale(domain=[0, 1])),
-                row=alt.Row(
-                    "unit:N", sort=order, title=None, header=alt.Header(labelAngle=0, labelAlign="left")
-                ),
-                color=alt.Color("unit:N", sort=order, legend=None),
-            )
-            .properties(width=560, height=60, title="How open units of a Phased LSTM are over time (k)")
+def time_gate_chart(openness: pd.DataFrame) -> alt.Chart:
+    """Return an area of k over time for each unit, one below the other."""
+    units = list(dict.fromkeys(openness["unit"]))
+    header = alt.Header(labelAngle=0, labelAlign="left")
+    chart: alt.Chart = (
+        alt.Chart(openness)
+        .mark_area(line={"strokeJoin": "round"}, opacity=0.4)
+        .encode(
+            x=alt.X("time:Q", title="time"),
+            y=alt.Y("k:Q", title="k", scale=alt.Scale(domain=[0, 1])),
+            row=alt.Row("unit:N", sort=units, title=None, header=header),
+            color=alt.Color("unit:N", sort=units, legend=None),
         )
-        save: dict[str, Any] = {"inline": True} if path.suffix == ".html" else {"scale_factor": 2}
-        try:
-            chart.save(str(path), **save)
-        except OSError as error:
-            raise UserError(f"--out {path} cannot be written ({error.strerror})") from error
-
-
-if __name__ == "__main__":
-    main()
+        .properties(width=560, height=60, title="How open units of a Phased LSTM are over time (k)")
+    )
+    return chart

@@ -61,7 +61,7 @@ def build_model(run: PreparedRun) -> LanguageModel:
     scheme = instantiate(config.plain["init"]["scheme"])
     initialize(model, scheme.func, config.init.forget_bias, config.seed)
     if config.model.pretrained_embeddings is not None:
-        _load_embeddings(config, Vocabulary(encoded.tokens), model.embedding.weight)
+        _load_embeddings(config, Vocabulary(encoded.tokens), model.embedding_weight)
     return NumpyLanguageModel(model) if is_numpy_lstm(config) else model
 
 

@@ -1,17 +1,19 @@
-"""The seam between torch's training loop and the NumPy LSTM of `analytic`; `cell=numpy_lstm` crosses it.
+"""The NumPy LSTM of `analytic` as a torch module and a torch optimizer, for `cell=numpy_lstm`.
 
-Torch holds the parameters, Lightning drives the loop; forward pass, gradients and update rule are
-NumPy's, on the same memory. Torch divides the loss by the number of scored characters, clips, and
-takes the cross-entropy of evaluations; no torch cell, derivative of one, or torch.optim rule takes part.
+Torch holds the parameters, and Lightning runs the training loop. Forward pass, gradients and update rule are
+NumPy's, on the same memory. Torch divides the loss by the number of scored characters, clips gradients, and
+computes the cross-entropy of evaluations. No cell, derivative of a cell, or optimizer of torch is used.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+from torch.optim.optimizer import ParamsT
 
 from tangsweep.analytic import language_model as analytic
 from tangsweep.analytic import lstm
@@ -20,8 +22,24 @@ from tangsweep.cells.lstm import State
 from tangsweep.language_model import Carry, LanguageModel, LossOutput
 
 
+class ModelParameters(NamedTuple):
+    """The parameters as torch holds them, in the order of `analytic.Weights`."""
+
+    embedding: Tensor
+    W: Tensor
+    U: Tensor
+    b: Tensor
+    output: Tensor
+    bias: Tensor
+
+    def as_arrays(self) -> analytic.Weights:
+        """Return NumPy views of the same memory: a change of one is a change of the other."""
+        embedding, W, U, b, output, bias = map(_to_array, self)
+        return analytic.Weights(embedding, lstm.Parameters(W, U, b), output, bias)
+
+
 class NumpyLanguageModel(LanguageModel):
-    """A one-layer LSTM language model that takes over the parameters of `model`, names included."""
+    """A one-layer LSTM language model that takes over the parameters of `model`, with their names."""
 
     def __init__(self, model: LanguageModel) -> None:
         nn.Module.__init__(self)
@@ -29,94 +47,94 @@ class NumpyLanguageModel(LanguageModel):
         self.hidden_size, self.dropout, self.kernel = model.hidden_size, 0.0, model.kernel
 
     @property
-    def weights(self) -> analytic.Weights:
-        """NumPy views of the parameters: to change the one is to change the other."""
-        cell = lstm.Parameters(*(_array(p) for p in (self.cells[0].W, self.cells[0].U, self.cells[0].b)))
-        return analytic.Weights(
-            _array(self.embedding.weight), cell, _array(self.output.weight), _array(self.output.bias)
-        )
+    def weights(self) -> ModelParameters:
+        cell, output = self.cells[0], self.output
+        return ModelParameters(self.embedding_weight, cell.W, cell.U, cell.b, output.weight, output.bias)
 
-    @property
-    def ordered(self) -> list[Tensor]:
-        """The parameters in the order of `analytic.Weights`, flattened."""
-        cell = self.cells[0]
-        return [self.embedding.weight, cell.W, cell.U, cell.b, self.output.weight, self.output.bias]
-
-    def _read(self, inputs: Tensor, times: Tensor | None, carry: Carry | None) -> tuple[Tensor, Carry]:
-        """For evaluation and text, without a gradient: the output layer is torch's there."""
-        weights, (h0, c0) = self.weights, self._initial(inputs, carry)
-        trace = lstm.forward(weights.cell, weights.embedding[_array(inputs).T], h0, c0)
-        final = State(*map(torch.from_numpy, (trace.h[-1], trace.c[-1])))
-        return torch.from_numpy(trace.h[1:]), _left(final, inputs, carry)
+    def _hidden_states(
+        self, inputs: Tensor, times: Tensor | None, carry: Carry | None
+    ) -> tuple[Tensor, Carry]:
+        """Run the LSTM without a gradient, for evaluation and text, where torch computes the output layer."""
+        weights, state = self.weights.as_arrays(), self.initial_state(inputs, carry)
+        trace = lstm.forward(weights.cell, weights.embedding[_to_array(inputs).T], *map(_to_array, state))
+        final = State(torch.from_numpy(trace.h[-1]), torch.from_numpy(trace.c[-1]))
+        return torch.from_numpy(trace.h[1:]), _next_carry(final, inputs, carry)
 
     def loss(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
     ) -> tuple[LossOutput, Carry]:
-        """The cross-entropy of `targets` (B, T), without those that are −1, with NumPy's gradient behind it.
-
-        A state carried in is a constant (truncated BPTT); an LSTM reads no time stamps.
-        Raises ValueError where nothing is scored.
-        """
-        nats, left = self.nats(inputs, targets, carry)
+        """Do what `LanguageModel.loss` does, with NumPy's gradient; an LSTM reads no time stamps."""
+        nats, carry = self.nats(inputs, targets, carry)
         scored = targets >= 0
-        return LossOutput(nats.sum() / scored.sum(), nats.detach()[scored], targets[scored]), left
+        return LossOutput(nats.sum() / scored.sum(), nats.detach()[scored], targets[scored]), carry
 
     def nats(self, inputs: Tensor, targets: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
-        """(B, T) of every target, 0 where it is −1."""
-        nats, h, c = _Nats.apply(self, inputs, targets, carry, *self.ordered)
-        return nats, _left(State(h, c), inputs, carry)
+        """Return the nats (B, T) of all targets, 0 where the target is −1, and the new carry.
 
-    def _initial(self, inputs: Tensor, carry: Carry | None) -> tuple[np.ndarray, np.ndarray]:
-        if carry is not None:
-            return _array(carry.states[0].h), _array(carry.states[0].c)
-        zeros = np.zeros((len(inputs), self.hidden_size), _array(self.output.weight).dtype)
-        return zeros, zeros
+        The state in `carry` is a constant (truncated BPTT). Raises ValueError where nothing is scored.
+        """
+        apply: Callable[..., tuple[Tensor, Tensor, Tensor]] = _LanguageModelNats.apply
+        nats, h, c = apply(inputs, targets, self.initial_state(inputs, carry), *self.weights)
+        return nats, _next_carry(State(h, c), inputs, carry)
+
+    def initial_state(self, inputs: Tensor, carry: Carry | None) -> State:
+        """Return the state before the first time step of `inputs` (B, T)."""
+        if carry is None:
+            zeros = self.output.weight.new_zeros(len(inputs), self.hidden_size)
+            return State(zeros, zeros)
+        state = carry.states[0]
+        assert isinstance(state, State)
+        return state
 
 
-def _left(final: State, inputs: Tensor, carry: Carry | None) -> Carry:
+def _next_carry(final: State, inputs: Tensor, carry: Carry | None) -> Carry:
     return Carry([final], inputs.shape[1] + (carry.steps if carry else 0))
 
 
-class _Nats(torch.autograd.Function):
-    """Forward and backward of the whole model, both by `analytic.language_model`."""
+class _Context(FunctionCtx):
+    """The autograd context, through which the forward pass hands values to the backward pass."""
+
+    weights: ModelParameters
+    versions: list[int]  # torch counts every change of a parameter in place
+    cache: analytic.ForwardCache | None  # None once a backward pass has overwritten it
+
+
+class _LanguageModelNats(torch.autograd.Function):
+    """Forward and backward pass of the whole model, both by `analytic.language_model`."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        model: NumpyLanguageModel,
-        inputs: Tensor,
-        targets: Tensor,
-        carry: Carry | None,
-        *parameters: Tensor,
+        ctx: _Context, inputs: Tensor, targets: Tensor, state: State, *parameters: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         if not (targets >= 0).any():
             raise ValueError("no position is scored: every target is −1")
-        ctx.weights, ctx.parameters = model.weights, parameters
+        ctx.weights = ModelParameters(*parameters)
         ctx.versions = [p._version for p in parameters]
-        nats, ctx.memory = analytic.forward(
-            ctx.weights, _array(inputs).T, _array(targets).T, *model._initial(inputs, carry)
+        nats, cache = analytic.forward(
+            ctx.weights.as_arrays(), _to_array(inputs).T, _to_array(targets).T, *map(_to_array, state)
         )
-        final = [torch.from_numpy(states[-1].copy()) for states in (ctx.memory.trace.h, ctx.memory.trace.c)]
-        ctx.mark_non_differentiable(*final)
-        return torch.from_numpy(nats).t(), final[0], final[1]
+        ctx.cache = cache
+        h, c = (torch.from_numpy(states[-1].copy()) for states in (cache.trace.h, cache.trace.c))
+        ctx.mark_non_differentiable(h, c)
+        return torch.from_numpy(nats).t(), h, c
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, dnats: Tensor, *final: Tensor) -> tuple[Tensor | None, ...]:
-        if ctx.memory is None:
+    def backward(ctx: _Context, dnats: Tensor, *final: Tensor) -> tuple[Tensor | None, ...]:
+        cache, ctx.cache = ctx.cache, None
+        if cache is None:
             raise RuntimeError("a second backward pass through the NumPy model: its memory is used up")
-        if ctx.versions != [p._version for p in ctx.parameters]:
+        if ctx.versions != [p._version for p in ctx.weights]:
             raise RuntimeError("a parameter was changed between the forward and the backward pass")
-        memory, ctx.memory = ctx.memory, None
-        d = analytic.backward(ctx.weights, memory, _array(dnats.t())).weights
-        gradients = (d.embedding, *d.cell, d.output, d.bias)
-        return None, None, None, None, *map(torch.from_numpy, gradients)
+        gradients = analytic.backward(ctx.weights.as_arrays(), cache, _to_array(dnats.t())).weights
+        arrays = (gradients.embedding, *gradients.cell, gradients.output, gradients.bias)
+        return None, None, None, *map(torch.from_numpy, arrays)
 
 
 class NumpyOptimizer(torch.optim.Optimizer):
-    """Lightning's view of a NumPy update rule; its state is saved and loaded like any optimizer's."""
+    """A NumPy update rule as a torch optimizer, whose state is saved and loaded like any other's."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], rule: Optimizer) -> None:
+    def __init__(self, parameters: ParamsT, rule: Optimizer) -> None:
         super().__init__(parameters, asdict(rule) | {"rule": type(rule).__name__})
 
     @torch.no_grad()
@@ -126,32 +144,33 @@ class NumpyOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            kind = OPTIMIZERS[group["rule"]]
-            settings = {field.name: group[field.name] for field in fields(kind)}
-            rule = kind(**settings)  # anew each step: a schedule changes the learning rate
+            rule_class = OPTIMIZERS[group["rule"]]
+            # The rule is made anew for each step, because a schedule changes the group's learning rate.
+            rule = rule_class(**{field.name: group[field.name] for field in fields(rule_class)})
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self._update(rule, parameter)
         return loss
 
     def _update(self, rule: Optimizer, parameter: Tensor) -> None:
-        kept = self.state[parameter]
-        state = {name: tensor.numpy() for name, tensor in kept.items()}
-        rule.update(_array(parameter), _array(parameter.grad), state)
-        for name, array in state.items():
-            if name not in kept:
-                kept[name] = torch.from_numpy(array)
+        tensors = self.state[parameter]
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        assert parameter.grad is not None
+        rule.update(_to_array(parameter), _to_array(parameter.grad), arrays)
+        for name, array in arrays.items():
+            if name not in tensors:
+                tensors[name] = torch.from_numpy(array)
 
 
-def numpy_optimizer_factory(
-    settings: Mapping[str, Any],
-) -> Callable[[Iterable[nn.Parameter]], NumpyOptimizer]:
-    """The NumPy rule that the config group `optimizer` names by the last part of its `_target_`."""
-    rule = OPTIMIZERS[settings["_target_"].rpartition(".")[2]]
+def numpy_optimizer_factory(settings: Mapping[str, Any]) -> Callable[[ParamsT], NumpyOptimizer]:
+    """Return a function that makes the optimizer of the config group `optimizer` from parameters.
+
+    The NumPy rule is that with the name of the class in `_target_`.
+    """
+    rule_class = OPTIMIZERS[settings["_target_"].rpartition(".")[2]]
     options = {key: value for key, value in settings.items() if not key.startswith("_")}
-    return lambda parameters: NumpyOptimizer(parameters, rule(**options))
+    return lambda parameters: NumpyOptimizer(parameters, rule_class(**options))
 
 
-def _array(tensor: Tensor | None) -> np.ndarray:
-    assert tensor is not None
+def _to_array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().numpy()
