@@ -1,8 +1,9 @@
-"""The NumPy LSTM beside torch.nn.LSTM (peer.py): a training step of each, in turn, and NumPy's whole epoch.
+"""Time a training step of the NumPy LSTM against torch.nn.LSTM's (peer.py), and NumPy's whole epoch.
 
-    python benchmarks/numpy_step.py [POEMS]      (5000; on the sample corpus as many as it has)
+    python benchmarks/numpy_step.py [POEMS]      (default 5000; the bundled sample has fewer)
 
-Batch 1, E = H = 64, momentum, one thread; both sides with the same sequences and starting weights.
+Batch size 1, E = H = 64, momentum, one thread. Both have the same sequences and initial weights and take
+turns.
 """
 
 import statistics
@@ -14,7 +15,7 @@ from typing import Any
 import corpus
 import threadpoolctl
 import torch
-from peer import Peer, like
+from peer import TorchLanguageModel, torch_model_like
 from torch import Tensor
 
 from tangsweep.batches.batch import Batch
@@ -27,22 +28,22 @@ PAIRS = 100
 SIZES: dict[str, Any] = {"embed_size": 64, "hidden_size": 64, "layers": 1, "dropout": 0.0}
 
 
-def stepper(loss: Callable[..., Tensor], optimizer: torch.optim.Optimizer) -> Callable[[Batch], float]:
+def timed_step(loss: Callable[..., Tensor], optimizer: torch.optim.Optimizer) -> Callable[[Batch], float]:
     def step(batch: Batch) -> float:
-        started = time.perf_counter()
+        start = time.perf_counter()
         optimizer.zero_grad()
         loss(batch.inputs, batch.targets).backward()
         optimizer.step()
-        return time.perf_counter() - started
+        return time.perf_counter() - start
 
     return step
 
 
-def models(vocabulary: int) -> tuple[LanguageModel, Peer]:
-    """NumPy's and torch's, with equal weights."""
+def equal_models(vocabulary: int) -> tuple[LanguageModel, TorchLanguageModel]:
+    """Return the NumPy model and torch's, with equal weights."""
     model = build_language_model({"name": "lstm"}, SIZES, vocabulary)
     initialize(model, uniform_scaled, 0.0, seed=0)
-    peer = like(model, vocabulary, SIZES["embed_size"], SIZES["hidden_size"])
+    peer = torch_model_like(model, vocabulary, SIZES["embed_size"], SIZES["hidden_size"])
     return numpy_bridge.NumpyLanguageModel(model), peer
 
 
@@ -50,10 +51,11 @@ def main() -> None:
     torch.set_num_threads(1)
     threadpoolctl.threadpool_limits(1)
     name, encoded = corpus.encoded(int(sys.argv[1]) if len(sys.argv) > 1 else 5000, "keep", 60)
-    ours, theirs = models(len(encoded.vocabulary))
+    ours, theirs = equal_models(len(encoded.vocabulary))
     settings = {"_target_": "torch.optim.SGD", "lr": 0.01, "momentum": 0.9}
-    by_numpy = stepper(lambda *b: ours.loss(*b)[0].mean, numpy_bridge.numpy_optimizer_factory(settings)(ours.parameters()))
-    by_torch = stepper(theirs.loss, torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9))
+    make_optimizer = numpy_bridge.numpy_optimizer_factory(settings)
+    by_numpy = timed_step(lambda *b: ours.loss(*b)[0].mean, make_optimizer(ours.parameters()))
+    by_torch = timed_step(theirs.loss, torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9))
     resident = Resident(encoded.train, None, False)
     rows = in_order(resident).order
     singles = [resident.batch(row[i : i + 1]) for row in rows for i in range(len(row))]

@@ -1,11 +1,11 @@
-"""What one would write with torch's own modules: the other side of the benchmarks."""
+"""The language model that one would write with torch's own modules: what the benchmarks compare with."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Peer(nn.Module):
+class TorchLanguageModel(nn.Module):
     """torch.nn.Embedding, LSTM (oneDNN's on the CPU, cuDNN's on a GPU) and Linear, batch first."""
 
     def __init__(self, vocabulary: int, embed_size: int, hidden_size: int) -> None:
@@ -15,14 +15,16 @@ class Peer(nn.Module):
         self.output = nn.Linear(hidden_size, vocabulary)
 
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy of targets (B, T) that are not −1."""
+        """Return the mean cross-entropy of those targets (B, T) that are not −1."""
         logits = self.output(self.lstm(self.embedding(inputs))[0])
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
 
 
-def like(model: nn.Module, vocabulary: int, embed_size: int, hidden_size: int) -> Peer:
-    """A peer with the weights of a tangsweep LanguageModel of one LSTM layer."""
-    peer, weights = Peer(vocabulary, embed_size, hidden_size), model.state_dict()
+def torch_model_like(
+    model: nn.Module, vocabulary: int, embed_size: int, hidden_size: int
+) -> TorchLanguageModel:
+    """Return a model with the weights of a tangsweep LanguageModel of one LSTM layer."""
+    peer, weights = TorchLanguageModel(vocabulary, embed_size, hidden_size), model.state_dict()
     with torch.no_grad():
         peer.embedding.weight.copy_(weights["embedding.weight"])
         peer.lstm.weight_ih_l0.copy_(weights["cells.0.W"].t())

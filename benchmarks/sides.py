@@ -1,22 +1,25 @@
-"""What benchmarks/step.py compares: shapes, their batches, and the two sides of a step."""
+"""The two sides that benchmarks/step.py compares, with their shapes and batches."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from corpus import encoded
-from hydra.utils import instantiate
-from peer import like
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from peer import torch_model_like
 from torch import Tensor
 
 from tangsweep.batches.poems import Resident, bucketed
 from tangsweep.cells.cell import unroll
+from tangsweep.files import REPOSITORY
 from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.language_model import LanguageModel, build_language_model
-from tangsweep.training import optimizers
+from tangsweep.tasks.registry import parse_config
+from tangsweep.training.optimizers import optimizer_factories
 
 CLIP = 5.0
-ADAM = {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001}
+LEARNING_RATE = 0.001
 
 
 class Shape(NamedTuple):
@@ -27,13 +30,14 @@ class Shape(NamedTuple):
     V: int
 
     @property
-    def of_lstm(self) -> float:
-        """Operations of its products, forward and backward, for one character."""
+    def lstm_operations(self) -> float:
+        """Return the operations of the LSTM's matrix products, forward and backward, for one character."""
         return 24 * self.H * (self.E + self.H)
 
     @property
-    def of_step(self) -> float:
-        return self.of_lstm + 6 * self.H * self.V
+    def step_operations(self) -> float:
+        """Return the same of a whole training step, with the output layer."""
+        return self.lstm_operations + 6 * self.H * self.V
 
 
 SHAPES = (
@@ -42,11 +46,18 @@ SHAPES = (
     Shape(32, 48, 256, 512, 5851),
     Shape(64, 100, 512, 512, 6857),
 )
-Batches = Iterator[tuple[Tensor, Tensor]]
-Sides = tuple[Callable[..., None], Callable[..., None]]  # theirs, ours
+Batches = Iterator[tuple[Tensor, Tensor]]  # inputs and targets, (B, T)
+Step = Callable[..., None]  # takes inputs and targets
 
 
-def of(shape: Shape, kernel: str) -> LanguageModel:
+class Sides(NamedTuple):
+    """One step of torch.nn.LSTM's model and one of ours."""
+
+    theirs: Step
+    ours: Step
+
+
+def build_model(shape: Shape, kernel: str) -> LanguageModel:
     sizes = {"embed_size": shape.E, "hidden_size": shape.H, "layers": 1, "dropout": 0.0}
     model = build_language_model({"name": "lstm", "kernel": kernel}, sizes, shape.V)
     initialize(model, uniform_scaled, 0.0, seed=0)
@@ -54,7 +65,7 @@ def of(shape: Shape, kernel: str) -> LanguageModel:
 
 
 def random_batches(shape: Shape) -> Batches:
-    """Always the same one."""
+    """Yield the same random batch without end."""
     generator = torch.Generator().manual_seed(0)
     inputs, targets = (torch.randint(shape.V, (shape.B, shape.T), generator=generator) for _ in range(2))
     while True:
@@ -62,7 +73,10 @@ def random_batches(shape: Shape) -> Batches:
 
 
 def poem_batches(shape: Shape, poems: int = 3000) -> Batches:
-    """Of chunks of at most T characters, in the order of training; ids beyond V wrap around."""
+    """Yield batches of poems in chunks of at most T characters, in the order of training.
+
+    Ids of V and above wrap around.
+    """
     resident = Resident(encoded(poems, "drop", shape.T)[1].train, None, False)
     for epoch in range(10**6):
         for rows in bucketed(resident.lengths, shape.B, 0, epoch):
@@ -71,20 +85,27 @@ def poem_batches(shape: Shape, poems: int = 3000) -> Batches:
 
 
 def whole_steps(shape: Shape, kernel: str) -> Sides:
-    """Theirs and ours, from equal weights."""
-    model = of(shape, kernel)
-    peer = like(model, shape.V, shape.E, shape.H)
-    config = {"optimizer": ADAM, "scheduler": {"_target_": None}, "trainer": {"precision": "32-true"},
-              "cell": {"name": "lstm"}}  # fmt: skip
-    return (
-        stepping(peer, instantiate(ADAM)(peer.parameters()), peer.loss),
-        stepping(model, optimizers.makers(config)[0](model.parameters()), lambda *b: model.loss(*b)[0].mean),
+    """Return training steps of both models from equal weights, each with Adam."""
+    model = build_model(shape, kernel)
+    peer = torch_model_like(model, shape.V, shape.E, shape.H)
+    adam = torch.optim.Adam(peer.parameters(), lr=LEARNING_RATE)
+    return Sides(
+        training_step(peer, adam, peer.loss),
+        training_step(model, adam_of_a_run(model), lambda *batch: model.loss(*batch)[0].mean),
     )
 
 
-def stepping(
+def adam_of_a_run(model: LanguageModel) -> torch.optim.Optimizer:
+    """Return the optimizer that a run with optimizer=adam makes."""
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        composed = compose("train", overrides=["optimizer=adam", f"optimizer.lr={LEARNING_RATE}"])
+    config = parse_config(OmegaConf.to_container(composed, resolve=True))
+    return optimizer_factories(config).make_optimizer(model.parameter_groups())
+
+
+def training_step(
     model: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[..., Tensor]
-) -> Callable[..., None]:
+) -> Step:
     def step(inputs: Tensor, targets: Tensor) -> None:
         optimizer.zero_grad()
         loss(inputs, targets).backward()
@@ -95,19 +116,22 @@ def stepping(
 
 
 def lstms_alone(shape: Shape, kernel: str) -> Sides:
-    """Theirs and ours on the embedded inputs, a random gradient coming in at every output."""
-    model = of(shape, kernel)
-    peer, cell = like(model, shape.V, shape.E, shape.H).lstm, model.cells[0]
+    """Return forward and backward passes of both LSTMs on embedded inputs, with a random output gradient."""
+    model = build_model(shape, kernel)
+    peer, cell = torch_model_like(model, shape.V, shape.E, shape.H).lstm, model.cells[0]
     peer.batch_first = False
     x = torch.randn(shape.T, shape.B, shape.E, requires_grad=True)
-    incoming = torch.randn(shape.T, shape.B, shape.H)
+    output_gradient = torch.randn(shape.T, shape.B, shape.H)
 
-    def run(module: torch.nn.Module, outputs: Callable[[], Tensor]) -> Callable[..., None]:
-        def both(*_: Tensor) -> None:
+    def forward_and_backward(module: torch.nn.Module, outputs: Callable[[], Tensor]) -> Step:
+        def step(*_: Tensor) -> None:
             module.zero_grad()
             x.grad = None
-            outputs().backward(incoming)
+            outputs().backward(output_gradient)
 
-        return both
+        return step
 
-    return run(peer, lambda: peer(x)[0]), run(cell, lambda: unroll(cell, x)[0])
+    return Sides(
+        forward_and_backward(peer, lambda: peer(x)[0]),
+        forward_and_backward(cell, lambda: unroll(cell, x)[0]),
+    )

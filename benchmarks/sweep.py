@@ -41,7 +41,7 @@ def theirs(epochs: int, overrides: list[str]) -> float:
     import pytorch_lightning as L
     import torch
     from omegaconf import OmegaConf
-    from peer import Peer
+    from peer import TorchLanguageModel
     from pytorch_lightning.loggers import CSVLogger, WandbLogger
     from torch.nn.utils.rnn import pad_sequence
     from torch.utils.data import DataLoader
@@ -51,7 +51,7 @@ def theirs(epochs: int, overrides: list[str]) -> float:
     class Module(L.LightningModule):
         def __init__(self, vocabulary: int, make: Any) -> None:
             super().__init__()
-            self.model, self.make = Peer(vocabulary, 64, 64), make
+            self.model, self.make = TorchLanguageModel(vocabulary, 64, 64), make
 
         def training_step(self, batch: Any, index: int) -> Any:
             loss = self.model.loss(*batch)

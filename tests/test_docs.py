@@ -1,5 +1,6 @@
 """The commands of README and docs run, made short by rules, and every link and path in them exists."""
 
+import ast
 import os
 import re
 import runpy
@@ -74,12 +75,8 @@ def commands_of(page: Page) -> Iterator[str]:
 COMMANDS = {command: page.name for page in READ for command in commands_of(page)}
 TRAINS = [command for command in COMMANDS if command.startswith("python src/train.py")]
 OTHERS = [command for command in COMMANDS if command not in TRAINS]
-PLACEHOLDERS = {
-    "NAME": "optimizers",
-    "PARTITION": "debug",
-    "HEAD": "127.0.0.1",
-    "冬": "山",
-}  # the sample has no 冬
+PLACEHOLDERS = {"NAME": "optimizers", "PARTITION": "debug", "HEAD": "127.0.0.1"}
+PLACEHOLDERS |= {"夏": "山", "冬": "月"}  # the first is rare in the sample, the second is not there
 OFFLINE = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), "http://127.0.0.1:9")
 
 
@@ -144,7 +141,7 @@ def test_training_commands_plan_their_runs(
     monkeypatch.chdir(home)
     run_script("src/train.py", shortened(filled(command)), monkeypatch)
     printed = capsys.readouterr().out
-    assert "Nothing was trained" in printed or "--help" in command
+    assert "Nothing was trained" in printed or "--help" in command or "--cfg" in command
     assert not (home / "outputs").exists() or not list((home / "outputs").glob("*/*/config.yaml"))
 
 
@@ -310,7 +307,9 @@ def looks_like_a_path(code: str) -> bool:
 
 def exists_in_repository(code: str) -> bool:
     pattern = re.sub(r"\b(NAME|X)\b", "*", code.rstrip("/"))
-    anywhere = "/" not in pattern and any(REPOSITORY.glob(f"src/**/{pattern}"))
+    anywhere = "/" not in pattern and any(
+        any(REPOSITORY.glob(f"{root}/**/{pattern}")) for root in ("src", "tests")
+    )
     return anywhere or any(any(root.glob(pattern)) for root in ROOTS)
 
 
@@ -333,3 +332,16 @@ def test_the_tree_of_the_readme_exists() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_the_path_of_a_run_names_functions_that_exist() -> None:
+    """At most 30 hops from the command to the first step."""
+    page = read_page(REPOSITORY / "CONTRIBUTING.md").prose.partition("## A run, from command to first step")[
+        2
+    ]
+    hops = re.findall(r"^\d+\. `([\w/.]+):(\w+)`", page, re.MULTILINE)
+    assert 20 <= len(hops) <= 30
+    for file, name in hops:
+        path = REPOSITORY / (file if file.startswith("src/") else f"src/tangsweep/{file}")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert name in {getattr(node, "name", None) for node in ast.walk(tree)}, f"{file}:{name}"

@@ -12,11 +12,14 @@ from tangsweep.files import REPOSITORY
 SRC = REPOSITORY / "src"
 # From the bottom to the top. A room may import the rooms of the layers below its own, and none beside it.
 LAYERS = [
-    ("errors fault_points randomness metrics baselines", "one question each, answered without the others"),
+    (
+        "errors fault_points machine randomness metrics baselines",
+        "one question each, answered without the others",
+    ),
     ("files command_line analytic", "paths and atomic writes, one-line errors, the mathematics in NumPy"),
     ("config corpora kernels", "what was asked for, texts and where they lie, fast operations"),
-    ("cells batches runs", "equations of one step, tensors from texts, what lies in a run's folder"),
-    ("language_model console", "cells over time, what the terminal shows"),
+    ("cells runs", "equations of one step, what lies in a run's folder"),
+    ("language_model batches console", "cells over time, tensors from texts, what the terminal shows"),
     ("checkpoint inits progress_bar", "a trained model from its file, first weights, a bar with time left"),
     ("prosody", "forms, tone patterns, tones and rhymes of characters"),
     ("generation", "poems and running text from a checkpoint"),
@@ -27,7 +30,21 @@ LAYERS = [
     ("tangsweep train generate hydra_plugins", "entry points: the package's own names and the commands"),
 ]
 RANK = {room: rank for rank, (rooms, _) in enumerate(LAYERS) for room in rooms.split()}
-WITHOUT_TORCH = ["errors", "fault_points", "randomness", "metrics", "baselines", "files", "command_line", "analytic", "config", "corpora", "runs", "prosody", "console"]
+WITHOUT_TORCH = [
+    "errors",
+    "fault_points",
+    "randomness",
+    "metrics",
+    "baselines",
+    "files",
+    "command_line",
+    "analytic",
+    "config",
+    "corpora",
+    "runs",
+    "prosody",
+    "console",
+]
 WITHOUT_FRAMEWORKS = [
     room
     for room in [*WITHOUT_TORCH, "kernels", "cells", "inits"]

@@ -48,6 +48,7 @@ def read_recipes(markdown: str) -> dict[str, list[Block]]:
             for language, block in FENCE.findall(fences)
         ]
         for title, text in RECIPE.findall(markdown)
+        if FILE.search(text)
     }
 
 
@@ -140,21 +141,14 @@ def test_the_recipes_are_these() -> None:
 
 def test_an_optimizer(checkout: Path) -> None:
     apply_recipe(checkout, RECIPES["optimizer"])
-    train_in(checkout, *SMALL, *QUIET, "optimizer=nadam", "optimizer.lr=0.003")
+    train_in(checkout, *SMALL, *QUIET, "optimizer=nadam")
     [config] = (checkout / "home" / "outputs" / "single").glob("*/config.yaml")
     assert "torch.optim.NAdam" in config.read_text(encoding="utf-8")
-    tests = (
-        "tests/conf",
-        "tests/test_command_line.py",
-        "tests/test_structure.py",
-        "tests/runs/test_identity.py",
+    listing = (
+        "sdg or optimiser or test_help or test_the_page_is_current"  # what might pin the list of options
     )
-    run_tests_in(
-        checkout,
-        *tests,
-        "-k",
-        "nadam or compared_optimizers or mistake and optimi or test_help or sees or identity",
-    )
+    tests = ("tests/conf", "tests/config", "tests/test_command_line.py")
+    run_tests_in(checkout, *tests, "-k", f"nadam or compared_optimizers or {listing}")
 
 
 def test_an_initialization(checkout: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.singleton import Singleton
@@ -13,7 +14,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from tangsweep.config.run_config import AnyConfig
+if TYPE_CHECKING:  # every command imports this file; only a sweep needs these
+    from tangsweep.config.run_config import AnyConfig
 
 
 @dataclass
@@ -29,7 +31,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="pool", node=PoolConf,
 
 
 class PoolLauncher(Launcher):
-    """Composes in this process, trains in others, and shows all of them in one picture."""
+    """Composes jobs in this process, trains them in worker processes, and shows them in one display."""
 
     def __init__(self, workers: int | None, preload: str | None) -> None:
         self.workers, self.preload = workers, preload
@@ -38,47 +40,48 @@ class PoolLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from tangsweep.sweep import resources
 
-        resources.check(self.workers)
+        resources.check_workers(self.workers)
         self.context, self.task_function, self.config = hydra_context, task_function, config
 
     def warm_up(self) -> None:
         """Begin to import what workers need, beside what this process does next."""
         from tangsweep.sweep import pool
 
-        pool.started(self.preload)
+        pool.start_method(self.preload)
+
+    def concurrency(self, configs: "Sequence[AnyConfig]") -> int:
+        """Return how many runs of these configs are trained side by side."""
+        return len(self._environments(configs))
+
+    def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None:
+        """Choose the workers' environments, now that the configs of all runs are known."""
+        self.environments = self._environments(configs)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Train the jobs and return their results in order. Raises SystemExit where a job does."""
         from tangsweep.sweep import pool, worker  # no command but a sweep needs them
-        from tangsweep.sweep.display import Display
+        from tangsweep.sweep.display import SweepDisplay
 
-        processes = pool.started(self.preload)
+        context = pool.start_method(self.preload)
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        setup = worker.Setup(self.context, self.task_function, Singleton.get_state(), dict(os.environ))
+        setup = worker.WorkerSetup(self.context, self.task_function, Singleton.get_state(), dict(os.environ))
         jobs: list[Callable[[], DictConfig]] = [
-            partial(self._composed, overrides, initial_job_idx + place)
+            partial(self._compose, overrides, initial_job_idx + place)
             for place, overrides in enumerate(job_overrides)
         ]
         environments = self.environments or self._environments([])
         fail_fast = bool(self.config.get("fail_fast"))
-        with Display([named(overrides) for overrides in job_overrides]) as display:
-            return pool.Pool(processes, setup, environments, display, fail_fast).run(jobs)
+        with SweepDisplay([_display_name(overrides) for overrides in job_overrides]) as display:
+            return pool.Pool(context, setup, environments, display, fail_fast).run(jobs)
 
-    def concurrency(self, configs: Sequence[AnyConfig]) -> int:
-        """Return how many runs of these configs are trained side by side."""
-        return len(self._environments(configs))
-
-    def prepare_workers(self, configs: Sequence[AnyConfig]) -> None:
-        """Choose the workers' environments, now that the configs of all runs are known."""
-        self.environments = self._environments(configs)
-
-    def _environments(self, configs: Sequence[AnyConfig]) -> list[dict[str, str]]:
+    def _environments(self, configs: "Sequence[AnyConfig]") -> list[dict[str, str]]:
         from tangsweep.sweep import resources
 
         return resources.worker_environments(self.workers, [config.trainer for config in configs])
 
-    def _composed(self, overrides: Sequence[str], number: int) -> DictConfig:
+    def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         with open_dict(config):
             config.hydra.job.id = f"{config.hydra.job.name}_{number}"
@@ -86,6 +89,6 @@ class PoolLauncher(Launcher):
         return config
 
 
-def named(overrides: Sequence[str]) -> str:
-    """What a job is called until its run says its own name."""
+def _display_name(overrides: Sequence[str]) -> str:
+    """The name of a job until its run reports its own."""
     return " ".join(o for o in filter_overrides(overrides) if not o.startswith("sweep."))

@@ -1,19 +1,21 @@
-"""Makes sweeps/ at the repository's root a config group beside those of conf/; tells configs of outputs/."""
+"""Makes sweeps/ at the repository's root a config group beside those of conf/, and `tangsweep.outputs` a
+resolver.
+"""
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from tangsweep.files import REPOSITORY, outputs_folder
+from tangsweep.sweep import hydra_adapter
 
 GROUP = "sweeps"
 OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(outputs_folder()), replace=True)
 
 
-class SweepsSource(FileConfigSource):
-    """The repository as Hydra sees it: of all its folders, `sweeps` alone is a group."""
+class SweepsSource(hydra_adapter.FileConfigSource):
+    """The repository as a source of config files: of all its folders, only `sweeps` is a group."""
 
     @staticmethod
     def scheme() -> str:
@@ -32,7 +34,7 @@ class SweepsSource(FileConfigSource):
 
 
 class SweepsSearchPath(SearchPathPlugin):
-    """`sweeps=NAME` is sweeps/NAME.yaml, from any working directory."""
+    """Lets `sweeps=NAME` take sweeps/NAME.yaml, from any working directory."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         search_path.append("tangsweep", f"{GROUP}://{REPOSITORY}")

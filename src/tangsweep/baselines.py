@@ -23,8 +23,13 @@ class TokenSequences(Protocol):
     def targets(self) -> Ids: ...  # all ids but the first of each sequence
 
 
-def baseline_perplexities(train: TokenSequences, dev: TokenSequences, vocabulary: int) -> dict[str, float]:
-    """Return the perplexities `uniform` (the size of the vocabulary), `unigram` and `bigram` of `dev`."""
+def baseline_perplexities(
+    train: TokenSequences, dev: TokenSequences, vocabulary: int
+) -> dict[str, float | None]:
+    """Return the perplexities `uniform` (the size of the vocabulary), `unigram` and `bigram` of `dev`.
+
+    The type is that of a run's record, in which tasks without text have None.
+    """
     unigram = unigram_probabilities(train.targets, vocabulary)
     bigram = bigram_probabilities(train, dev, unigram)
     return {

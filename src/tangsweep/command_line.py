@@ -1,4 +1,4 @@
-"""What a user sees of an error: one line on stderr, no stack trace for a mistake of theirs."""
+"""Runs an entry point, and shows a user's mistake as one line on stderr without a stack trace."""
 
 import os
 import re
@@ -6,17 +6,17 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import FrameType
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from tangsweep.errors import UserError
+from tangsweep.errors import UserError, did_you_mean
 
-MISTAKE, INTERRUPTED, TERMINATED = 2, 130, 143
+MISTAKE, INTERRUPTED, TERMINATED = 2, 130, 143  # exit statuses
 
 
-def run_command(main: Callable[[], Any]) -> None:
+def run_command(main: Callable[[], object]) -> None:
     """Run `main` and exit: 2 after a user's mistake, 130 after Ctrl-C, 143 after SIGTERM.
 
     HYDRA_FULL_ERROR=1, set by the user, keeps Hydra's own long report.
@@ -24,9 +24,9 @@ def run_command(main: Callable[[], Any]) -> None:
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     terminated = []
 
-    def terminate(number: int, frame: Any) -> None:
+    def terminate(number: int, frame: FrameType | None) -> None:
         terminated.append(number)
-        raise KeyboardInterrupt  # from here on as Ctrl-C: the run is marked, the table printed
+        raise KeyboardInterrupt  # from here on as Ctrl-C: the run is marked, the ranking printed
 
     signal.signal(signal.SIGTERM, terminate)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
@@ -52,39 +52,44 @@ def run_command(main: Callable[[], Any]) -> None:
 
 
 def continuing_command(arguments: Sequence[str]) -> str:
-    """The command that continues, as a shell takes it: what was to be trained anew has been set aside."""
+    """Return the shell command that continues.
+
+    It names no `rerun=all`: the first command has set aside what is to be trained anew.
+    """
     return shlex.join(["python", *(a for a in arguments if a not in ("rerun=all", "rerun=diverged"))])
 
 
 def print_error(line: str) -> int:
-    """Print the error; returns the exit status."""
+    """Print the error and return the exit status of a user's mistake."""
     print(f"error: {line}", file=sys.stderr)
     return MISTAKE
 
 
 def error_line(error: BaseException) -> str:
-    """The error in one line, with what exists where a name does not."""
+    """Return the error in one line; for a name that does not exist, with the nearest and all that do."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = (error.missing_cfg_file or "").rpartition("/")
-        return f"{group}={option} does not exist; there are: {', '.join(sorted(error.options))}"
+        options = sorted(error.options)
+        hint = did_you_mean(option, options)
+        return f"{group}={option} does not exist; {hint}there are: {', '.join(options)}"
     if isinstance(error, OverrideParseException) and not error.override.isascii():
         key, _, value = error.override.partition("=")
         return f"cannot read {error.override}: Hydra wants such text in quotes, \"{key}='{value}'\""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
-            return _unknown_key(error, cause)
+            return _unknown_key_line(error, cause)
         cause = cause.__cause__
     return re.sub(r"\s*\n\s*", "; ", str(error).strip())
 
 
-def _unknown_key(error: BaseException, cause: OmegaConfBaseException) -> str:
-    parent: Any = cause.parent_node
+def _unknown_key_line(error: BaseException, cause: OmegaConfBaseException) -> str:
+    parent = cause.parent_node
     if not hasattr(parent, "keys") or "is not in struct" not in str(cause):
         return re.sub(r"\s*\n\s*", "; ", str(error).strip())
-    keys = ", ".join(str(key) for key in parent if key != "hydra")
-    group = str(cause.full_key).rpartition(".")[0]
+    names = [str(key) for key in parent if key != "hydra"]
+    group, _, key = str(cause.full_key).rpartition(".")
     where = f"{group} has" if group else "there are"
-    return f"{cause.full_key} does not exist; {where}: {keys}"
+    return f"{cause.full_key} does not exist; {did_you_mean(key, names)}{where}: {', '.join(names)}"

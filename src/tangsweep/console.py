@@ -1,4 +1,4 @@
-"""What the terminal shows, and what goes to train.log instead."""
+"""Prints to the terminal, or relays to the process that owns it; formats numbers, times and outcomes."""
 
 import contextlib
 import logging
@@ -6,24 +6,23 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from tangsweep.runs.record import Outcome
 
-WIDTH = 110  # of tables where the output is no terminal
+TABLE_WIDTH = 110  # where the output is no terminal
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
-console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH)
-_relay: Callable[..., None] | None = None  # in a worker: tells the process that owns the terminal
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else TABLE_WIDTH)
+_relay: Callable[..., None] | None = None  # in a worker: sends to the process that owns the terminal
 
 
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Log lines and Python warnings go to `path` inside the block, none of them to the terminal."""
+    """Write log lines and Python warnings of the block to `path`, none of them to the terminal."""
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
     loggers = [logging.getLogger(name) for name in (None, "pytorch_lightning", "lightning")]
     before = [(logger.handlers, logger.level) for logger in loggers]
     for logger in loggers:
@@ -39,32 +38,32 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 
 def print_line(line: str, style: str | None = None) -> None:
-    """A line on the terminal, left to the terminal to wrap."""
+    """Print a line and let the terminal wrap it; in a worker the parent process prints it."""
     if is_relayed():
-        relay("say", line, style)
+        relay("line", line, style)
     else:
         console.print(line, style=style, soft_wrap=True)
 
 
-def relay_to_parent(tell: Callable[..., None]) -> None:
-    """From now on this process shows nothing itself: `tell(kind, ...)` takes it to where it is shown."""
+def relay_to_parent(send: Callable[..., None]) -> None:
+    """From now on send every line and progress to the parent process with `send(kind, ...)`."""
     global _relay
-    _relay = tell
+    _relay = send
 
 
 def is_relayed() -> bool:
-    """Whether another process shows what this one says."""
+    """Return whether another process prints for this one."""
     return _relay is not None
 
 
-def relay(kind: str, *values: Any) -> None:
-    """One message to the process that shows. Only where `relayed()`."""
+def relay(kind: str, *values: object) -> None:
+    """Send one message to the process that prints. Only where `is_relayed()`."""
     assert _relay is not None
     _relay(kind, *values)
 
 
 def warn_of_bundled_sample(reason: str) -> None:
-    """The warning that cannot be missed: the bundled sample stands in for 全唐诗."""
+    """Warn, so that nobody misses it, that the bundled sample stands in for 全唐诗."""
     line = "=" * 78
     print_line(
         f"{line}\nNOT 全唐诗: the network was not reached ({reason}).\n"
@@ -76,7 +75,7 @@ def warn_of_bundled_sample(reason: str) -> None:
 
 
 def format_number(number: float) -> str:
-    """A score or a count: one decimal, none for whole numbers, powers of ten from a million on."""
+    """Format a score or a count: one decimal, none for whole numbers, powers of ten from a million on."""
     if abs(number) >= 1e6:
         return f"{number:.1e}"
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.1f}"

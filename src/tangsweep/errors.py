@@ -1,23 +1,23 @@
-"""The one exception whose text is written for the user."""
+"""The exception whose text is written for the user, and what messages say of errors and names."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something the user can mend; its text is one line: what was wrong, where, what to do.
+    """A mistake that the user can mend. Its text is one line: what was wrong, where, what to do.
 
     The entry points print it without a stack trace and exit with status 2.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, without what it goes on to explain."""
+    """Return the first line of another library's error, without its full stop."""
     return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 def describe_error(error: BaseException) -> str:
-    """What a record says of an error: a user's own in its words; out of memory with what to lower."""
+    """Return what a record says of an error; where memory ran out, with the keys to lower."""
     if isinstance(error, UserError):
         return str(error)
     text = repr(error)

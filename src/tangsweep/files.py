@@ -1,4 +1,4 @@
-"""Where files lie: the only module that knows the repository and TANGSWEEP_HOME."""
+"""Where files lie, and how they are written: the only module that knows the repository and TANGSWEEP_HOME."""
 
 import os
 import re
@@ -13,33 +13,35 @@ BUNDLED_SAMPLE = REPOSITORY / "data" / "sample"
 
 
 def home_folder() -> Path:
-    """The folder that relative paths are anchored at: TANGSWEEP_HOME, else the repository."""
+    """Return the folder that relative paths start from: TANGSWEEP_HOME, else the repository."""
     return Path(os.environ.get("TANGSWEEP_HOME") or REPOSITORY).expanduser().resolve()
 
 
 def absolute_path(path: str | Path) -> Path:
-    """An absolute path; a relative one counts from `home()`, never from the working directory."""
+    """Return an absolute path; a relative one starts from `home_folder()`, not the working directory."""
     return home_folder() / Path(path).expanduser()
 
 
 def user_path(path: str) -> Path:
-    """What a user named: as typed from the working directory where that exists, else `anchored`."""
+    """Return the path that a user typed: from the working directory where it exists there, else
+    `absolute_path`.
+    """
     literal = Path(path).expanduser()
     return literal if literal.exists() else absolute_path(path)
 
 
 def data_folder() -> Path:
-    """Downloaded corpora and the cache of encoded ones."""
+    """Return the folder of downloaded corpora and of the caches."""
     return absolute_path("data")
 
 
 def outputs_folder() -> Path:
-    """One folder a sweep, one folder a run in it."""
+    """Return the folder of all sweeps: one folder a sweep, one folder a run in it."""
     return absolute_path("outputs")
 
 
 def display_path(path: Path) -> str:
-    """The path as messages show it: relative to the working directory where that is shorter."""
+    """Format a path for messages: relative to the working directory where it lies there."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
@@ -47,7 +49,9 @@ def display_path(path: Path) -> str:
 
 
 def safe_name(name: str) -> str:
-    """`name` with every run of other characters than `[A-Za-z0-9._-]` turned into one dash, + dropped."""
+    """Return `name` as a file name: `+` is dropped, any other characters than `[A-Za-z0-9._-]` become one
+    dash.
+    """
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("+", "")).strip("-.")
 
 
@@ -77,7 +81,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
-    """The one line for a folder that cannot be written or a disk that is full."""
+    """Return the error for a folder that cannot be written or a disk that is full."""
     return UserError(
         f"cannot write {path} ({error.strerror or error}): free some space, mend its permissions, "
         "or set TANGSWEEP_HOME to a folder that can be written"
@@ -85,9 +89,9 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 
 def new_output_file(name: str) -> Path:
-    """A file to be written, as typed from the working directory.
+    """Return the path of `--out`, as typed from the working directory.
 
-    Raises UserError where it exists already (nothing is overwritten) or its folder does not.
+    Raises UserError where the file exists already (nothing is overwritten) or its folder does not exist.
     """
     path = Path(name).expanduser().absolute()
     if path.exists():
@@ -98,7 +102,7 @@ def new_output_file(name: str) -> Path:
 
 
 def write_new_file(path: Path, text: str) -> None:
-    """Raises UserError where the file has come into being meanwhile, or cannot be written."""
+    """Write a new file. Raises UserError where it exists by now, or cannot be written."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

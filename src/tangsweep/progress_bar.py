@@ -1,4 +1,4 @@
-"""A run's progress bar: drawn on the terminal, or told to the process that draws for many runs."""
+"""A run's progress bar: drawn on the terminal, or relayed to the process that draws for many runs."""
 
 import contextlib
 import time
@@ -12,22 +12,22 @@ from tangsweep import console
 REDRAWS_PER_SECOND = 4
 
 
-class Bar(Protocol):
-    """Steps done of all steps, with a few words on where the run stands."""
+class ProgressBar(Protocol):
+    """Shows the steps done of all steps, and a short status beside them."""
 
     def start(self, steps: float, done: int = 0) -> None: ...
     def step(self, done: int) -> None: ...
-    def state(self, words: str) -> None: ...
+    def show_status(self, status: str) -> None: ...
     def close(self) -> None: ...
 
 
-def progress_bar_for(name: str) -> Bar:
-    """The bar of the run `name`, wherever this process shows things."""
+def progress_bar_for(name: str) -> ProgressBar:
+    """Return the progress bar of the run `name`, wherever this process prints."""
     return RelayedBar(name) if console.is_relayed() else TerminalBar(name)
 
 
 def terminal_progress(*more: ProgressColumn) -> Progress:
-    """rich's bars on the terminal: description, bar, per cent, `state`, and `more` columns.
+    """Return rich's progress display: description, bar, per cent, the field `state`, and `more` columns.
 
     Nothing is drawn where the output is no terminal.
     """
@@ -46,24 +46,24 @@ def terminal_progress(*more: ProgressColumn) -> Progress:
 
 @contextlib.contextmanager
 def counting_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar from the first count on: what is yielded takes how many are done, and of how many."""
+    """Yield a function that shows how many of how many are done; the bar appears with its first call."""
     bar = terminal_progress()
     task = bar.add_task(name, total=1, state="")
 
-    def tell(done: int, all: int) -> None:
+    def show_count(done: int, total: int) -> None:
         if not bar.disable:
-            bar.start()  # again and again does no harm
-            bar.update(task, completed=done, total=all)
+            bar.start()  # starting twice does no harm
+            bar.update(task, completed=done, total=total)
 
     try:
-        yield tell
+        yield show_count
     finally:
         if not bar.disable:
             bar.stop()
 
 
 class TerminalBar:
-    """Redrawn by time, never by step; nothing where the output is no terminal."""
+    """A bar on this process's terminal, redrawn by time and never by step."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -79,9 +79,9 @@ class TerminalBar:
         if self._task is not None and not self._bar.disable:
             self._bar.update(self._task, completed=done)
 
-    def state(self, words: str) -> None:
+    def show_status(self, status: str) -> None:
         if self._task is not None:
-            self._bar.update(self._task, state=words)
+            self._bar.update(self._task, state=status)
 
     def close(self) -> None:
         if not self._bar.disable:
@@ -89,26 +89,26 @@ class TerminalBar:
 
 
 class RelayedBar:
-    """Tells `progress` with the run's name, steps done, all steps and words, a few times a second."""
+    """Sends name, steps done, all steps and status to the parent process, a few times a second."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._steps, self._words = name, 0.0, ""
-        self._told = 0.0
+        self._name, self._steps, self._status = name, 0.0, ""
+        self._sent = 0.0  # when the last message was
 
     def start(self, steps: float, done: int = 0) -> None:
         self._steps = steps
-        self._tell(done)
+        self._send(done)
 
     def step(self, done: int) -> None:
-        if time.monotonic() - self._told >= 1 / REDRAWS_PER_SECOND:
-            self._tell(done)
+        if time.monotonic() - self._sent >= 1 / REDRAWS_PER_SECOND:
+            self._send(done)
 
-    def state(self, words: str) -> None:
-        self._words = words
+    def show_status(self, status: str) -> None:
+        self._status = status
 
     def close(self) -> None:
-        """Nothing is left to tell: the job's end is seen without it."""
+        """Send nothing: the parent sees the job's end without it."""
 
-    def _tell(self, done: int) -> None:
-        self._told = time.monotonic()
-        console.relay("progress", self._name, done, self._steps, self._words)
+    def _send(self, done: int) -> None:
+        self._sent = time.monotonic()
+        console.relay("progress", self._name, done, self._steps, self._status)

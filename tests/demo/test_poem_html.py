@@ -1,7 +1,7 @@
 """Poems and figures as HTML; in a browser: test_slow_demo.py."""
 
 from tangsweep.demo import poem_html
-from tangsweep.generation.poem import Character, Poem
+from tangsweep.generation.poem import Character, GeneratedPoem
 from tangsweep.prosody.form import Form
 from tangsweep.runs.record import Quality
 from tests.report.made import QUALITY
@@ -9,7 +9,7 @@ from tests.report.made import QUALITY
 
 def test_poems_are_escaped_and_carry_probabilities() -> None:
     characters = (Character("山", 0.25, (("<月>", 0.5), ("水", 0.0001))), Character("&", 1.0))
-    poem = Poem("山", Form(1, 2), characters, 3.0, 4, "平起<b>", "人")
+    poem = GeneratedPoem("山", Form(1, 2), characters, 3.0, 4, "平起<b>", "人")
     html = poem_html.poems_html([poem], vertical=True)
     assert 'class="lines down"' in html
     assert "山  25.0%\n&lt;月&gt;  50.0%\n水  &lt; 0.1%" in html

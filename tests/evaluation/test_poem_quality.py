@@ -6,7 +6,7 @@ import torch
 from tangsweep.corpora.vocabulary import EOS, MARKS, Vocabulary
 from tangsweep.evaluation import poem_quality
 from tangsweep.evaluation.memorization import TrainingText
-from tangsweep.generation.poem import Character, Poem
+from tangsweep.generation.poem import Character, GeneratedPoem
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.prosody.conformity import Kept
 from tangsweep.prosody.form import Form
@@ -88,9 +88,9 @@ def test_where_the_vocabulary_cannot_rhyme_the_record_says_so() -> None:
     assert "line" in (quality.not_constrained or "")
 
 
-def poem_of(characters: str) -> Poem:
+def poem_of(characters: str) -> GeneratedPoem:
     form = Form(5, len(characters) // 5)
-    return Poem("", form, tuple(Character(c, 1.0) for c in characters), 1.0, 11)
+    return GeneratedPoem("", form, tuple(Character(c, 1.0) for c in characters), 1.0, 11)
 
 
 def test_only_a_whole_line_of_the_training_text_is_a_copied_line() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tangsweep.corpora.vocabulary import BOS, EOS
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
-from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart, StartEncoder
 from tangsweep.prosody.form import Form
@@ -29,7 +29,7 @@ def random_composer(
 
 def compose(
     composer: PoemComposer, form: Form, starts: list[str], temperature: float, seed: int
-) -> list[Poem]:
+) -> list[GeneratedPoem]:
     encoder = StartEncoder(composer.vocabulary)
     encoded = [encoder.encode_start(start, form) for start in starts]
     return [poem for [poem] in composer.compose(PoemSpec(form), encoded, Decoding(temperature), seed)]

@@ -9,7 +9,7 @@ import torch
 from tangsweep.batches.encoded import Sequences
 from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
 from tangsweep.generation.constraints import PoemSpec
-from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.inits import initialize, normal
 from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.prosody.lookup import Learned
@@ -48,7 +48,7 @@ def random_prosody(characters: str, seed: int, groups: int = 3) -> Learned:
     return Learned(tones, rhymes)
 
 
-def satisfies(poem: Poem, spec: PoemSpec, prosody: Learned) -> bool:
+def satisfies(poem: GeneratedPoem, spec: PoemSpec, prosody: Learned) -> bool:
     """Return whether a poem satisfies the specification, judged by its text alone."""
     lines = [line.rstrip("，。") for line in poem.lines]
     if [len(line) for line in lines] != [spec.form.chars] * spec.form.lines:

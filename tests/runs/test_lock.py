@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
-with lock.hold(RunFolder(Path(sys.argv[1]))):
+with lock.hold_lock(RunFolder(Path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.read()
 """

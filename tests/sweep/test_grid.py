@@ -1,24 +1,26 @@
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.sweep.grid import every_job, expand, swept_keys, union
+from tangsweep.sweep.grid import combinations, every_job, parse_grids, swept_keys
 
 
 def test_every_combination_in_the_order_written() -> None:
-    [overrides] = union([{}], ["optimizer=a,b", "seed=range(2)", "x.y=[1,2]", "+new=1", "~gone"])
+    [overrides] = parse_grids([{}], ["optimizer=a,b", "seed=range(2)", "x.y=[1,2]", "+new=1", "~gone"])
     assert swept_keys(overrides) == ["optimizer", "seed"]
     fixed = ["x.y=[1,2]", "+new=1", "~gone"]
-    assert expand(overrides) == [[f"optimizer={o}", f"seed={s}", *fixed] for o in ("a", "b") for s in (0, 1)]
+    assert combinations(overrides) == [
+        [f"optimizer={o}", f"seed={s}", *fixed] for o in ("a", "b") for s in (0, 1)
+    ]
 
 
 def test_the_command_line_narrows_the_file() -> None:
-    [overrides] = union([{"optimizer": "a,b,c", "lr": "1,2"}], ["optimizer=b", "lr=3,4"])
-    assert expand(overrides) == [["optimizer=b", "lr=3"], ["optimizer=b", "lr=4"]]
+    [overrides] = parse_grids([{"optimizer": "a,b,c", "lr": "1,2"}], ["optimizer=b", "lr=3,4"])
+    assert combinations(overrides) == [["optimizer=b", "lr=3"], ["optimizer=b", "lr=4"]]
 
 
 def test_a_continuous_range_is_refused() -> None:
     with pytest.raises(UserError, match=r"lr=interval\(0,1\) is a continuous range"):
-        every_job(union([{}], ["lr=interval(0,1)"]))
+        every_job(parse_grids([{}], ["lr=interval(0,1)"]))
 
 
 GRIDS = [
@@ -28,7 +30,9 @@ GRIDS = [
 
 
 def jobs(*arguments: str) -> list[str]:
-    return [" ".join(part.partition("=")[2] for part in job) for job in every_job(union(GRIDS, arguments))]
+    return [
+        " ".join(part.partition("=")[2] for part in job) for job in every_job(parse_grids(GRIDS, arguments))
+    ]
 
 
 def test_the_union_of_grids() -> None:
@@ -60,5 +64,5 @@ def test_the_command_line_chooses_among_grids(arguments: list[str], expected: li
 
 
 def test_a_job_of_two_grids_is_trained_once() -> None:
-    twice = union([{"lr": "1,2"}, {"lr": "2,3"}], [])
+    twice = parse_grids([{"lr": "1,2"}, {"lr": "2,3"}], [])
     assert every_job(twice) == [["lr=1"], ["lr=2"], ["lr=3"]]

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, open_dict
 
 from tangsweep import console
 from tangsweep.sweep import pool
-from tangsweep.sweep.worker import Setup
+from tangsweep.sweep.worker import WorkerSetup
 
 
 class Odd(Exception):
@@ -56,8 +56,8 @@ def task(config: DictConfig) -> Any:
     return {"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "what": what}
 
 
-class Noted:
-    """A watcher that remembers."""
+class RecordingObserver:
+    """Remembers what happened."""
 
     def __init__(self) -> None:
         self.stop_at = ""
@@ -65,21 +65,21 @@ class Noted:
         self.deaths: list[tuple[int, str, bool]] = []
         self.order: list[int] = []
 
-    def began(self, job: int) -> None: ...
-    def progressed(self, *values: Any) -> None: ...
-    def said(self, line: str, style: str | None) -> None:
+    def on_job_start(self, job: int) -> None: ...
+    def on_progress(self, *values: Any) -> None: ...
+    def on_line(self, line: str, style: str | None) -> None:
         self.lines.append(line)
         if line == self.stop_at:
             raise KeyboardInterrupt
 
-    def died(self, job: int, why: str, again: bool) -> None:
-        self.deaths.append((job, why, again))
+    def on_worker_death(self, job: int, reason: str, will_retry: bool) -> None:
+        self.deaths.append((job, reason, will_retry))
 
-    def ended(self, job: int, returned: JobReturn) -> None:
+    def on_job_end(self, job: int, returned: JobReturn) -> None:
         self.order.append(job)
 
 
-Run = Callable[..., tuple[list[JobReturn], Noted]]
+Run = Callable[..., tuple[list[JobReturn], RecordingObserver]]
 
 
 @pytest.fixture
@@ -90,9 +90,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "conf" / "train.yaml").write_text(
         "what: ''\nmarker: ''\nhydra: {output_subdir: null, sweep: {dir: ., subdir: .}}\n", encoding="utf-8"
     )
-    noted = Noted()
+    noted = RecordingObserver()
 
-    def jobs(*words: str, workers: Any = ({}, {}), fail_fast: bool = False) -> tuple[list[JobReturn], Noted]:
+    def jobs(
+        *words: str, workers: Any = ({}, {}), fail_fast: bool = False
+    ) -> tuple[list[JobReturn], RecordingObserver]:
         with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
             master = loader.load_configuration("train", [], RunMode.MULTIRUN)
@@ -105,8 +107,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                     composed.hydra.job.id = composed.hydra.job.num = 0
                 return composed
 
-            setup = Setup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
-            made = pool.Pool(pool.started(None), setup, workers, noted, fail_fast)
+            setup = WorkerSetup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
+            made = pool.Pool(pool.start_method(None), setup, workers, noted, fail_fast)
             return made.run([lambda word=word: config(word) for word in words]), noted
 
     jobs.noted = noted  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""By whatever kernel, optimizer or precision a step is computed, it is the same step."""
+"""A training step is the same step, whichever kernel, optimizer or precision computes it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,8 +35,8 @@ def small() -> LanguageModel:
 
 
 def losses(model: LanguageModel, optimizer: torch.optim.Optimizer, theirs: bool) -> list[float]:
-    """Of 30 steps; `theirs` by the plain loop, torch's cross-entropy and autograd."""
-    found = []
+    """Return the losses of 30 steps; with `theirs` by the plain loop, torch's cross-entropy and autograd."""
+    values = []
     generator = torch.Generator().manual_seed(5)
     for _ in range(30):
         inputs, targets = (torch.randint(30, (2, 12), generator=generator) for _ in range(2))
@@ -49,26 +49,32 @@ def losses(model: LanguageModel, optimizer: torch.optim.Optimizer, theirs: bool)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        found.append(loss.item())
-    return found
+        values.append(loss.item())
+    return values
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_is_that_of_the_plain_loop_and_the_plain_optimizer(name: str) -> None:
     config = configured(f"optimizer={name}")
     model, other = small(), small()
-    ours = losses(model, optimizer_factories(parse_config(config)).make_optimizer(model.parameters()), theirs=False)
+    ours = losses(
+        model, optimizer_factories(parse_config(config)).make_optimizer(model.parameters()), theirs=False
+    )
     kind = getattr(torch.optim, config["optimizer"]["_target_"].rpartition(".")[2])
     options = {key: value for key, value in config["optimizer"].items() if key[0] != "_"}
     theirs = losses(other, kind(other.parameters(), **options, foreach=False), theirs=True)
     assert ours == pytest.approx(theirs, rel=1e-9)
 
 
-def test_the_fused_optimizer_is_taken_where_there_is_one() -> None:
+def test_the_fused_optimizer_is_used_where_there_is_one() -> None:
     for name, fused in (("adam", True), ("sgd", True), ("rmsprop", False)):
-        made = optimizer_factories(parse_configured(f"optimizer={name}")).make_optimizer(small().parameters())
-        assert bool(made.defaults.get("fused")) == fused
-    scaled = optimizer_factories(parse_configured("trainer.precision=16-mixed")).make_optimizer(small().parameters())
+        optimizer = optimizer_factories(parse_configured(f"optimizer={name}")).make_optimizer(
+            small().parameters()
+        )
+        assert bool(optimizer.defaults.get("fused")) == fused
+    scaled = optimizer_factories(parse_configured("trainer.precision=16-mixed")).make_optimizer(
+        small().parameters()
+    )
     assert not scaled.defaults["fused"]
 
 
@@ -97,7 +103,7 @@ def test_without_a_compiler_a_run_trains_in_pytorch(train: Train, monkeypatch: p
     assert train().result["kernel"] == "torch"
 
 
-def test_the_native_kernel_where_it_cannot_be() -> None:
+def test_the_native_kernel_where_it_cannot_compute() -> None:
     with pytest.raises(
         UserError, match=r"cell\.kernel=native computes on the CPU in 32 or 64 bits, not with"
     ):
@@ -129,10 +135,10 @@ def test_tied_weights_are_trained_kept_and_read_again(train: Train) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("low", [None, torch.bfloat16])
-def test_on_a_gpu_the_step_is_the_cpus(low: torch.dtype | None) -> None:
+def test_a_step_on_a_gpu_equals_that_on_the_cpu(low: torch.dtype | None) -> None:
     """Gradients of the whole step, float32 and under autocast."""
     tolerance = 1e-4 if low is None else 5e-2
-    found = []
+    results = []
     for device in ("cpu", "cuda"):
         model = small().float().to(device)
         inputs, targets = (
@@ -142,12 +148,12 @@ def test_on_a_gpu_the_step_is_the_cpus(low: torch.dtype | None) -> None:
         with torch.autocast(device, low or torch.bfloat16, enabled=low is not None):
             loss = model.loss(inputs.to(device), targets.to(device))[0].mean
         loss.backward()
-        found.append([loss.detach().cpu(), *(p.grad.cpu() for p in model.parameters())])  # type: ignore[union-attr]
-    for a, b in zip(*found, strict=True):
+        results.append([loss.detach().cpu(), *(p.grad.cpu() for p in model.parameters())])  # type: ignore[union-attr]
+    for a, b in zip(*results, strict=True):
         assert ((a - b).norm() / a.norm()).item() < tolerance
 
 
-def test_dropout_is_of_the_step() -> None:
+def test_dropout_depends_on_the_step_alone() -> None:
     prepared = prepare(configured("corpus=sample", "model.dropout=0.5"), [])
     module = assemble.build_module(prepared, assemble.build_model(prepared), None)
     [batch, *_] = prepared.task.batches(prepared.encoded, prepared.config).train_batches(0)

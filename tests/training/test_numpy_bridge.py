@@ -1,4 +1,4 @@
-"""cell=numpy_lstm: the same run as cell=lstm, by NumPy."""
+"""cell=numpy_lstm trains as cell=lstm does, with NumPy's arithmetic."""
 
 import copy
 import json
@@ -33,8 +33,8 @@ def pair(V: int = 9, E: int = 4, H: int = 5) -> tuple[NumpyLanguageModel, Langua
     return NumpyLanguageModel(models[0]), models[1]
 
 
-def of_torch(model: LanguageModel, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Nats (B, T) by torch's cross-entropy on the logits."""
+def nats_by_torch(model: LanguageModel, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the nats (B, T) by torch's cross-entropy on the logits."""
     logits = model(inputs)[0].flatten(0, 1)
     losses = torch.nn.functional.cross_entropy(logits, targets.flatten(), ignore_index=-1, reduction="none")
     return losses.view_as(targets)
@@ -46,7 +46,7 @@ def test_nats_and_gradients_are_the_torch_models() -> None:
     inputs, targets = torch.randint(9, (3, 6)), torch.randint(9, (3, 6))
     targets[0, 2:] = -1
     incoming = torch.randn(3, 6, dtype=torch.float64)
-    a, b = ours.nats(inputs, targets)[0], of_torch(theirs, inputs, targets)
+    a, b = ours.nats(inputs, targets)[0], nats_by_torch(theirs, inputs, targets)
     torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
     a.backward(incoming)
     b.backward(incoming)
@@ -85,8 +85,8 @@ def test_misuse_is_an_error_and_never_a_wrong_gradient() -> None:
 
 def test_an_optimizer_can_be_copied() -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
-    made = numpy_bridge.numpy_optimizer_factory({"_target_": "torch.optim.Adam", "lr": 0.1})([parameter])
-    twin = copy.deepcopy(made)
+    optimizer = numpy_bridge.numpy_optimizer_factory({"_target_": "torch.optim.Adam", "lr": 0.1})([parameter])
+    twin = copy.deepcopy(optimizer)
     [copied] = twin.param_groups[0]["params"]
     copied.grad = torch.ones(2)
     twin.step()
@@ -113,7 +113,7 @@ def test_the_same_loss_curve_over_a_hundred_steps(
 @pytest.mark.parametrize(
     "optimizer", ["sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam"]
 )
-def test_torchs_optimizers_and_cell_take_no_part(
+def test_no_optimizer_or_cell_of_torch_is_used(
     train: Train, optimizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -176,7 +176,9 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
         ("trainer=gpu", "does not support trainer.accelerator=gpu"),
     ],
 )
-def test_what_it_lacks_is_one_line_before_anything_is_written(override: str, complaint: str, home) -> None:  # type: ignore[no-untyped-def]
+def test_what_it_does_not_support_is_one_line_before_anything_is_written(
+    override: str, complaint: str, home
+) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match=complaint):
         prepare(configured(*SMALL, *QUIET, "cell=numpy_lstm", override), [])
     assert not (home / "outputs").exists()
@@ -186,6 +188,6 @@ def test_the_optimizer_comes_from_the_same_files() -> None:
     build_optimizer = numpy_bridge.numpy_optimizer_factory(
         {"_target_": "torch.optim.RMSprop", "_partial_": True, "lr": 0.5, "alpha": 0.8}
     )
-    made = build_optimizer([torch.nn.Parameter(torch.zeros(2))])
-    assert isinstance(made, NumpyOptimizer)
-    assert (made.param_groups[0]["lr"], made.param_groups[0]["alpha"]) == (0.5, 0.8)
+    optimizer = build_optimizer([torch.nn.Parameter(torch.zeros(2))])
+    assert isinstance(optimizer, NumpyOptimizer)
+    assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["alpha"]) == (0.5, 0.8)

@@ -50,7 +50,8 @@ def _check_cell(config: AnyConfig) -> None:
     cell, trainer, forget_bias = config.cell, config.trainer, config.init.forget_bias
     if forget_bias and not cell.has_forget_gate:
         raise UserError(
-            f"init.forget_bias={forget_bias:g} needs a forget gate, and cell={cell.name} has none: set it to 0"
+            f"init.forget_bias={forget_bias:g} needs a forget gate, and cell={cell.name} has none: "
+            "set it to 0"
         )
     if cell.reads_times and trainer.precision in LOW_PRECISION:
         raise UserError(

@@ -72,7 +72,7 @@ class OptimizerOptions(Options):
 
 
 class SchedulerOptions(Options):
-    """The group `scheduler`: a class of torch.optim.lr_scheduler, stepped once an epoch, and its arguments."""
+    """The group `scheduler`: a class of torch.optim.lr_scheduler, stepped once an epoch; its arguments."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -132,9 +132,7 @@ class FormOptions(Options):
     temperature: NonNegativeNumber = option("sampling temperature; 0 is greedy")
 
 
-FORM_WORDS = Words(
-    "a list of {chars: a whole number of at least 1, temperature: a number of at least 0}"
-)
+FORM_WORDS = Words("a list of {chars: a whole number of at least 1, temperature: a number of at least 0}")
 
 
 class PoemsOptions(Options):

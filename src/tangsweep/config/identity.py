@@ -100,7 +100,9 @@ def _in_groups(key: str, names: Collection[str]) -> bool:
 
 
 def slug(overrides: Sequence[str]) -> str:
-    """Return a readable folder name of `[A-Za-z0-9._-]`: `optimizer-adam_lr-0.01`; volatile keys are left out."""
+    """Return a readable folder name of `[A-Za-z0-9._-]`: `optimizer-adam_lr-0.01`; volatile keys are
+    left out.
+    """
     parts = []
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")

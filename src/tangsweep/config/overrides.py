@@ -22,5 +22,7 @@ def varied_values(overrides: Sequence[str]) -> dict[str, str]:
 
 
 def variant(overrides: Sequence[str]) -> str:
-    """Return the same as one line, `optimizer=adam optimizer.lr=0.1`: equal for runs that differ in their seed."""
+    """Return the same as one line, `optimizer=adam optimizer.lr=0.1`: equal for runs that differ in their
+    seed.
+    """
     return " ".join(f"{key}={value}" for key, value in sorted(varied_values(overrides).items())) or "default"

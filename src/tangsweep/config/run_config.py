@@ -30,8 +30,8 @@ Rerun = Literal["unfinished", "failed", "diverged", "all", "none"]
 class RunConfig(Options, Generic[CorpusT, DataT]):
     """One run's validated config; a task's own two groups are `corpus` and `data`.
 
-    `plain` is the composed config as it was written. Files, checkpoints, W&B and the run's identity use it, so
-    that a number that was written 0 stays 0 there and does not become 0.0.
+    `plain` is the composed config as it was written. Files, checkpoints, W&B and the run's identity use it,
+    so that a number that was written 0 stays 0 there and does not become 0.0.
     """
 
     corpus: CorpusT
@@ -82,8 +82,8 @@ def validate_config(
 ) -> "RunConfig[CorpusT, DataT]":
     """Validate a composed config whose task and cell have these options.
 
-    Raises UserError, one line, for the first key that is missing, unknown or invalid. Combinations of values are
-    checked by `config.checks`.
+    Raises UserError, one line, for the first key that is missing, unknown or invalid. Combinations of
+    values are checked by `config.checks`.
     """
     own = {"corpus": corpus, "data": data, "cell": cell}
     groups = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from tangsweep.generation.formats import MODERN_PROSODY_NOTE
-from tangsweep.generation.poem import Character, Poem
+from tangsweep.generation.poem import Character, GeneratedPoem
 from tangsweep.runs.record import Quality, QualityFigures
 
 MAX_SURPRISE = 4  # characters of probability 10 to the minus this, or less, have the strongest colour
@@ -29,7 +29,7 @@ CSS = """
 """
 
 
-def poems_html(poems: Sequence[Poem], vertical: bool) -> str:
+def poems_html(poems: Sequence[GeneratedPoem], vertical: bool) -> str:
     """Return poems side by side.
 
     Hovering over a character, or focusing it by Tab, shows what else could stand there.
@@ -37,7 +37,7 @@ def poems_html(poems: Sequence[Poem], vertical: bool) -> str:
     return f'<div class="poem">{"".join(_poem_html(poem, vertical) for poem in poems)}</div>'
 
 
-def _poem_html(poem: Poem, vertical: bool) -> str:
+def _poem_html(poem: GeneratedPoem, vertical: bool) -> str:
     chars = poem.form.chars
     lines = []
     for number in range(poem.form.lines):

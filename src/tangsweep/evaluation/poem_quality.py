@@ -11,7 +11,7 @@ from tangsweep.errors import UserError
 from tangsweep.evaluation.memorization import TrainingText, longest_copies
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding, choose_ids, log_probabilities
-from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import LanguageModel
@@ -60,7 +60,7 @@ def measure_quality(composer: PoemComposer, prosody: Prosody, training: Sequence
     return quality
 
 
-def _compose(composer: PoemComposer, tones: str | None, rhyme: str | None) -> list[Poem]:
+def _compose(composer: PoemComposer, tones: str | None, rhyme: str | None) -> list[GeneratedPoem]:
     starts = [PoemStart(f"quality {number}", {}) for number in range(POEMS // len(NAMED))]
     groups = [
         composer.compose(PoemSpec(form, tones, rhyme), starts, Decoding(TEMPERATURE), SEED)
@@ -70,7 +70,7 @@ def _compose(composer: PoemComposer, tones: str | None, rhyme: str | None) -> li
 
 
 def quality_figures(
-    poems: Sequence[Poem], prosody: Prosody, vocabulary: Vocabulary, training_text: TrainingText
+    poems: Sequence[GeneratedPoem], prosody: Prosody, vocabulary: Vocabulary, training_text: TrainingText
 ) -> QualityFigures:
     """Return the figures of `poems` together; shares are from 0 to 1.
 

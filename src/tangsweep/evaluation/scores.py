@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tangsweep.batches.batch import Batch, RunBatches
 from tangsweep.checkpoint import load_model
-from tangsweep.language_model import ScoredPositions, LanguageModel
+from tangsweep.language_model import LanguageModel, ScoredPositions
 from tangsweep.metrics import Tally, compute_scores
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import LastScores, OovFacts, Record, Scores
@@ -68,9 +68,10 @@ def record_final_scores(
 ) -> None:
     """Record scores of every text at the last weights and at the best epoch's.
 
-    Leaves `model` with the best epoch's weights. The last weights of a run that diverged, which gave a loss that
-    is NaN or infinite, are not scored; without a best epoch there are no other scores. A stream without end
-    has no training score. `oov` are the corpus's facts of that name, for each text that has any.
+    Leaves `model` with the best epoch's weights. The last weights of a run that diverged, which gave a loss
+    that is NaN or infinite, are not scored; without a best epoch there are no other scores. A stream
+    without end has no training score. `oov` are the corpus's facts of that name, for each text that has
+    any.
     """
     record.best_epoch, record.train, record.dev, record.last = None, None, None, None
     if record.status == "done":

@@ -8,7 +8,7 @@ from tangsweep.corpora.chinese_script import to_traditional
 from tangsweep.errors import UserError
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
-from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart, StartEncoder
 from tangsweep.generation.request import GenerationRequest
@@ -24,12 +24,12 @@ class ComposedPoems(NamedTuple):
     """The poems of a request."""
 
     form: Form
-    groups: list[list[Poem]]  # one group for each start; in each the likeliest poems first
+    groups: list[list[GeneratedPoem]]  # one group for each start; in each the likeliest poems first
     skipped: list[str]  # unknown characters that were left out
     prosody: Prosody | None  # whose tones and rhymes were used; None if the request has neither
 
     @property
-    def poems(self) -> list[Poem]:
+    def poems(self) -> list[GeneratedPoem]:
         return [poem for group in self.groups for poem in group]
 
 

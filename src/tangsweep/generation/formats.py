@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from tangsweep.corpora.chinese_script import to_simplified
 from tangsweep.generation.compose import ComposedPoems, ContinuedText
-from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.prosody.form import described
 
 MODERN_PROSODY_NOTE = "tones and rhymes are those of modern Mandarin, not of the Tang"
@@ -39,7 +39,7 @@ def simplify_poems(composed: ComposedPoems) -> ComposedPoems:
     return composed._replace(groups=[[_simplify_poem(poem) for poem in group] for group in composed.groups])
 
 
-def _simplify_poem(poem: Poem) -> Poem:
+def _simplify_poem(poem: GeneratedPoem) -> GeneratedPoem:
     characters = [
         character._replace(
             text=to_simplified(character.text),
@@ -74,7 +74,7 @@ def format_markdown(composed: ComposedPoems, samples: int) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _properties(poem: Poem, samples: int) -> list[str]:
+def _properties(poem: GeneratedPoem, samples: int) -> list[str]:
     """Return the poem's pattern and rhyme, and its perplexity where there are samples to compare."""
     rhyme = f"韻 {poem.rhyme}" if poem.rhyme else ""
     perplexity = f"perplexity {poem.perplexity:.1f}" if samples > 1 else ""
@@ -106,7 +106,7 @@ def format_json(composed: ComposedPoems, options: RequestOptions) -> str:
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def _poem_json(poem: Poem) -> PoemJson:
+def _poem_json(poem: GeneratedPoem) -> PoemJson:
     return {
         "start": poem.start,
         "text": poem.text,

@@ -1,4 +1,4 @@
-"""A finished poem and how likely the model finds it."""
+"""A generated poem and how likely the model finds it."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ class Character(NamedTuple):
     alternatives: tuple[tuple[str, float], ...] = ()  # (character, probability)
 
 
-class Poem(NamedTuple):
+class GeneratedPoem(NamedTuple):
     """A poem with its cost under the model."""
 
     start: str

@@ -12,7 +12,7 @@ from tangsweep.generation.candidates import PoemCandidates
 from tangsweep.generation.constraints import Constraints, PoemSpec
 from tangsweep.generation.decoding import Decoding, choose_ids, extend_beams
 from tangsweep.generation.infeasible import explain_infeasible
-from tangsweep.generation.poem import Poem
+from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.form import Form
@@ -49,7 +49,7 @@ class PoemComposer:
         seed: int,
         samples: int = 1,
         report_progress: Callable[[int], None] = lambda done: None,
-    ) -> list[list[Poem]]:
+    ) -> list[list[GeneratedPoem]]:
         """Return `samples` poems for each start, the likeliest first; a narrow beam may find fewer.
 
         Each poem has its own random numbers, derived from (seed, form, start, number), so it does not depend
@@ -62,7 +62,7 @@ class PoemComposer:
                 raise UserError(explain_infeasible(constraints, start.ids))
         rows_per_start = max(samples, decoding.beam or 1)
         starts_at_once = max(1, MAX_ROWS // rows_per_start)
-        groups: list[list[Poem]] = []
+        groups: list[list[GeneratedPoem]] = []
         for first in range(0, len(starts), starts_at_once):
             rows = [start for start in starts[first : first + starts_at_once] for _ in range(rows_per_start)]
             candidates = self._start_candidates(constraints, rows, decoding, rows_per_start)
@@ -123,14 +123,14 @@ class PoemComposer:
 
     def _finished_poems(
         self, constraints: Constraints, rows: Sequence[PoemStart], candidates: PoemCandidates
-    ) -> list[Poem]:
+    ) -> list[GeneratedPoem]:
         poems = []
         nats = candidates.nats.tolist()
         for place, characters in enumerate(candidates.characters(self.vocabulary.tokens)):
             in_use = math.isfinite(nats[place])  # a row of a beam may have remained empty
             pattern, rhyme = candidates.feasible.pattern_and_rhyme(place) if in_use else ("", "")
             poems.append(
-                Poem(
+                GeneratedPoem(
                     rows[place].name,
                     constraints.form,
                     tuple(characters),

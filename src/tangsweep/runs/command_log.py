@@ -1,4 +1,4 @@
-"""commands.jsonl: every command that worked on a sweep's folder, one line each, never rewritten."""
+"""commands.jsonl: one line for every command that trained runs of a sweep; lines are only appended."""
 
 import json
 import sys
@@ -10,14 +10,14 @@ from tangsweep.runs import provenance
 
 
 def log_command(sweep: Path, runs: int, trained: int) -> None:
-    """Append when, what was typed, at which commit, and how many runs it names and trains.
+    """Append the time, the arguments, the commit, and how many runs the command names and trains.
 
     Raises UserError where the folder cannot be written.
     """
     line = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "arguments": sys.argv[1:],
-        "git": provenance.git(),
+        "git": provenance.git_state().model_dump(),
         "runs": runs,
         "trained": trained,
     }

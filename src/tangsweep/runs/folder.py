@@ -1,4 +1,4 @@
-"""A run's folder: its layout, and the one way in which files that matter are written."""
+"""A run's folder: the names of the files in it, and how a run that is trained anew is set aside."""
 
 import time
 from pathlib import Path
@@ -9,7 +9,7 @@ REPLACED = ".replaced-"  # in the name of a folder whose run was trained anew
 
 
 class RunFolder:
-    """`outputs/<sweep>/<run>/` and the names of what lies in it."""
+    """`outputs/<sweep>/<run>/` and the paths of its files."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,14 +28,14 @@ class RunFolder:
         self.last = self.checkpoints / "last.ckpt"
 
     def prepare(self) -> None:
-        """Make what is missing. Raises UserError where it cannot be written."""
+        """Make the folder and its subfolders. Raises UserError where they cannot be written."""
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
     def set_aside(self) -> Path:
-        """Move everything but the lock into a folder beside this one, which is returned."""
+        """Move everything but the lock into a new folder beside this one, and return that folder."""
         beside = self.path.with_name(
             f"{self.path.name}{REPLACED}{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns()}"
         )
@@ -47,5 +47,5 @@ class RunFolder:
 
     @property
     def replaced(self) -> bool:
-        """Whether this is a folder that `set_aside` made: of a run that was trained anew."""
+        """Whether `set_aside` made this folder, for a run that was trained anew."""
         return REPLACED in self.path.name

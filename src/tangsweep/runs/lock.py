@@ -1,4 +1,4 @@
-"""One process a run: a lock of the operating system, which the kernel releases when its holder dies."""
+"""A lock on a run, so that one process trains it; the operating system releases it when its holder dies."""
 
 import contextlib
 import json
@@ -15,12 +15,12 @@ from tangsweep.runs.folder import RunFolder
 
 
 class LockHeld(Exception):
-    """Another live process trains this run; the text says which."""
+    """Raised where another live process trains the run; the text says which."""
 
 
 @contextlib.contextmanager
 def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
-    """Be the only one to train the run in `folder`, which is made where it does not exist.
+    """Hold the lock of the run in `folder` inside the block; the folder is made where it does not exist.
 
     Raises Held where another process holds the lock, UserError where the folder cannot be written or
     the file system knows no locks. With `unlock` no lock is taken.
@@ -32,9 +32,9 @@ def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
     if unlock:
         yield
         return
-    taken = _lock(folder)
+    lock = _lock(folder)
     try:
-        taken.acquire(timeout=0)
+        lock.acquire(timeout=0)
     except filelock.Timeout:
         raise LockHeld(holder(folder)) from None
     except (NotImplementedError, OSError) as error:
@@ -43,15 +43,19 @@ def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
             "then give unlock=true"
         ) from error
     try:
-        said = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        atomic_write(folder.holder, json.dumps(said) + "\n")
+        description = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        atomic_write(folder.holder, json.dumps(description) + "\n")
         yield
     finally:
-        taken.release()
+        lock.release()
 
 
 def is_held(folder: RunFolder) -> bool:
-    """Whether a live process trains the run in `folder`; nothing is written."""
+    """Return whether a live process trains the run in `folder`; nothing is written."""
     if not folder.lock.exists():
         return False
     probe = _lock(folder)
@@ -66,10 +70,10 @@ def is_held(folder: RunFolder) -> bool:
 
 
 def holder(folder: RunFolder) -> str:
-    """Who held the lock last, for messages only."""
+    """Describe who held the lock last, for messages only."""
     try:
-        said = json.loads(folder.holder.read_text(encoding="utf-8"))
-        return f"process {said['pid']} on {said['host']} since {said['since']}"
+        description = json.loads(folder.holder.read_text(encoding="utf-8"))
+        return f"process {description['pid']} on {description['host']} since {description['since']}"
     except (OSError, ValueError, KeyError):
         return "another process"
 

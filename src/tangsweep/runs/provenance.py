@@ -1,14 +1,13 @@
-"""What code and which libraries made a run."""
+"""The code, the libraries and the machine that made a run, for its record."""
 
-import os
 import platform
 import subprocess
 from functools import cache
 from importlib import metadata
-from pathlib import Path
-from typing import Any
 
 from tangsweep.files import REPOSITORY
+from tangsweep.machine import processor_name, usable_cores
+from tangsweep.runs.record import GitState
 
 PACKAGES = (
     "tangsweep", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "wandb", "fastNLP",
@@ -16,8 +15,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def git() -> dict[str, Any]:
-    """`commit` and whether tracked files differ from it; both None outside a git checkout."""
+def git_state() -> GitState:
+    """Return the commit and whether tracked files differ from it; both None outside a git checkout."""
 
     def output(*arguments: str) -> str | None:
         command = ["git", "-C", str(REPOSITORY), *arguments]
@@ -29,27 +28,16 @@ def git() -> dict[str, Any]:
 
     commit = output("rev-parse", "HEAD")
     changed = output("status", "--porcelain", "--untracked-files=no") if commit else None
-    return {"commit": commit, "dirty": None if changed is None else bool(changed)}
+    return GitState(commit=commit, dirty=None if changed is None else bool(changed))
 
 
 @cache
 def machine() -> str:
-    """Processor, cores that this process may use, and system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{_processor()}, {cores} cores, {platform.system()}"
-
-
-def _processor() -> str:
-    """By its name where Linux tells it, else by its kind."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next((name for name in names if name and name != "unknown"), platform.machine())
+    """Describe the processor, the cores that this process may use, and the system."""
+    return f"{processor_name()}, {usable_cores()} cores, {platform.system()}"
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages whose change could change a result."""
+    """Return the versions of Python and of the packages that could change a result."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}

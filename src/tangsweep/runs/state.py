@@ -1,4 +1,4 @@
-"""Where a run stands, as its folder tells."""
+"""The state of a run, read from its folder."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from tangsweep.runs.record import read_record
 
 
 class State(StrEnum):
-    """Of one run; the first three are results."""
+    """The state of one run; the first three are results."""
 
     DONE = "done"
     DIVERGED = "diverged"
@@ -19,7 +19,7 @@ class State(StrEnum):
     MISSING = "missing"
 
 
-ENDED = (State.DONE, State.DIVERGED)  # results that stand
+ENDED = (State.DONE, State.DIVERGED)  # results that are not trained again
 
 # What `rerun=` makes a command train; a run that is running is never touched.
 RERUN = {
@@ -32,7 +32,7 @@ RERUN = {
 
 
 def run_state(folder: RunFolder) -> State:
-    """The state of the run in `folder`, seen from outside: a lock that is held means running."""
+    """Return the state of the run in `folder`; a lock that is held means running."""
     if not folder.path.exists():
         return State.MISSING
     if lock.is_held(folder):
@@ -41,7 +41,7 @@ def run_state(folder: RunFolder) -> State:
 
 
 def state_at_rest(folder: RunFolder) -> State:
-    """The state of a run that nobody trains at this moment: what the holder of its lock sees.
+    """Return the state of a run that nobody trains at this moment, as the holder of its lock sees it.
 
     A result.json that cannot be read counts for nothing: the run goes on from its checkpoint.
     """

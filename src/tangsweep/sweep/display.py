@@ -1,74 +1,74 @@
-"""One picture of a sweep at work: done, running, left, the best so far, and the time that is left."""
+"""Shows a sweep at work: jobs done, running and left, the best score so far, and the time that is left."""
 
 import time
 
 from hydra.core.utils import JobReturn
 from rich.progress import TaskID
 
-from tangsweep import progress_bar
 from tangsweep.console import format_clock, format_score, print_line
+from tangsweep.progress_bar import terminal_progress
 from tangsweep.runs.record import Outcome, Record
+from tangsweep.sweep.hydra_adapter import job_result
 
 
-class Display:
-    """A bar for the sweep and one for each job that runs; lines as they end where there is no terminal."""
+class SweepDisplay:
+    """A `PoolObserver` with a bar for the sweep and one for each job that runs.
+
+    Where there is no terminal it prints lines only.
+    """
 
     def __init__(self, names: list[str]) -> None:
         self._names, self._started = names, time.monotonic()
-        self._shares: dict[int, float] = {}  # of the jobs that run: how much is done
-        self._unheard: set[int] = set()  # of those: which did not say yet where they start
-        self._before = 0.0  # of that, what earlier commands did
+        self._shares: dict[int, float] = {}  # job that runs → how much of it is done
+        self._unreported: set[int] = set()  # jobs that run and have not said yet where they start
+        self._done_before = 0.0  # jobs' worth of work that earlier commands did
         self._ended = 0
         self._best: Record | None = None
         self._bars: dict[int, TaskID] = {}
-        self._progress = progress_bar.terminal_progress()
-        self._whole = self._progress.add_task("sweep", total=len(names), state="")
+        self._progress = terminal_progress()
+        self._sweep_bar = self._progress.add_task("sweep", total=len(names), state="")
 
-    def __enter__(self) -> "Display":
+    def __enter__(self) -> "SweepDisplay":
         if not self._progress.disable:
             self._progress.start()
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         if not self._progress.disable:
             self._progress.stop()
 
-    def began(self, job: int) -> None:
+    def on_job_start(self, job: int) -> None:
         self._shares[job] = 0.0
-        self._unheard.add(job)
+        self._unreported.add(job)
         self._bars[job] = self._progress.add_task(f"  {self._names[job]}", total=1, state="starts")
         self._redraw()
 
-    def said(self, line: str, style: str | None) -> None:
+    def on_line(self, line: str, style: str | None) -> None:
         print_line(line, style)
 
-    def progressed(self, job: int, name: str, done: int, steps: float, words: str) -> None:
-        if job in self._unheard:
-            self._unheard.remove(job)
-            self._before += done / steps  # a run that goes on
-        self._names[job], self._shares[job] = name, done / steps
-        self._progress.update(
-            self._bars[job], description=f"  {name}", completed=self._shares[job], state=words
-        )
+    def on_progress(self, job: int, name: str, done: int, steps: float, status: str) -> None:
+        share = done / steps
+        if job in self._unreported:
+            self._unreported.remove(job)
+            self._done_before += share  # of a run that is continued
+        self._names[job], self._shares[job] = name, share
+        self._progress.update(self._bars[job], description=f"  {name}", completed=share, state=status)
         self._redraw()
 
-    def died(self, job: int, why: str, again: bool) -> None:
-        print_line(
-            f"{self._names[job]}: {why}; "
-            + ("it goes on in another" if again else "not tried again in this command"),
-            style="bold red",
-        )
-        self._leave(job)
+    def on_worker_death(self, job: int, reason: str, will_retry: bool) -> None:
+        then = "it goes on in another" if will_retry else "not tried again in this command"
+        print_line(f"{self._names[job]}: {reason}; {then}", style="bold red")
+        self._remove_bar(job)
 
-    def ended(self, job: int, returned: JobReturn) -> None:
+    def on_job_end(self, job: int, returned: JobReturn) -> None:
         self._ended += 1
-        self._leave(job)
-        outcome = returned._return_value
+        self._remove_bar(job)
+        outcome = job_result(returned)
         if isinstance(outcome, Outcome) and outcome.record is not None and outcome.record.dev is not None:
             self._best = _better_record(self._best, outcome.record)
         self._redraw()
 
-    def _leave(self, job: int) -> None:
+    def _remove_bar(self, job: int) -> None:
         self._shares.pop(job, None)
         if job in self._bars:
             self._progress.remove_task(self._bars.pop(job))
@@ -80,10 +80,11 @@ class Display:
         if self._best is not None and self._best.dev is not None:
             score = format_score(self._best.metric.name, self._best.dev.model_dump())
             state += f"  best dev {score} {self._best.run_id}"
-        if done > self._before:
+        if done > self._done_before:
             spent = time.monotonic() - self._started
-            state += f"  {format_clock(spent * (len(self._names) - done) / (done - self._before))} left"
-        self._progress.update(self._whole, completed=done, state=state)
+            remaining = spent * (len(self._names) - done) / (done - self._done_before)
+            state += f"  {format_clock(remaining)} left"
+        self._progress.update(self._sweep_bar, completed=done, state=state)
 
 
 def _better_record(best: Record | None, other: Record) -> Record:

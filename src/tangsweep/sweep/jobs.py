@@ -32,7 +32,8 @@ class PreparedJob(NamedTuple):
 def compose_jobs(
     grids: Sequence[Sequence[Override]], file_keys: Sequence[str], sweep_file: str | None, composer: Composer
 ) -> list[Job]:
-    """Compose every combination of all `grids`, with the sweep's name and the readable part of each run's folder.
+    """Compose every combination of all `grids`, with the sweep's name and the readable part of each run's
+    folder.
 
     `file_keys` are the keys that the sweep file varies and `sweep_file` is its name, if there is one.
     """

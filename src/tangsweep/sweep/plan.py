@@ -47,8 +47,8 @@ def print_plan(runs: Sequence[PreparedRun], statuses: Mapping[Path, RunStatus], 
     side_by_side = f", about {format_duration(wall)} with {concurrency} at once" if concurrency > 1 else ""
     print_line(
         f"{len(costs)} of {len(runs)} runs to train: {format_duration(seconds)} of training and scoring"
-        f"{side_by_side}; {disk} of disk. At most: a run that goes on has less left, one that reaches its goal "
-        "or loses patience ends earlier. Nothing was trained."
+        f"{side_by_side}; {disk} of disk. At most: a run that goes on has less left, one that reaches "
+        "its goal or loses patience ends earlier. Nothing was trained."
     )
 
 

@@ -1,56 +1,53 @@
-"""How many workers pay off on this machine, and what each sees of it."""
+"""Chooses the number of workers and each worker's CUDA_VISIBLE_DEVICES."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from tangsweep import machine
 from tangsweep.config.groups import TrainerOptions
 from tangsweep.errors import UserError
 
-MEMORY = 1 << 30  # bytes that a worker with torch, its data and a small model may need
-
-MANY = 1024
-CONTAINER = Path("/sys/fs/cgroup")  # its limits, where there is one
+WORKER_MEMORY = 1 << 30  # bytes that a worker with torch, its data and a small model may need
+UNLIMITED = 1024  # workers, where the memory that is left cannot be told
 
 
-def check(wanted: int | None) -> None:
-    """Raises UserError for a number of workers below one."""
-    if wanted is not None and wanted < 1:
-        raise UserError(f"hydra.launcher.workers={wanted} makes no sense: it must be 1 or more, or null")
+def check_workers(workers: int | None) -> None:
+    """Raise UserError for a number of workers below one."""
+    if workers is not None and workers < 1:
+        raise UserError(f"hydra.launcher.workers={workers} is invalid: it must be 1 or more, or null")
 
 
 def worker_environments(workers: int | None, trainers: Sequence[TrainerOptions]) -> list[dict[str, str]]:
     """Return one environment a worker; where any run has trainer=gpu each worker sees one GPU of its own.
 
     `workers` None: as many as pay off. Small models run faster in two processes of one thread each than in
-    one of two, so there are as many workers as the most `trainer.threads` fit into the cores, memory allowing.
+    one of two, so there are as many workers as the most `trainer.threads` fit into the cores, memory
+    allowing.
     """
     if any(trainer.accelerator == "gpu" for trainer in trainers):
         devices = _gpus()
         return [{"CUDA_VISIBLE_DEVICES": devices[n % len(devices)]} for n in range(workers or len(devices))]
     threads = max((trainer.threads for trainer in trainers), default=1)
-    return [{} for _ in range(workers or max(1, min(_cores() // threads, _room())))]
+    return [{} for _ in range(workers or max(1, min(_cores() // threads, _workers_in_memory())))]
 
 
 def _cores() -> int:
-    """Those that this process may use, a container's share of time included."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = _read(CONTAINER / "cpu.max").split()
-    if len(share) == 2 and share[0].isdigit():
-        cores = min(cores, int(share[0]) // int(share[1]))
-    return max(1, cores)
+    """Return the cores that this process may use, a container's share of time included."""
+    cores, share = machine.usable_cores(), machine.cores_of_container()
+    return max(1, cores if share is None else min(cores, share))
 
 
-def _room() -> int:
-    """How many workers the memory that is left holds; a large number where it cannot be told."""
-    left = [MANY * MEMORY]
+def _workers_in_memory() -> int:
+    """Return how many workers the memory that is left holds."""
+    free = [UNLIMITED * WORKER_MEMORY]
     for line in _read(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemAvailable:"):
-            left.append(int(line.split()[1]) << 10)
-    limit, used = (_read(CONTAINER / f"memory.{name}").strip() for name in ("max", "current"))
+            free.append(int(line.split()[1]) << 10)
+    limit, used = (_read(machine.CONTAINER / f"memory.{name}").strip() for name in ("max", "current"))
     if limit.isdigit() and used.isdigit():
-        left.append(int(limit) - int(used))
-    return max(1, min(left) // MEMORY)
+        free.append(int(limit) - int(used))
+    return max(1, min(free) // WORKER_MEMORY)
 
 
 def _read(path: Path) -> str:
@@ -61,10 +58,10 @@ def _read(path: Path) -> str:
 
 
 def _gpus() -> list[str]:
-    """The names of the GPUs that this process may use."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named:
-        return named.split(",")
+    """Return the names of the GPUs that this process may use."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        return visible.split(",")
     import torch
 
     return [str(number) for number in range(max(1, torch.cuda.device_count()))]

@@ -49,7 +49,7 @@ def describe_statuses(statuses: RunStatuses) -> str:
 
 def warn_of_other_commits(statuses: RunStatuses) -> None:
     """Print how many runs are left as they are although another commit made them."""
-    here = provenance.git()["commit"]
+    here = provenance.git_state().commit
     others = [s.commit for s in statuses.values() if not s.trained and s.commit not in (None, here)]
     if others:
         commits = ", ".join(sorted({str(commit)[:7] for commit in others}))

@@ -47,8 +47,8 @@ class ThisProcess:
 def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) -> list[Outcome]:
     """Check every job, train those that are not done, and where they are `compared` close with the report.
 
-    With `plan=true` the jobs are checked and listed, and nothing is trained. Raises UserError before the first
-    run starts where any job is wrong, and SystemExit(1) after the report where a run failed or died.
+    With `plan=true` the jobs are checked and listed, and nothing is trained. Raises UserError before the
+    first run starts where any job is wrong, and SystemExit(1) after the report where a run failed or died.
     """
     configs = _checked_configs(jobs)
     command = configs[0]

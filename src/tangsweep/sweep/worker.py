@@ -1,4 +1,4 @@
-"""What a worker process does: one Hydra job after another, told to and reported over a pipe."""
+"""A worker process: trains one Hydra job after another and reports over a pipe."""
 
 import multiprocessing
 import os
@@ -6,7 +6,8 @@ import pickle
 import signal
 import threading
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from types import FrameType
+from typing import NamedTuple
 
 import cloudpickle
 from hydra.core.hydra_config import HydraConfig
@@ -16,30 +17,32 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from tangsweep import console
+from tangsweep.sweep.hydra_adapter import job_result, replace_job_result
 
 
-class Setup(NamedTuple):
+class WorkerSetup(NamedTuple):
     """What all jobs of a worker share."""
 
     context: HydraContext
     task_function: TaskFunction
-    singletons: Any  # Hydra's, with OmegaConf's resolvers
+    singletons: object  # Hydra's, with OmegaConf's resolvers
     environment: dict[str, str]
 
 
-def work(pipe: Connection, setup: bytes) -> None:
-    """Receives pickled job configs until the pipe closes or None comes; sends messages (kind, ...).
+def run_worker(pipe: Connection, setup: bytes) -> None:
+    """Train pickled job configs until the pipe closes or None comes.
 
-    `say` and `progress` as the console relays them; `returned` with the pickled JobReturn; `left` where
-    the job raised SystemExit, with its code. SIGTERM interrupts the job, Ctrl-C is left to the parent.
+    Messages are tuples whose first item is their kind: `line` and `progress` as the console relays them;
+    `returned` with the pickled JobReturn; `exited` where the job raised SystemExit, with its code. SIGTERM
+    interrupts the job; Ctrl-C is left to the parent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while it was made
-    _die_with_the_parent()
+    signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while the process was made
+    _die_with_parent()
     sending = threading.Lock()
 
-    def tell(*message: Any) -> None:
+    def send(*message: object) -> None:
         with sending:
             pipe.send(message)
 
@@ -48,19 +51,19 @@ def work(pipe: Connection, setup: bytes) -> None:
         os.environ.update(environment)
         setup_globals()
         Singleton.set_state(singletons)
-        console.relay_to_parent(tell)
+        console.relay_to_parent(send)
         while (job := pipe.recv()) is not None:
             try:
-                returned = _do(pickle.loads(job), context, task_function)
-            except SystemExit as left:
-                tell("left", left.code)
+                returned = _run_job(pickle.loads(job), context, task_function)
+            except SystemExit as error:
+                send("exited", error.code)
             else:
-                tell("returned", _packed(returned))
+                send("returned", _pickle_result(returned))
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
         return  # the run has marked itself as interrupted, or the parent has gone
 
 
-def _do(config: DictConfig, context: HydraContext, task_function: TaskFunction) -> JobReturn:
+def _run_job(config: DictConfig, context: HydraContext, task_function: TaskFunction) -> JobReturn:
     HydraConfig.instance().set_config(config)
     return run_job(
         hydra_context=context,
@@ -71,23 +74,23 @@ def _do(config: DictConfig, context: HydraContext, task_function: TaskFunction) 
     )
 
 
-def _packed(returned: JobReturn) -> bytes:
-    """Pickled, and sure to be read again: an exception that cannot be is told in words."""
+def _pickle_result(returned: JobReturn) -> bytes:
+    """Pickle a result so that it can be unpickled: an exception that cannot be becomes its description."""
     try:
-        packed = cloudpickle.dumps(returned)
-        pickle.loads(packed)
+        pickled: bytes = cloudpickle.dumps(returned)
+        pickle.loads(pickled)
     except Exception:
-        returned._return_value = RuntimeError(repr(returned._return_value))
-        return cloudpickle.dumps(returned)
-    return packed
+        replace_job_result(returned, RuntimeError(repr(job_result(returned))))
+        pickled = cloudpickle.dumps(returned)
+    return pickled
 
 
-def _interrupt(number: int, frame: Any) -> None:
+def _raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _die_with_the_parent() -> None:
-    """No run goes on unseen: when the parent is killed, so is this process, and its lock is released."""
+def _die_with_parent() -> None:
+    """When the parent is killed, kill this process too: no run goes on unseen, and its lock is released."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -45,8 +45,8 @@ class PoemTask(Task[Corpus, Encoded, PoemConfig]):
             raise UserError(f"data.poems={data.poems} is more than data.pool={data.pool}: raise data.pool")
         if config.trainer.val_every is not None:
             raise UserError(
-                f"trainer.val_every={config.trainer.val_every} is invalid: it must be null, because an epoch of "
-                "poems is one pass"
+                f"trainer.val_every={config.trainer.val_every} is invalid: it must be null, because an "
+                "epoch of poems is one pass"
             )
         self.check_model_input(config)
 

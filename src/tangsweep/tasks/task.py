@@ -1,7 +1,7 @@
 """What a task is: the seam between the machinery of runs and what they train on.
 
-`corpus.task` chooses a task by its name in tasks/registry.py. Importing a task imports no torch: what needs it is
-imported when `batches` or `callbacks` is called.
+`corpus.task` chooses a task by its name in tasks/registry.py. Importing a task imports no torch: what needs
+it is imported when `batches` or `callbacks` is called.
 """
 
 from abc import ABC, abstractmethod

@@ -75,7 +75,8 @@ class LanguageModelModule(L.LightningModule):
     def training_step(self, group: list[Batch], batch_idx: int) -> GroupOutput:  # type: ignore[override]
         """Make one optimizer step a batch."""
         optimizer: Any = self.optimizers()
-        # Only 16-mixed has a scaler; all else of Lightning's manual_backward are hooks nobody uses here, 0.09 ms.
+        # Only 16-mixed has a scaler; all else of Lightning's manual_backward are hooks nobody uses here,
+        # 0.09 ms.
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         steps: list[StepOutput] = []
         weights = list(self.parameters())

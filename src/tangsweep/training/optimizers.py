@@ -15,7 +15,7 @@ from tangsweep.training.module import MakeOptimizer, MakeScheduler
 
 
 class OptimizerFactories(NamedTuple):
-    """Make the optimizer from groups of parameters, and the schedule (None: no schedule) from the optimizer."""
+    """Make the optimizer from groups of parameters, and the schedule (None: none) from the optimizer."""
 
     make_optimizer: MakeOptimizer
     make_scheduler: MakeScheduler | None
@@ -48,7 +48,8 @@ def _factories(config: AnyConfig) -> OptimizerFactories:
 
 
 def _torch_optimizer(config: AnyConfig) -> MakeOptimizer:
-    """Use torch's fused form, one pass over memory a step, where there is one: the same rule, rounded elsewhere.
+    """Use torch's fused form, one pass over memory a step, where there is one: the same rule, rounded
+    elsewhere.
 
     Lightning allows no fused optimizer with a gradient scaler and clipping, so 16-mixed does without.
     """

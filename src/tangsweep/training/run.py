@@ -23,7 +23,6 @@ from tangsweep.runs.published import compare_with_published
 from tangsweep.runs.record import (
     SCHEMA_VERSION,
     CorpusFacts,
-    GitState,
     Outcome,
     PrimaryMetric,
     Record,
@@ -110,7 +109,7 @@ def _new_record(run: PreparedRun) -> Record:
         primary=PrimaryMetric.model_validate(config.plain["corpus"]["primary"]),
         baselines=run.encoded.baselines,
         corpus=CorpusFacts.model_validate(facts),
-        git=GitState.model_validate(provenance.git()),
+        git=provenance.git_state(),
         versions=provenance.versions(),
         machine=provenance.machine(),
         threads=config.trainer.threads,

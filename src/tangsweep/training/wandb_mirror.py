@@ -62,7 +62,9 @@ class WandbMirror:
         )
 
     def replay(self, rows: Sequence[MetricsRow]) -> None:
-        """Log the rows of earlier attempts: an offline run cannot be resumed, and a new one online lacks them."""
+        """Log the rows of earlier attempts: an offline run cannot be resumed, and a new one online lacks
+        them.
+        """
         if self.run.offline or self._is_new:
             for row in rows:
                 self.log(row)

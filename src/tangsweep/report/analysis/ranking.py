@@ -1,4 +1,4 @@
-"""The ranking of the groups of comparable runs, with what their seeds allow to say."""
+"""Rank the groups of comparable runs, with intervals and paired tests over seeds."""
 
 import math
 from collections.abc import Sequence
@@ -6,125 +6,158 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tangsweep.report.analysis.statistics import Difference, Interval, holm, interval, paired
-from tangsweep.report.charts import solve_rates
+from tangsweep.report.analysis.statistics import (
+    Interval,
+    PairedDifference,
+    confidence_interval,
+    holm_correction,
+    paired_difference,
+)
 from tangsweep.report.data.comparability import ComparableRuns
+from tangsweep.runs.state import ENDED
 
-VARIANTS = ("dev_perplexity_padded", "dev_perplexity_mean_over_sentences", "dev_perplexity_oov_charged")
-# What is measured of poems, with the heading of its column.
-QUALITY = {
-    "right_lines": "lines",
-    "free_rhyme": "rhyme",
-    "free_tones": "tones",
-    "constrained_rhyme": "rhyme*",
-    "constrained_tones": "tones*",
-    "free_distinct_1": "dist-1",
-    "free_distinct_2": "dist-2",
-    "free_distinct_3": "dist-3",
-    "free_longest_copy": "copy",
-    "free_copied_line": "copied",
-}
-MEANS = (
+PERPLEXITY_VARIANTS = (
+    "dev_perplexity_padded", "dev_perplexity_mean_over_sentences", "dev_perplexity_oov_charged",
+)  # fmt: skip
+POEM_QUALITY = (
+    "right_lines", "free_rhyme", "free_tones", "constrained_rhyme", "constrained_tones", "free_distinct_1",
+    "free_distinct_2", "free_distinct_3", "free_longest_copy", "free_copied_line",
+)  # fmt: skip
+AVERAGED_COLUMNS = (
     "dev_bits_per_character", "train_perplexity", "last_train_perplexity", "last_dev_perplexity", "gap",
     "dev_loss", "best_epoch", "characters_per_second", "seconds", "steps", "solved_step", "last_dev_accuracy",
-    *VARIANTS, *QUALITY,
+    *PERPLEXITY_VARIANTS, *POEM_QUALITY,
 )  # fmt: skip
 
 
-class Ranked(NamedTuple):
-    """One group. `scores` are by seed, of the runs that have one; `of` counts all its runs."""
+class RankedGroup(NamedTuple):
+    """One group of a ranking. A seed that several runs of the group have counts once, with their mean score."""
 
-    group: str
+    name: str
     score: Interval | None
-    scores: dict[int, float]
-    of: int
-    failures: dict[str, int]  # status → runs, of those without a score or diverged
-    difference: Difference | None  # to the first group
-    p: float | None  # Holm-corrected
-    repeated: int  # runs with the seed of another: their scores are averaged first
-    solved: list[float | None]  # of tasks that can be solved: each ended run's step, None where it was not
-    means: dict[str, float]  # of MEANS, over the runs with a score; not of columns that none has
+    scores: dict[int, float]  # by seed, of the runs that have one
+    run_count: int
+    other_statuses: dict[str, int]  # status → number of runs, of those that are not `done`
+    difference: PairedDifference | None  # to the best group
+    p: float | None  # of the paired t-test, Holm-corrected
+    repeated_seeds: int  # runs beyond the first of each seed
+    solved_steps: list[
+        float | None
+    ]  # of ended runs with a solvable task; None for those that did not solve it
+    means: dict[str, float]  # of AVERAGED_COLUMNS over the runs with a score, where one has a value
 
 
 class Ranking(NamedTuple):
-    """The groups of runs that may be compared, in order."""
+    """Comparable runs and their groups, best first."""
 
-    part: ComparableRuns
-    groups: list[Ranked]
+    comparable: ComparableRuns
+    groups: list[RankedGroup]
 
 
-def rank(part: ComparableRuns) -> Ranking:
-    """Best first, groups without a score last. What can be solved: by how often, then how soon."""
-    column = "dev_accuracy" if part.by_accuracy else "dev_perplexity"
-    runs = part.runs.assign(gap=_numbers(part.runs["dev_loss"]) - _numbers(part.runs["train_loss"]))
-    runs[[column, *MEANS]] = runs[[column, *MEANS]].apply(_numbers)
-    groups = [_ranked(str(name), same, column) for name, same in runs.groupby("group")]
-    ordered = sorted(groups, key=lambda group: _order(group, part.by_accuracy))
+class Threshold(NamedTuple):
+    """A perplexity that runs are timed to reach, and what it stands for."""
+
+    perplexity: float
+    meaning: str
+
+
+def rank_groups(comparable: ComparableRuns) -> Ranking:
+    """Rank the best first and groups without a score last; of solvable tasks, by how often and how soon."""
+    runs = comparable.runs
+    runs = runs.assign(gap=_as_floats(runs["dev_loss"]) - _as_floats(runs["train_loss"]))
+    columns = [comparable.score_column, *AVERAGED_COLUMNS]
+    runs[columns] = runs[columns].apply(_as_floats)
+    groups = [_summarize_group(str(name), rows, comparable) for name, rows in runs.groupby("group")]
+    ordered = sorted(groups, key=lambda group: _sort_key(group, comparable))
     best = ordered[0].scores
-    found = [paired(g.scores, best) if place and g.scores else None for place, g in enumerate(ordered)]
-    tested = [None if part.by_accuracy or difference is None else difference.p for difference in found]
-    corrected = holm(tested)
-    whole = zip(ordered, found, corrected, strict=True)
-    return Ranking(part, [group._replace(difference=d, p=p) for group, d, p in whole])
+    differences = [
+        paired_difference(g.scores, best) if i and g.scores else None for i, g in enumerate(ordered)
+    ]
+    p_values = [None if comparable.by_accuracy or d is None else d.p for d in differences]
+    results = zip(ordered, differences, holm_correction(p_values), strict=True)
+    return Ranking(comparable, [group._replace(difference=d, p=p) for group, d, p in results])
 
 
-def _order(group: Ranked, by_accuracy: bool) -> tuple[bool, float, float, float, str]:
-    steps = [step for step in group.solved if step is not None]
-    often = len(steps) / len(group.solved) if group.solved else 0.0
-    soon = sum(steps) / len(steps) if steps else math.inf
-    score = group.score.mean if group.score else 0.0
-    return group.score is None, -often, soon, -score if by_accuracy else score, group.group
+def _sort_key(group: RankedGroup, comparable: ComparableRuns) -> tuple[bool, float, float, float, str]:
+    steps = [step for step in group.solved_steps if step is not None]
+    solved_share = len(steps) / len(group.solved_steps) if group.solved_steps else 0.0
+    mean_step = sum(steps) / len(steps) if steps else math.inf
+    score = comparable.metric.sort_key(group.score.mean) if group.score else 0.0
+    return group.score is None, -solved_share, mean_step, score, group.name
 
 
-def _numbers(column: pd.Series) -> pd.Series:
-    """As floats; what is none is missing."""
+def _as_floats(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column, errors="coerce").astype(float)
 
 
-def _ranked(group: str, runs: pd.DataFrame, column: str) -> Ranked:
-    scored = runs[runs[column].notna() & runs["seed"].notna()]
-    by_seed = scored[column].groupby(scored["seed"].astype(int)).mean()
+def _summarize_group(name: str, runs: pd.DataFrame, comparable: ComparableRuns) -> RankedGroup:
+    scored = runs[runs[comparable.score_column].notna() & runs["seed"].notna()]
+    by_seed = scored[comparable.score_column].groupby(scored["seed"].astype(int)).mean()
     scores = {int(str(seed)): float(score) for seed, score in by_seed.items()}
-    troubled = runs[~runs["status"].eq("done")]["status"].value_counts()
-    means = {str(name): float(mean) for name, mean in scored[list(MEANS)].mean().dropna().items()}
-    failures = {str(status): int(count) for status, count in troubled.items()}
-    ended = solve_rates.ended(runs)["solved_step"]
-    return Ranked(
-        group,
-        interval(list(scores.values())),
-        scores,
-        len(runs),
-        failures,
-        None,
-        None,
-        len(scored) - len(scores),
-        [None if pd.isna(step) else float(step) for step in ended],
-        means,
+    statuses = runs.loc[~runs["status"].eq("done"), "status"].value_counts()
+    means = scored[list(AVERAGED_COLUMNS)].mean().dropna()
+    return RankedGroup(
+        name=name,
+        score=confidence_interval(list(scores.values())),
+        scores=scores,
+        run_count=len(runs),
+        other_statuses={str(status): int(count) for status, count in statuses.items()},
+        difference=None,
+        p=None,
+        repeated_seeds=len(scored) - len(scores),
+        solved_steps=[None if pd.isna(step) else float(step) for step in solvable_runs(runs)["solved_step"]],
+        means={str(column): float(mean) for column, mean in means.items()},
     )
 
 
-def thresholds(ranking: Ranking) -> list[float]:
-    """Perplexities to time: the baselines, then 1.5 and 1.1 times the best mean, where they are harder."""
-    part, groups = ranking
+def solvable_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the ended runs of a task that can be solved, which has a length; failed runs say nothing of it."""
+    return runs[runs["length"].notna() & runs["status"].isin(ENDED)]
+
+
+def best_runs(ranking: Ranking) -> dict[str, str]:
+    """Return the run with the best score of each group, groups in the ranking's order."""
+    comparable, column = ranking.comparable, ranking.comparable.score_column
+    ascending = comparable.metric.lower_is_better
+    best = {}
+    for group in ranking.groups:
+        runs = comparable.runs[(comparable.runs["group"] == group.name) & comparable.runs[column].notna()]
+        if len(runs):
+            best[group.name] = str(runs.sort_values(column, ascending=ascending).iloc[0]["run"])
+    return best
+
+
+def perplexity_thresholds(ranking: Ranking) -> list[Threshold]:
+    """Return the unigram and bigram baselines and 1.5 and 1.1 times the best mean, those above the best mean."""
+    runs, groups = ranking.comparable.runs, ranking.groups
     best = next((g.score.mean for g in groups if g.score and math.isfinite(g.score.mean)), None)
-    if part.by_accuracy or best is None:
+    if ranking.comparable.by_accuracy or best is None:
         return []
-    baselines = [part.runs[name].dropna() for name in ("unigram", "bigram")]
-    wanted = [float(values.iloc[0]) for values in baselines if len(values)] + [1.5 * best, 1.1 * best]
-    return sorted({round(value, 1) for value in wanted if value > best}, reverse=True)
+    meanings: dict[float, list[str]] = {}
+    baselines = {f"{name} baseline": runs[name].dropna() for name in ("unigram", "bigram")}
+    values = {meaning: float(column.iloc[0]) for meaning, column in baselines.items() if len(column)}
+    for meaning, value in {**values, "1.5 × the best": 1.5 * best, "1.1 × the best": 1.1 * best}.items():
+        if value > best:
+            meanings.setdefault(round(value, 1), []).append(meaning)
+    return [Threshold(value, ", ".join(meanings[value])) for value in sorted(meanings, reverse=True)]
 
 
-def seconds_to(part: ComparableRuns, epochs: pd.DataFrame, perplexities: Sequence[float]) -> pd.DataFrame:
-    """(group, perplexity): mean seconds until an evaluation was at least as good, runs that were, of runs."""
-    runs = part.runs.set_index("run")["group"]
-    own = epochs[epochs["run"].isin(runs.index)]
+def seconds_to_reach(
+    comparable: ComparableRuns, epochs: pd.DataFrame, perplexities: Sequence[float]
+) -> pd.DataFrame:
+    """Return one row per perplexity and group: how long training took until an evaluation was at least as good.
+
+    Columns: group, perplexity, seconds (mean over the runs that reached it), reached (their number), runs.
+    """
+    groups = comparable.runs.set_index("run")["group"]
+    epochs = epochs[epochs["run"].isin(groups.index)]
     tables = []
-    for wanted in perplexities:
-        first = own[own["dev_perplexity"] <= wanted].groupby("run")["seconds"].min()
-        by_group = first.groupby(runs.reindex(first.index))
-        told = pd.DataFrame({"seconds": by_group.mean(), "reached": by_group.size()})
-        told = told.reindex(sorted(set(runs))).rename_axis("group").reset_index()
-        tables.append(told.assign(perplexity=wanted, runs=told["group"].map(runs.value_counts())))
+    for perplexity in perplexities:
+        first = epochs[epochs["dev_perplexity"] <= perplexity].groupby("run")["seconds"].min()
+        by_group = first.groupby(groups.reindex(first.index))
+        times = pd.DataFrame({"seconds": by_group.mean(), "reached": by_group.size()})
+        times = times.reindex(sorted(set(groups))).rename_axis("group").reset_index()
+        tables.append(times.assign(perplexity=perplexity, runs=times["group"].map(groups.value_counts())))
     columns = ["group", "perplexity", "seconds", "reached", "runs"]
-    found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
-    return found.assign(reached=found["reached"].fillna(0).astype(int))[columns]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    return table.assign(reached=table["reached"].fillna(0).astype(int))[columns]

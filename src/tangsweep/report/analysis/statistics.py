@@ -1,4 +1,4 @@
-"""What a few seeds allow to say."""
+"""Confidence intervals, paired tests and power-law fits for a few seeds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
-EQUAL = 1e-9  # differences that differ by less, relative to the scores, are the same but for rounding
+RELATIVE_TOLERANCE = 1e-9  # paired differences that vary by less than this share of the scores are constant
 
 
 class Interval(NamedTuple):
-    """A mean over seeds with its confidence interval; `half` is None where one seed allows none."""
+    """The mean of `n` values with its confidence interval; `half` is its half-width, None for a single value."""
 
     mean: float
     half: float | None
@@ -28,74 +28,82 @@ class Interval(NamedTuple):
         return None if self.half is None else self.mean + self.half
 
 
-def interval(values: Sequence[float]) -> Interval | None:
-    """Student's t-interval of the mean; None without a value. An infinite value makes the mean infinite."""
-    found = np.asarray([value for value in values if not math.isnan(value)], dtype=float)
-    if not len(found):
+def confidence_interval(values: Sequence[float]) -> Interval | None:
+    """Return Student's t-interval of the mean, ignoring NaN; None without values.
+
+    The mean is infinite, without an interval, where a value is.
+    """
+    numbers = np.asarray([value for value in values if not math.isnan(value)], dtype=float)
+    if not len(numbers):
         return None
-    mean = float(found.mean())
-    if len(found) < 2 or not math.isfinite(mean):
-        return Interval(mean, None, len(found))
-    error = float(found.std(ddof=1)) / math.sqrt(len(found))
-    return Interval(mean, float(stats.t.ppf((1 + CONFIDENCE) / 2, len(found) - 1)) * error, len(found))
+    mean = float(numbers.mean())
+    if len(numbers) < 2 or not math.isfinite(mean):
+        return Interval(mean, None, len(numbers))
+    standard_error = float(numbers.std(ddof=1)) / math.sqrt(len(numbers))
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(numbers) - 1))
+    return Interval(mean, quantile * standard_error, len(numbers))
 
 
-def finite(values: pd.Series) -> pd.Series:
-    """Where a column holds a number that is neither NaN nor infinite."""
+def is_finite(values: pd.Series) -> pd.Series:
+    """Return where a column holds a finite number."""
     return pd.to_numeric(values, errors="coerce").map(np.isfinite, na_action="ignore").eq(True)
 
 
-def half_width(spread: pd.Series, n: pd.Series) -> pd.Series:
-    """Half of `interval`'s width for many means at once: `spread` are standard deviations of `n` values.
-
-    NaN where n is 1.
-    """
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, (n - 1).clip(lower=1))
-    return (spread.where(n > 1) / np.sqrt(n)) * quantile
+def interval_half_widths(deviations: pd.Series, n: pd.Series) -> pd.Series:
+    """Return half-widths of Student's t-intervals from standard deviations of `n` values each; NaN for n = 1."""
+    quantiles = stats.t.ppf((1 + CONFIDENCE) / 2, (n - 1).clip(lower=1))
+    return (deviations.where(n > 1) / np.sqrt(n)) * quantiles
 
 
-class Difference(NamedTuple):
+class PairedDifference(NamedTuple):
     """A group's scores less the best group's, over the seeds that both have."""
 
     interval: Interval
-    p: float | None  # of a paired t-test, uncorrected; None below two pairs
+    p: float | None  # of a paired t-test, uncorrected; None where there is no test
 
 
-def paired(ours: Mapping[int, float], best: Mapping[int, float]) -> Difference | None:
-    """Scores by seed. None where the two share no seed; equal differences throughout allow no test."""
-    shared = sorted(set(ours) & set(best))
-    differences = [ours[seed] - best[seed] for seed in shared]
-    found = interval([d for d in differences if math.isfinite(d)])
-    if found is None or found.n < len(differences):
+def paired_difference(scores: Mapping[int, float], best: Mapping[int, float]) -> PairedDifference | None:
+    """Return the mean paired difference of scores by seed with its t-interval and t-test.
+
+    None where no seed is shared or a difference is not finite. There is no test for one pair, nor where all
+    differences are equal up to rounding.
+    """
+    shared = sorted(set(scores) & set(best))
+    differences = [scores[seed] - best[seed] for seed in shared]
+    interval = confidence_interval([d for d in differences if math.isfinite(d)])
+    if interval is None or interval.n < len(differences):
         return None
-    if found.n < 2:
-        return Difference(found, None)
-    largest = max(abs(score) for scores in (ours, best) for score in scores.values())
-    if np.ptp(differences) <= EQUAL * largest:
-        return Difference(found, None)
-    return Difference(found, float(stats.ttest_1samp(differences, 0.0).pvalue))
+    if interval.n < 2:
+        return PairedDifference(interval, None)
+    largest = max(abs(score) for side in (scores, best) for score in side.values())
+    if np.ptp(differences) <= RELATIVE_TOLERANCE * largest:
+        return PairedDifference(interval, None)
+    return PairedDifference(interval, float(stats.ttest_1samp(differences, 0.0).pvalue))
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction for several comparisons (Holm 1979); None stays None and does not count."""
-    given = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+def holm_correction(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return p-values corrected for multiple comparisons after Holm (1979); None stays None, uncounted."""
+    ordered = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)
     largest = 0.0
-    for rank, (p, place) in enumerate(given):
-        largest = max(largest, min(1.0, p * (len(given) - rank)))
+    for rank, (p, place) in enumerate(ordered):
+        largest = max(largest, min(1.0, p * (len(ordered) - rank)))
         corrected[place] = largest
     return corrected
 
 
 class PowerLaw(NamedTuple):
-    """score = factor · size^exponent, fitted to logarithms by least squares."""
+    """score = factor · size^exponent."""
 
     factor: float
     exponent: Interval
 
 
-def power_law(sizes: Sequence[float], scores: Sequence[float]) -> PowerLaw | None:
-    """None below three different sizes; the interval of the exponent is that of the regression's slope."""
+def fit_power_law(sizes: Sequence[float], scores: Sequence[float]) -> PowerLaw | None:
+    """Fit a power law to logarithms by least squares; the exponent's interval is that of the slope.
+
+    None for fewer than three different sizes.
+    """
     if len(set(sizes)) < 3:
         return None
     x, y = np.log(np.asarray(sizes, dtype=float)), np.log(np.asarray(scores, dtype=float))

@@ -1,73 +1,105 @@
-"""How the development score falls with the amount of training text."""
+"""Development perplexity against the amount of training text, with a power law for each group."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from tangsweep.report.analysis.statistics import PowerLaw, finite, power_law
+from tangsweep.report.analysis.ranking import Ranking
+from tangsweep.report.analysis.statistics import PowerLaw, fit_power_law, is_finite
+from tangsweep.report.blocks import Block, Chart, Section
 from tangsweep.report.charts.group_style import GroupStyle
+from tangsweep.report.data.collect import SweepData
 from tangsweep.report.data.comparability import ComparableRuns
-from tangsweep.report.data.groups import without
+from tangsweep.report.data.groups import differs_between, remove_key
+from tangsweep.report.formatting import format_names
 
-KEY = "data.poems"
+SIZE_KEY = "data.poems"
+NOT_COMPARABLE = (
+    "The amount of data was varied, but no two amounts were scored on the same text with the same vocabulary, "
+    "so there is no chart. data.split=fixed with data.pool and data.dev_poems keeps both the same."
+)
 
 
-class Sizes(NamedTuple):
-    """`points` has a row a run: group without its size, training characters, development perplexity."""
+class SizeScores(NamedTuple):
+    """`points` has one row per run: group without its size, characters (training), perplexity, run."""
 
     points: pd.DataFrame
-    laws: dict[str, PowerLaw]
+    power_laws: dict[str, PowerLaw]  # by group
 
 
-def varied(runs: pd.DataFrame, configs: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a sweep asks about the amount of data at all."""
-    return len({repr(configs[run].get(KEY)) for run in runs["run"]}) > 1
+def dataset_size_section(data: SweepData, rankings: Sequence[Ranking]) -> Section | None:
+    """Return one chart per ranking; None where the amount of data was not varied."""
+    if not differs_between(SIZE_KEY, data.configs.values()):
+        return None
+    scores = [points for ranking in rankings if (points := size_scores(ranking.comparable))]
+    if not scores:
+        return Section("Dataset size", [NOT_COMPARABLE])
+    names = ["sizes" if not number else f"sizes-{number + 1}" for number in range(len(scores))]
+    blocks: list[Block] = [
+        Chart.from_altair(name, _describe_power_laws(points), size_chart(points))
+        for name, points in zip(names, scores, strict=True)
+    ]
+    drawn = {run for points in scores for run in points.points["run"]}
+    omitted = [str(run) for run in data.runs["run"] if run not in drawn]
+    if omitted:
+        blocks.append(f"Left out, because scored on another text or not at all: {format_names(omitted)}.")
+    tables = {name: points.points for name, points in zip(names, scores, strict=True)}
+    return Section("Dataset size", blocks, tables)
 
 
-def sizes(part: ComparableRuns) -> Sizes | None:
-    """None where no two sizes were scored on the same text: the chart is refused."""
-    runs = part.runs[part.runs["train_characters"].notna()]
-    runs = runs[finite(runs["dev_perplexity"])]
-    if part.by_accuracy or runs["train_characters"].nunique() < 2:
+def size_scores(comparable: ComparableRuns) -> SizeScores | None:
+    """Return None where fewer than two sizes were scored on the same text."""
+    runs = comparable.runs[comparable.runs["train_characters"].notna()]
+    runs = runs[is_finite(runs["dev_perplexity"])]
+    if comparable.by_accuracy or runs["train_characters"].nunique() < 2:
         return None
     points = pd.DataFrame(
         {
-            "group": runs["group"].map(lambda group: without(group, "poems")),
+            "group": runs["group"].map(lambda group: remove_key(group, "poems")),
             "characters": runs["train_characters"].astype(float),
             "perplexity": runs["dev_perplexity"].astype(float),
             "run": runs["run"],
         }
     )
-    laws = {
+    power_laws = {
         str(group): law
-        for group, same in points.groupby("group")
-        if (law := power_law(same["characters"].tolist(), same["perplexity"].tolist()))
+        for group, rows in points.groupby("group")
+        if (law := fit_power_law(rows["characters"].tolist(), rows["perplexity"].tolist()))
     }
-    return Sizes(points, laws)
+    return SizeScores(points, power_laws)
 
 
-def chart(found: Sizes, look: GroupStyle) -> alt.LayerChart | alt.FacetChart:
-    """Both axes logarithmic, a power law as a straight line."""
+def _describe_power_laws(scores: SizeScores) -> str:
+    laws = [
+        f"{group}: perplexity ~ characters^{law.exponent.mean:.3f} (95 % interval {law.exponent.low:.3f} to "
+        f"{law.exponent.high:.3f}, {law.exponent.n} runs)"
+        for group, law in scores.power_laws.items()
+    ]
+    return "; ".join(laws) or "There are fewer than three sizes, so no power law is fitted."
+
+
+def size_chart(scores: SizeScores) -> alt.LayerChart:
+    """Return a chart with logarithmic axes, in which a power law is a straight line."""
+    style = GroupStyle(scores.points["group"])
     x = alt.X(
         "characters:Q", title="training characters", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s")
     )
     y = alt.Y("perplexity:Q", title="development perplexity", scale=alt.Scale(type="log", zero=False))
-    tip = ["run:N", "characters:Q", alt.Tooltip("perplexity:Q", format=".1f")]
-    dots = alt.Chart(found.points).mark_point(filled=True, size=60)
-    dots = dots.encode(x=x, y=y, color=look.colour, tooltip=tip)
-    lines = alt.Chart(_fitted(found)).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=look.colour)
-    return alt.layer(dots, lines).properties(width=560, height=320)
+    tooltip = ["run:N", "characters:Q", alt.Tooltip("perplexity:Q", format=".1f")]
+    points = alt.Chart(scores.points).mark_point(filled=True, size=60)
+    points = points.encode(x=x, y=y, color=style.line_colour, tooltip=tooltip)
+    lines = alt.Chart(_power_law_lines(scores)).mark_line(strokeWidth=1.5)
+    return alt.layer(points, lines.encode(x=x, y=y, color=style.line_colour)).properties(width=560, height=320)
 
 
-def _fitted(found: Sizes) -> pd.DataFrame:
+def _power_law_lines(scores: SizeScores) -> pd.DataFrame:
     rows = []
-    for group, law in found.laws.items():
-        own = found.points.loc[found.points["group"] == group, "characters"]
-        for size in np.geomspace(own.min(), own.max(), 20):
-            rows.append(
-                {"group": group, "characters": size, "perplexity": law.factor * size**law.exponent.mean}
-            )
+    for group, law in scores.power_laws.items():
+        sizes = scores.points.loc[scores.points["group"] == group, "characters"]
+        for size in np.geomspace(sizes.min(), sizes.max(), 20):
+            perplexity = law.factor * size**law.exponent.mean
+            rows.append({"group": group, "characters": size, "perplexity": perplexity})
     return pd.DataFrame(rows, columns=["group", "characters", "perplexity"])

@@ -1,58 +1,88 @@
-"""What an initialization does: the first epoch, the first gradient, units that stay copies of each other."""
+"""The effect of an initialization: loss in the first epoch, first gradient norm, units that stay identical."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import altair as alt
 import pandas as pd
 
+from tangsweep.report.analysis.ranking import Ranking
+from tangsweep.report.blocks import Block, Chart, Section, Table
 from tangsweep.report.charts.group_style import GroupStyle
+from tangsweep.report.data.collect import SweepData
+from tangsweep.report.data.groups import differs_between
 
-KEYS = ("init.scheme._target_", "init.forget_bias")
+INIT_KEYS = ("init.scheme._target_", "init.forget_bias")
 COLUMNS = ["run", "group", "step", "train_loss", "grad_norm"]
+DISTINCT_UNITS = (
+    "Hidden units with the same weights count as one unit. Under `zeros` they stay copies of each other."
+)
 
 
-def first_epochs(metrics: dict[str, Path], groups: dict[str, str]) -> pd.DataFrame:
-    """The rows of each run's metrics.csv within its first epoch: loss since the row before, gradient norm."""
-    frames = []
-    for run, path in metrics.items():
+def initialization_section(data: SweepData, rankings: Sequence[Ranking]) -> Section | None:
+    """Return None where the initialization was not varied."""
+    if not any(differs_between(key, data.configs.values()) for key in INIT_KEYS):
+        return None
+    steps = first_epoch_steps(data)
+    style = GroupStyle(data.runs["group"])
+    blocks: list[Block] = []
+    if len(steps):
+        caption = "Training loss within the first epoch."
+        blocks += [Chart.from_altair("first_epoch", caption, loss_chart(steps, style)), gradient_table(steps)]
+    if data.epochs["distinct_units"].notna().any():
+        blocks.append(Chart.from_altair("distinct_units", DISTINCT_UNITS, units_chart(data.epochs, style)))
+    return Section("Initialization", blocks)
+
+
+def first_epoch_steps(data: SweepData) -> pd.DataFrame:
+    """Return the rows of metrics.csv in each run's first epoch: loss since the row before, gradient norm."""
+    groups = dict(zip(data.runs["run"], data.runs["group"], strict=True))
+    columns = ["step", "epoch", "train/loss", "train/grad_norm"]
+    tables = []
+    for run, folder in data.folders.items():
         try:
-            read = pd.read_csv(
-                path, usecols=["step", "epoch", "train/loss", "train/grad_norm"], on_bad_lines="skip"
-            )
+            rows = pd.read_csv(folder.metrics, usecols=columns, on_bad_lines="skip")
         except (OSError, ValueError):
-            continue  # collect has named it
-        first = read[(read["epoch"] == 1) & read["train/loss"].notna()]
-        renamed = first.rename(columns={"train/loss": "train_loss", "train/grad_norm": "grad_norm"})
-        frames.append(renamed.assign(run=run, group=groups[run])[COLUMNS])
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+            continue  # `collect` has listed the file as unreadable
+        rows = rows[(rows["epoch"] == 1) & rows["train/loss"].notna()]
+        rows = rows.rename(columns={"train/loss": "train_loss", "train/grad_norm": "grad_norm"})
+        tables.append(rows.assign(run=run, group=groups[run])[COLUMNS])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
-def gradients(first: pd.DataFrame) -> pd.DataFrame:
-    """Of each run the first gradient norm that was logged, and at which step that was."""
-    logged = first.dropna(subset=["grad_norm"]).sort_values("step")
-    return logged.groupby(["run", "group"], as_index=False).first()[["run", "group", "step", "grad_norm"]]
+def gradient_table(steps: pd.DataFrame) -> Table:
+    """Return the first gradient norm that each run logged, and its optimizer step."""
+    logged = steps.dropna(subset=["grad_norm"]).sort_values("step")
+    first = logged.groupby(["run", "group"], as_index=False).first()[["run", "step", "grad_norm"]]
+    first = first.sort_values("grad_norm", ascending=False)
+    rows = [[row["run"], f"{row['step']:.0f}", f"{row['grad_norm']:.3g}"] for _, row in first.iterrows()]
+    return Table(["run", "step", "gradient norm"], rows, "First logged gradient norm, before clipping.")
 
 
-def loss_chart(first: pd.DataFrame, look: GroupStyle) -> alt.Chart:
+def loss_chart(steps: pd.DataFrame, style: GroupStyle) -> alt.Chart:
     x = alt.X("step:Q", title="optimizer step, first epoch")
     y = alt.Y("train_loss:Q", title="training loss, nats per character", scale=alt.Scale(zero=False))
-    drawn = alt.Chart(first.assign(train_loss=first["train_loss"].round(4))).mark_line(strokeWidth=1.5)
-    tip = ["run:N", "step:Q", "train_loss:Q"]
-    return _of_groups(drawn, look, x, y, tip).properties(width=560, height=300)
+    lines = alt.Chart(steps.assign(train_loss=steps["train_loss"].round(4))).mark_line(strokeWidth=1.5)
+    tooltip = ["run:N", "step:Q", "train_loss:Q"]
+    return _encode_runs(lines, style, x, y, tooltip).properties(width=560, height=300)
 
 
-def units_chart(epochs: pd.DataFrame, look: GroupStyle) -> alt.Chart:
-    """Zeros stay identical: one unit a layer, however long it trains."""
-    known = epochs.dropna(subset=["distinct_units"])[["run", "group", "epoch", "distinct_units"]]
+def units_chart(epochs: pd.DataFrame, style: GroupStyle) -> alt.Chart:
+    """Return the number of distinct hidden units by epoch; with `zeros` one per layer throughout."""
+    counted = epochs.dropna(subset=["distinct_units"])[["run", "group", "epoch", "distinct_units"]]
     x = alt.X("epoch:Q", title="epoch")
-    y = alt.Y("distinct_units:Q", title="hidden units that are no copies")
-    drawn = alt.Chart(known).mark_line(point=True)
-    return _of_groups(drawn, look, x, y, ["run:N", "epoch:Q", "distinct_units:Q"]).properties(
-        width=560, height=260
-    )
+    y = alt.Y("distinct_units:Q", title="distinct hidden units")
+    lines = alt.Chart(counted).mark_line(point=True)
+    tooltip = ["run:N", "epoch:Q", "distinct_units:Q"]
+    return _encode_runs(lines, style, x, y, tooltip).properties(width=560, height=260)
 
 
-def _of_groups(drawn: alt.Chart, look: GroupStyle, x: alt.X, y: alt.Y, tip: list[str]) -> alt.Chart:
-    return drawn.encode(
-        x=x, y=y, color=look.colour, strokeDash=look.dash, detail="run:N", tooltip=list(map(alt.Tooltip, tip))
+def _encode_runs(chart: alt.Chart, style: GroupStyle, x: alt.X, y: alt.Y, tooltip: list[str]) -> alt.Chart:
+    """Draw one line per run in its group's style."""
+    return chart.encode(
+        x=x,
+        y=y,
+        color=style.line_colour,
+        strokeDash=style.dash,
+        detail="run:N",
+        tooltip=[alt.Tooltip(name) for name in tooltip],
     )

@@ -1,55 +1,84 @@
 """How much each optimizer depends on its learning rate, after DeepOBS (Schneider, Balles and Hennig 2019).
 
-Its protocol: each optimizer with a grid of its own, the best point by the development score, several seeds.
+In that protocol each optimizer has a grid of its own, and its best point is chosen by the development score over several seeds.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from tangsweep.report.analysis.statistics import interval
+from tangsweep.report.analysis.ranking import Ranking
+from tangsweep.report.analysis.statistics import confidence_interval
+from tangsweep.report.blocks import Block, Chart, Section, Table
 from tangsweep.report.charts.group_style import GroupStyle
+from tangsweep.report.data.collect import SweepData
 from tangsweep.report.data.comparability import ComparableRuns
-from tangsweep.report.data.groups import without
+from tangsweep.report.data.groups import remove_key
+from tangsweep.report.data.run_files import FlatConfig
 
-KEY = "optimizer.lr"
-WITHIN = 1.1  # robust: within 10 % of the best perplexity
-APART = 0.95  # several that diverged at one rate stand below each other
+RATE_KEY = "optimizer.lr"
+NEAR_BEST = 1.1  # a rate within 10 % of the group's best perplexity
+STACKING = 0.95  # several groups that diverged at one rate are drawn below each other
 COLUMNS = ["group", "rate", "score", "low", "high", "seeds", "of", "diverged", "best"]
+CAPTION = (
+    "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
+    "judged by its best development perplexity as a mean over seeds. A triangle at the top edge marks a rate "
+    "that diverged, a ring the best rate."
+)
 
 
-def table(part: ComparableRuns, configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """One row a group and learning rate: mean development perplexity at the best epoch over its seeds.
+def learning_rate_section(data: SweepData, ranking: Ranking) -> Section | None:
+    """Return None where no group has two learning rates, or where accuracy ranks."""
+    rates = learning_rate_table(ranking.comparable, data.configs)
+    if rates.empty:
+        return None
+    near_best = sorted(share_near_best(rates).items(), key=lambda pair: -pair[1])
+    rows = [[group, f"{share:.0%}"] for group, share in near_best]
+    blocks: list[Block] = [
+        Chart.from_altair("learning_rates", CAPTION, learning_rate_chart(rates)),
+        Table(["group", "share of rates within 10 % of its best"], rows, "Robustness to the learning rate."),
+    ]
+    unfinished = int((rates["score"].isna() & ~rates["diverged"]).sum())
+    if unfinished:
+        blocks.append(f"{unfinished} rates are left out, because none of their runs ended.")
+    edges = ", ".join(best_at_grid_edge(rates))
+    warnings = [f"Best learning rate at the edge of its grid: {edges}."] if edges else []
+    if edges:
+        blocks.append(f"A better learning rate may lie beyond the grid, at whose edge the best one is: {edges}.")
+    return Section("Learning rates", blocks, {"learning_rates": rates}, warnings)
 
-    `group` is what is left of a run's group without its rate. A rate at which a run diverged has no score.
-    Nothing where perplexity does not rank, or where no group has two rates.
+
+def learning_rate_table(comparable: ComparableRuns, configs: Mapping[str, FlatConfig]) -> pd.DataFrame:
+    """Return one row per group and learning rate: mean development perplexity at the best epoch over seeds.
+
+    `group` is the name of a run's group without its rate. A rate at which a run diverged has no score. The
+    table is empty where accuracy ranks, and groups with a single rate are left out.
     """
-    if part.by_accuracy:
+    if comparable.by_accuracy:
         return pd.DataFrame(columns=COLUMNS)
-    rates = pd.Series(
-        [configs[run].get(KEY) for run in part.runs["run"]], index=part.runs.index, dtype=object
-    )
-    runs = part.runs.assign(rate=pd.to_numeric(rates, errors="coerce"))
-    runs = runs[runs["rate"].notna()].assign(
-        group=lambda r: r["group"].map(lambda group: without(group, "lr"))
-    )
-    by_rate: Any = runs.groupby(["group", "rate"])
-    rows = [_row(str(group), float(rate), same) for [group, rate], same in by_rate]
-    found = pd.DataFrame(rows, columns=COLUMNS)
-    several = found.groupby("group")["rate"].transform("nunique") > 1
-    found = found[several].copy()
-    best = found.groupby("group")["score"].transform("min")
-    found["best"] = found["score"].notna() & (found["score"] == best)
-    return found.reset_index(drop=True)
+    runs = comparable.runs
+    rates = pd.Series([configs[run].get(RATE_KEY) for run in runs["run"]], index=runs.index, dtype=object)
+    runs = runs.assign(rate=pd.to_numeric(rates, errors="coerce"))
+    runs = runs[runs["rate"].notna()]
+    runs = runs.assign(group=runs["group"].map(lambda group: remove_key(group, "lr")))
+    rows = []
+    for key, same in runs.groupby(["group", "rate"]):
+        group, rate = key
+        rows.append(_rate_row(str(group), float(rate), same))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = table[table.groupby("group")["rate"].transform("nunique") > 1].copy()
+    best = table.groupby("group")["score"].transform("min")
+    table["best"] = table["score"].notna() & (table["score"] == best)
+    return table.reset_index(drop=True)
 
 
-def _row(group: str, rate: float, runs: pd.DataFrame) -> dict[str, Any]:
+def _rate_row(group: str, rate: float, runs: pd.DataFrame) -> dict[str, str | float | None]:
+    diverged = bool((runs["status"] == "diverged").any())
     ended = runs[runs["status"] == "done"]
     scores = pd.to_numeric(ended["dev_perplexity"], errors="coerce").dropna().tolist()
-    found = interval(scores) if (runs["status"] != "diverged").all() else None
-    finite = found if found and found.mean < float("inf") else None
+    interval = None if diverged else confidence_interval(scores)
+    finite = interval if interval and interval.mean < float("inf") else None
     return {
         "group": group,
         "rate": rate,
@@ -58,55 +87,56 @@ def _row(group: str, rate: float, runs: pd.DataFrame) -> dict[str, Any]:
         "high": finite.high if finite else None,
         "seeds": len(scores),
         "of": len(runs),
-        "diverged": bool((runs["status"] == "diverged").any()),
+        "diverged": diverged,
     }
 
 
-def robustness(found: pd.DataFrame) -> dict[str, float]:
-    """Of each group the share of its rates that ended whose mean lies within 10 % of its best."""
-    ended = found[found["score"].notna() | found["diverged"]]
+def share_near_best(rates: pd.DataFrame) -> dict[str, float]:
+    """Return, for each group, the share of its rates whose mean perplexity is within 10 % of its best.
+
+    A rate that diverged counts as not near; one without an ended run does not count.
+    """
+    ended = rates[rates["score"].notna() | rates["diverged"]]
     return {
-        str(group): float((same["score"] <= WITHIN * same["score"].min()).mean())
-        for group, same in ended.groupby("group")
+        str(group): float((rows["score"] <= NEAR_BEST * rows["score"].min()).mean())
+        for group, rows in ended.groupby("group")
     }
 
 
-def at_the_edge(found: pd.DataFrame) -> list[str]:
-    """Groups whose best rate is the least or the largest that was tried: a better one may lie beyond."""
+def best_at_grid_edge(rates: pd.DataFrame) -> list[str]:
+    """Return the groups whose best rate is the lowest or highest tried: a better one may lie beyond."""
     edges = []
-    for group, same in found.groupby("group"):
-        best = same[same["best"]]["rate"]
-        if len(best) and best.iloc[0] in (same["rate"].min(), same["rate"].max()):
+    for group, rows in rates.groupby("group"):
+        best = rows[rows["best"]]["rate"]
+        if len(best) and best.iloc[0] in (rows["rate"].min(), rows["rate"].max()):
             edges.append(f"{group} (best at {best.iloc[0]:g})")
     return edges
 
 
-def chart(found: pd.DataFrame, look: GroupStyle) -> alt.LayerChart | alt.FacetChart:
-    """Rates without a score stand at the top edge."""
-    scored = found.dropna(subset=["score"])
-    room = 1.5 if found["diverged"].any() else 1.1
-    top = float(scored["score"].max() * room) if len(scored) else 1.0
-    x = alt.X(
-        "rate:Q",
-        title="learning rate",
-        scale=alt.Scale(type="log", nice=False, padding=20),
-        axis=alt.Axis(format="~g"),
-    )
-    lowest = float(scored["score"].min() / 1.3) if len(scored) else 0.1
-    # Two seeds may have intervals beyond any paper.
-    within = alt.Scale(type="log", domain=[lowest, top * 1.1], nice=False)
-    y = alt.Y("score:Q", title="development perplexity", scale=within)
-    tip = ["group:N", "rate:Q", alt.Tooltip("score:Q", format=".1f"), "seeds:Q", "of:Q"]
-    lines = alt.Chart(scored).mark_line(point=True).encode(x=x, y=y, color=look.colour, tooltip=tip)
+def learning_rate_chart(rates: pd.DataFrame) -> alt.LayerChart:
+    """Return perplexity against the rate; rates that diverged stand at the top edge."""
+    colour = GroupStyle(rates["group"]).line_colour
+    scored = rates.dropna(subset=["score"])
+    headroom = 1.5 if rates["diverged"].any() else 1.1
+    top = float(scored["score"].max() * headroom) if len(scored) else 1.0
+    bottom = float(scored["score"].min() / 1.3) if len(scored) else 0.1
+    x_scale = alt.Scale(type="log", nice=False, padding=20)
+    x = alt.X("rate:Q", title="learning rate", scale=x_scale, axis=alt.Axis(format="~g"))
+    # The domain is fixed, because the interval of two seeds may be enormous.
+    y_scale = alt.Scale(type="log", domain=[bottom, top * 1.1], nice=False)
+    y = alt.Y("score:Q", title="development perplexity", scale=y_scale)
+    tooltip = ["group:N", "rate:Q", alt.Tooltip("score:Q", format=".1f"), "seeds:Q", "of:Q"]
+    lines = alt.Chart(scored).mark_line(point=True).encode(x=x, y=y, color=colour, tooltip=tooltip)
     bars = alt.Chart(scored.dropna(subset=["low"])).mark_rule(clip=True).encode(
-        x=x, y=alt.Y("low:Q"), y2="high:Q", color=look.colour
+        x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour
     )  # fmt: skip
     best = alt.Chart(scored[scored["best"]]).mark_point(size=170, strokeWidth=2).encode(
-        x=x, y=y, color=look.colour, tooltip=tip
+        x=x, y=y, color=colour, tooltip=tooltip
     )  # fmt: skip
-    lost = found[found["score"].isna() & found["diverged"]]
-    lost = lost.assign(score=top * APART ** lost.groupby("rate").cumcount())
-    edge = alt.Chart(lost).mark_point(shape="triangle-up", size=110, filled=True).encode(
-        x=x, y=y, color=look.colour, tooltip=["group:N", "rate:Q"]
+    diverged = rates[rates["score"].isna() & rates["diverged"]]
+    diverged = diverged.assign(score=top * STACKING ** diverged.groupby("rate").cumcount())
+    edge = alt.Chart(diverged).mark_point(shape="triangle-up", size=110, filled=True).encode(
+        x=x, y=y, color=colour, tooltip=["group:N", "rate:Q"]
     )  # fmt: skip
-    return alt.layer(lines, bars, best, *([edge] if len(lost) else [])).properties(width=560, height=320)
+    layers = [lines, bars, best, *([edge] if len(diverged) else [])]
+    return alt.layer(*layers).properties(width=560, height=320)

@@ -1,55 +1,66 @@
-"""The files of one sweep or several, as tables. Nothing is changed, and nothing unread is left unsaid."""
+"""Read the folders of one or several sweeps into tables; nothing on disk is changed."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from tangsweep.report.data import run_table
-from tangsweep.report.data.groups import grouped
-from tangsweep.report.data.run_files import EPOCHS, Reader, Unread
+from tangsweep.report.data.groups import group_names
+from tangsweep.report.data.run_files import (
+    EPOCH_COLUMNS,
+    ConfigValue,
+    FlatConfig,
+    RunFileReader,
+    SweepCommand,
+    UnreadableFile,
+)
+from tangsweep.report.data.run_table import TableValue, record_row
 from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import Record
 from tangsweep.runs.state import run_state
 
-RUN_COLUMNS = ("run", "sweep", "folder", "group", "overrides", *run_table.RECORD_FIELDS)
+RUN_COLUMNS = ("run", "sweep", "folder", "group", "overrides", *record_row(Record(status="")))
 
 
-class Collected(NamedTuple):
-    """`runs` has a row a run, `epochs` a row a run and evaluated epoch, untrained (epoch 0) first."""
+class SweepData(NamedTuple):
+    """Everything that was read from the folders of sweeps.
+
+    `runs` has one row per run. `epochs` has one row per run and evaluated epoch; epoch 0 is the untrained model.
+    """
 
     runs: pd.DataFrame
     epochs: pd.DataFrame
-    folders: dict[str, RunFolder]  # run → where it lies
-    configs: dict[str, dict[str, Any]]  # run → its flat config
-    results: dict[str, dict[str, Any]]  # run → its record
-    poems: dict[str, str]  # run → poems.txt
-    commands: list[dict[str, Any]]
-    unread: list[Unread]
+    folders: dict[str, RunFolder]  # by run, as are the next three
+    configs: dict[str, FlatConfig]
+    records: dict[str, Record]
+    poems: dict[str, str]  # text of poems.txt
+    commands: list[SweepCommand]
+    unreadable: list[UnreadableFile]
 
 
-def collect(folders: Sequence[Path]) -> Collected:
-    """Everything that lies in the folders of sweeps; a folder that is no run is left alone."""
-    reader = Reader()
-    found = Collected(pd.DataFrame(), pd.DataFrame(), {}, {}, {}, {}, [], reader.unread)
+def collect(folders: Sequence[Path]) -> SweepData:
+    """Read every run in the folders of sweeps; a subfolder that is no run is ignored."""
+    reader = RunFileReader()
+    data = SweepData(pd.DataFrame(), pd.DataFrame(), {}, {}, {}, {}, [], reader.unreadable)
     rows, epochs = [], []
-    for sweep, told in _labels(folders).items():
-        found.commands.extend(reader.commands(sweep))
-        folders_of = _runs(sweep, reader)
-        if not folders_of:
-            reader.note(sweep, "it holds no run")
-        for folder in folders_of:
-            name = f"{told}/{folder.path.name}" if told else folder.path.name
-            found.folders[name] = folder
-            rows.append(_run(name, sweep, folder, found, reader))
-            epochs.append(reader.epochs(name, folder, found.results.get(name)))
+    for sweep, prefix in _run_name_prefixes(folders).items():
+        data.commands.extend(reader.commands(sweep))
+        run_folders = _run_folders(sweep, reader)
+        if not run_folders:
+            reader.add_unreadable(sweep, "it holds no run")
+        for folder in run_folders:
+            run = f"{prefix}/{folder.path.name}" if prefix else folder.path.name
+            data.folders[run] = folder
+            rows.append(_read_run(run, sweep, folder, data, reader))
+            epochs.append(reader.epochs(run, folder, data.records.get(run)))
     runs = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
-    runs["group"] = runs["run"].map(grouped(found.configs, found.results))
-    return found._replace(runs=runs, epochs=_together(epochs, runs))
+    runs["group"] = runs["run"].map(group_names(data.configs, data.records))
+    return data._replace(runs=runs, epochs=_epochs_table(epochs, runs))
 
 
-def _labels(folders: Sequence[Path]) -> dict[Path, str]:
-    """Each folder once, with what its runs' names begin with: as much of its path as tells it apart."""
+def _run_name_prefixes(folders: Sequence[Path]) -> dict[Path, str]:
+    """Return each folder once, with as much of the end of its path as distinguishes it from the others."""
     unique = list(dict.fromkeys(folders))
     if len(unique) == 1:
         return {unique[0]: ""}
@@ -59,8 +70,8 @@ def _labels(folders: Sequence[Path]) -> dict[Path, str]:
     return {path: "/".join(path.parts[-depth:]) for path in unique}
 
 
-def _runs(sweep: Path, reader: Reader) -> list[RunFolder]:
-    """Folders with a config or a record; what has neither but was a run is noted."""
+def _run_folders(sweep: Path, reader: RunFileReader) -> list[RunFolder]:
+    """Return the folders with a config or a record; other folders with a run's files are listed as unreadable."""
     runs = []
     for path in sorted(sweep.iterdir()):
         folder = RunFolder(path)
@@ -69,32 +80,33 @@ def _runs(sweep: Path, reader: Reader) -> list[RunFolder]:
         if folder.config.exists() or folder.result.exists():
             runs.append(folder)
         elif folder.metrics.exists() or folder.poems.exists() or folder.log.exists():
-            reader.note(path, "a run's folder without config.yaml and result.json")
+            reader.add_unreadable(path, "a run's folder without config.yaml and result.json")
     return runs
 
 
-def _run(name: str, sweep: Path, folder: RunFolder, found: Collected, reader: Reader) -> dict[str, Any]:
-    found.configs[name] = config = reader.config(folder)
-    result = reader.result(folder)
+def _read_run(
+    run: str, sweep: Path, folder: RunFolder, data: SweepData, reader: RunFileReader
+) -> dict[str, TableValue | ConfigValue]:
+    """Add a run's config, record and poems to `data`; return its row of the table `runs`."""
+    data.configs[run] = config = reader.config(folder)
+    record = reader.record(folder)
     if poems := reader.poems(folder):
-        found.poems[name] = poems
-    told = {"run": name, "sweep": sweep.name, "folder": folder.path.name}
-    if result is None:
+        data.poems[run] = poems
+    where = {"run": run, "sweep": sweep.name, "folder": folder.path.name}
+    if record is None:
         state = run_state(folder).value
-        return {**told, "overrides": None, "status": state, "seed": config.get("seed"),
+        return {**where, "overrides": None, "status": state, "seed": config.get("seed"),
                 "metric": config.get("corpus.primary.metric"), "mode": config.get("corpus.primary.mode"),
                 "corpus": config.get("corpus.name"), "length": config.get("corpus.length")}  # fmt: skip
-    found.results[name] = result
-    return {**told, "overrides": " ".join(run_table.overridden(result)), **run_table.row(result)}
+    data.records[run] = record
+    return {**where, "overrides": " ".join(record.overrides or []), **record_row(record)}
 
 
-def _together(epochs: list[pd.DataFrame], runs: pd.DataFrame) -> pd.DataFrame:
-    """All runs' epochs with their group and seed, and how many characters were trained on until then."""
-    whole = pd.concat(
-        [e for e in epochs if len(e)] or [pd.DataFrame(columns=["run", *EPOCHS])], ignore_index=True
-    )
-    told = runs.set_index("run")[["group", "seed", "train_characters"]]
-    whole = whole.join(told, on="run")
-    whole["characters"] = whole["epoch"] * whole["train_characters"]
-    ordered = ["run", "group", "seed", *EPOCHS, "characters"]
-    return whole[ordered].sort_values(["run", "epoch"], ignore_index=True)
+def _epochs_table(epochs: list[pd.DataFrame], runs: pd.DataFrame) -> pd.DataFrame:
+    """Return all runs' epochs with group, seed and the number of characters trained on until then."""
+    tables = [table for table in epochs if len(table)] or [pd.DataFrame(columns=["run", *EPOCH_COLUMNS])]
+    table = pd.concat(tables, ignore_index=True)
+    table = table.join(runs.set_index("run")[["group", "seed", "train_characters"]], on="run")
+    table["characters"] = table["epoch"] * table["train_characters"]
+    columns = ["run", "group", "seed", *EPOCH_COLUMNS, "characters"]
+    return table[columns].sort_values(["run", "epoch"], ignore_index=True)

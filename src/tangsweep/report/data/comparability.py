@@ -1,94 +1,102 @@
-"""Which runs may stand in one ranking: those whose scores count the same text with the same vocabulary."""
+"""Decide which runs may share a ranking: those whose scores count the same text with the same vocabulary."""
 
 from typing import NamedTuple
 
 import pandas as pd
 
+from tangsweep.metrics import METRICS, Metric
 from tangsweep.runs.state import ENDED
+
+FINGERPRINTS = {"dev": "text", "split": "split", "vocabulary": "vocabulary", "corpus": "corpus"}
 
 
 class ComparableRuns(NamedTuple):
-    """Runs that one ranking may hold, under a title that says what they were scored on."""
+    """Runs that may share a ranking; `title` says what they were scored on."""
 
     title: str
-    metric: str
+    metric: Metric
     runs: pd.DataFrame
 
     @property
     def by_accuracy(self) -> bool:
-        return self.metric == "accuracy"
+        """Whether accuracy ranks, which is bounded and often all or nothing: no intervals, no t-tests."""
+        return self.metric.name == "accuracy"
+
+    @property
+    def score_column(self) -> str:
+        """The column of `runs` that holds the score."""
+        return f"dev_{self.metric.name}"
 
 
 def comparable_sets(runs: pd.DataFrame) -> list[ComparableRuns]:
-    """The largest first. A run without scores goes with its group, else with its corpus and length."""
+    """Split the runs into comparable sets, the largest first.
+
+    A run without a score joins its group, or else runs of its corpus and length.
+    """
     if runs.empty:
         return []
-    keys = pd.Series([_key(run) for _, run in runs.iterrows()], index=runs.index, dtype=object)
+    keys = pd.Series([_scored_on(run) for _, run in runs.iterrows()], index=runs.index, dtype=object)
     known = keys[keys.notna()]
     if known.empty:
-        return [_comparable(runs)]
-    of_group = known.groupby(runs.loc[known.index, "group"]).agg(lambda found: found.iloc[0])
-    keys = keys.where(keys.notna(), runs["group"].map(of_group))
-    of_text = known.groupby(runs.loc[known.index].apply(_text, axis=1)).agg(lambda found: found.iloc[0])
-    texts = pd.Series([_text(run) for _, run in runs.iterrows()], index=runs.index)
-    keys = keys.where(keys.notna(), texts.map(of_text)).fillna("unscored")
+        return [_comparable_runs(runs)]
+    key_of_group = known.groupby(runs.loc[known.index, "group"]).first()
+    keys = keys.where(keys.notna(), runs["group"].map(key_of_group))
+    corpora = pd.Series([f"{run['corpus']}|{run['length']}" for _, run in runs.iterrows()], index=runs.index)
+    key_of_corpus = known.groupby(corpora[known.index]).first()
+    keys = keys.where(keys.notna(), corpora.map(key_of_corpus)).fillna("unscored")
     order = keys.value_counts().index
-    parts = [runs[keys == key] for key in order]
-    return _told_apart([_comparable(part) for part in parts])
+    return _disambiguate_titles([_comparable_runs(runs[keys == key]) for key in order])
 
 
-def _told_apart(parts: list[ComparableRuns]) -> list[ComparableRuns]:
-    """Titles that are the same get what the texts were known by."""
-    titles = [part.title for part in parts]
-    alike = [titles.count(title) > 1 for title in titles]
+def _disambiguate_titles(sets: list[ComparableRuns]) -> list[ComparableRuns]:
+    """Add fingerprints to titles that several sets share."""
+    titles = [comparable.title for comparable in sets]
     return [
-        part._replace(title=f"{part.title}, {_fingerprints(part.runs)}") if same else part
-        for part, same in zip(parts, alike, strict=True)
+        comparable._replace(title=f"{comparable.title}, {_fingerprints(comparable.runs)}")
+        if titles.count(comparable.title) > 1
+        else comparable
+        for comparable in sets
     ]
 
 
 def _fingerprints(runs: pd.DataFrame) -> str:
-    kinds = {"dev": "text", "split": "split", "vocabulary": "vocabulary", "corpus": "corpus"}
-    found = {kind: runs[f"{name}_fingerprint"].dropna() for name, kind in kinds.items()}
-    return " ".join(f"{kind} {known.iloc[0]}" for kind, known in found.items() if len(known))
+    columns = {kind: runs[f"{name}_fingerprint"].dropna() for name, kind in FINGERPRINTS.items()}
+    return " ".join(f"{kind} {column.iloc[0]}" for kind, column in columns.items() if len(column))
 
 
-def _comparable(part: pd.DataFrame) -> ComparableRuns:
-    metrics = part["metric"].dropna()
-    return ComparableRuns(_title(part), str(metrics.iloc[0]) if len(metrics) else "perplexity", part)
+def _comparable_runs(runs: pd.DataFrame) -> ComparableRuns:
+    names = runs["metric"].dropna()
+    name = str(names.iloc[0]) if len(names) else "perplexity"
+    return ComparableRuns(_title(runs), METRICS.get(name, METRICS["perplexity"]), runs)
 
 
-def _key(run: pd.Series) -> str | None:
-    """Equal for runs whose scores count the same: the same text, and for perplexities the same vocabulary.
+def _scored_on(run: pd.Series) -> str | None:
+    """Return a key that is equal for comparable runs: the same text and, for perplexity, the same vocabulary.
 
-    A record without a fingerprint of the held-out text has one of the split or the corpus, with its counts.
+    None for a run without a score. Older records without a fingerprint of the development text are identified
+    by that of their split or corpus, and by the number of scored characters.
     """
     if run["status"] not in ENDED or pd.isna(run["metric"]):
         return None
-    scored_on = [run["metric"], run["corpus"], run["length"]]
+    identity = [run["metric"], run["corpus"], run["length"]]
     if run["metric"] != "accuracy":
-        scored_on += [run["vocabulary_fingerprint"], run["vocabulary"]]
+        identity += [run["vocabulary_fingerprint"], run["vocabulary"]]
     if pd.notna(run["dev_fingerprint"]):
-        return "|".join(map(str, [*scored_on, run["dev_fingerprint"]]))
+        return "|".join(map(str, [*identity, run["dev_fingerprint"]]))
     split = run["split_fingerprint"] if pd.notna(run["split_fingerprint"]) else run["corpus_fingerprint"]
-    return "|".join(map(str, [*scored_on, split, run["dev_characters"]]))
+    return "|".join(map(str, [*identity, split, run["dev_characters"]]))
 
 
-def _text(run: pd.Series) -> str:
-    """What a run without a score would have been scored on, as far as its config tells."""
-    return f"{run['corpus']}|{run['length']}"
-
-
-def _title(part: pd.DataFrame) -> str:
-    scored = part.dropna(subset=["corpus"])
+def _title(runs: pd.DataFrame) -> str:
+    scored = runs.dropna(subset=["corpus"])
     if scored.empty:
         return "runs without a score"
     first = scored.iloc[0]
-    told = [str(first["corpus"])]
+    parts = [str(first["corpus"])]
     if pd.notna(first["length"]):
-        told.append(f"length {first['length']:.0f}")
+        parts.append(f"length {first['length']:.0f}")
     if pd.notna(first["dev_characters"]):
-        told.append(f"{first['dev_characters']:,.0f} held-out characters")
+        parts.append(f"{first['dev_characters']:,.0f} held-out characters")
     if pd.notna(first["vocabulary"]):
-        told.append(f"vocabulary {first['vocabulary']:,.0f}")
-    return ", ".join(told)
+        parts.append(f"vocabulary {first['vocabulary']:,.0f}")
+    return ", ".join(parts)

@@ -1,93 +1,100 @@
-"""Which runs belong together: what was varied but the seed, under a name that one can read."""
+"""Group runs that differ in nothing but their seed, and give each group a readable name."""
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-from tangsweep.config import identity, overrides
-from tangsweep.report.data import run_table
+from tangsweep.config.identity import has_value_before
+from tangsweep.config.overrides import distinguishes_runs, varied_values
+from tangsweep.report.data.run_files import FlatConfig
+from tangsweep.runs.record import Record
 
-NOTHING = ("", "null", "none", "nan", "na", "n/a")
+NULL_WORDS = ("", "null", "none", "nan", "na", "n/a")  # pandas would read such a group name as missing
+
+Signature = tuple[
+    tuple[str, str], ...
+]  # (key, repr of its value) of all that distinguishes a run but its seed
 
 
-def grouped(
-    configs: Mapping[str, Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]
-) -> dict[str, str]:
-    """Run → the name of its group: runs whose configs are the same but for seeds and what is volatile.
+def group_names(configs: Mapping[str, FlatConfig], records: Mapping[str, Record]) -> dict[str, str]:
+    """Return the name of every run's group; runs without a record belong to groups too.
 
-    Also of runs without a record. The name holds the overrides whose values differ between groups; where
-    two groups would have one name, the keys of the config that tell them apart.
+    Configs of one group are equal but for seeds and volatile keys. A name holds the overrides whose values
+    differ between groups. Where two groups would have the same name, the config keys that differ are added.
     """
-    signatures = {run: _signature(config) or (run,) for run, config in configs.items()}
-    members: dict[Any, list[str]] = defaultdict(list)
+    signatures = {run: _signature(config) or (("run", run),) for run, config in configs.items()}
+    members: dict[Signature, list[str]] = defaultdict(list)
     for run, signature in signatures.items():
         members[signature].append(run)
-    chosen = {signature: _chosen(found, results) for signature, found in members.items()}
-    names = {signature: name or members[signature][0] for signature, name in _names(chosen).items()}
-    told = _told_apart(names, {signature: configs[found[0]] for signature, found in members.items()})
-    return {run: told[signature] for run, signature in signatures.items()}
+    overrides = {signature: _first_overrides(runs, records) for signature, runs in members.items()}
+    names = {signature: name or members[signature][0] for signature, name in _short_names(overrides).items()}
+    unique = _disambiguate(names, {signature: configs[runs[0]] for signature, runs in members.items()})
+    return {run: unique[signature] for run, signature in signatures.items()}
 
 
-def _signature(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """What a run is but for its seed; a key that came later counts where it says something new."""
-    kept = ((k, v) for k, v in config.items() if not identity.has_value_before(k, v))
-    return tuple(sorted((k, repr(v)) for k, v in kept if overrides.distinguishes_runs(k)))
+def _signature(config: FlatConfig) -> Signature:
+    """Keys that were added to the config later count only where their value differs from what was before."""
+    items = ((key, value) for key, value in config.items() if not has_value_before(key, value))
+    return tuple(sorted((key, repr(value)) for key, value in items if distinguishes_runs(key)))
 
 
-def _chosen(runs: Sequence[str], results: Mapping[str, Mapping[str, Any]]) -> dict[str, str] | None:
-    """Of the first run that has a record."""
-    found = (overrides.varied_values(run_table.overridden(results[run])) for run in runs if run in results)
-    return next(found, None)
+def _first_overrides(runs: Sequence[str], records: Mapping[str, Record]) -> dict[str, str] | None:
+    """Return the overrides of the first run with a record."""
+    overrides = (varied_values(records[run].overrides or []) for run in runs if run in records)
+    return next(overrides, None)
 
 
-def _names(chosen: Mapping[Any, Mapping[str, str] | None]) -> dict[Any, str]:
-    known = [given for given in chosen.values() if given is not None]
-    return {signature: _name(given, varied(known)) for signature, given in chosen.items()}
+def _short_names(overrides: Mapping[Signature, Mapping[str, str] | None]) -> dict[Signature, str]:
+    """Return empty names for groups without a record, `default` where no varied key was overridden."""
+    keys = differing_keys([values for values in overrides.values() if values is not None])
+    names = {}
+    for signature, values in overrides.items():
+        parts = [] if values is None else [_name_part(key, values[key]) for key in keys if key in values]
+        names[signature] = "" if values is None else " ".join(parts) or "default"
+    return names
 
 
-def varied(chosen: Sequence[Mapping[str, str]]) -> list[str]:
-    """The keys whose values differ, or that only some have."""
-    keys = dict.fromkeys(key for given in chosen for key in given)
-    return [key for key in keys if len({given.get(key) for given in chosen}) > 1]
+def _name_part(key: str, value: str) -> str:
+    """Return `adam` for optimizer=adam, `lr=0.1` for optimizer.lr=0.1 and `scheduler=null` for scheduler=null."""
+    is_choice = "." not in key and value.lower() not in NULL_WORDS
+    return value if is_choice else f"{key.rpartition('.')[2]}={value}"
 
 
-def _name(given: Mapping[str, str] | None, varied: Sequence[str]) -> str:
-    """Empty where no record tells; `default` where nothing that varies was overridden."""
-    if given is None:
-        return ""
-    return " ".join(_part(key, given[key]) for key in varied if key in given) or "default"
+def differing_keys(overrides: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the keys whose values differ, or that only some of the mappings have."""
+    keys = dict.fromkeys(key for values in overrides for key in values)
+    return [key for key in keys if len({values.get(key) for values in overrides}) > 1]
 
 
-def _part(key: str, value: str) -> str:
-    """`adam` of optimizer=adam, `lr=0.1` of optimizer.lr=0.1; never a word that a table reads as nothing."""
-    named = "." not in key and value.lower() not in NOTHING
-    return value if named else f"{key.rpartition('.')[2]}={value}"
+def differs_between(key: str, configs: Iterable[FlatConfig]) -> bool:
+    """Return whether `key` has more than one value in the configs; a missing key counts as None."""
+    return len({repr(config.get(key)) for config in configs}) > 1
 
 
-def without(group: str, key: str) -> str:
-    """The name of a group without the part of `key`, `lr` of `adam lr=0.1` or `adam (lr=0.1)`.
+def remove_key(group: str, key: str) -> str:
+    """Return a group's name without the part of `key`: `adam` for `adam lr=0.1` or `adam (lr=0.1)`.
 
-    `all` where nothing is left, or only that nothing was overridden.
+    The name is `all` where nothing is left, or only `default`.
     """
-    left = re.sub(rf"(?<![^ (]){re.escape(key)}=[^ )]*", "", group)
-    left = " ".join(left.replace("( ", "(").replace(" )", ")").replace("()", "").split())
-    return "all" if left in ("", "default") else left
+    rest = re.sub(rf"(?<![^ (]){re.escape(key)}=[^ )]*", "", group)
+    rest = " ".join(rest.replace("( ", "(").replace(" )", ")").replace("()", "").split())
+    return "all" if rest in ("", "default") else rest
 
 
-def _told_apart(names: Mapping[Any, str], configs: Mapping[Any, Mapping[str, Any]]) -> dict[Any, str]:
-    alike: dict[str, list[Any]] = defaultdict(list)
+def _disambiguate(
+    names: Mapping[Signature, str], configs: Mapping[Signature, FlatConfig]
+) -> dict[Signature, str]:
+    by_name: dict[str, list[Signature]] = defaultdict(list)
     for signature, name in names.items():
-        alike[name].append(signature)
-    told: dict[Any, str] = {}
-    for name, same in alike.items():
-        keys = dict.fromkeys(key for signature in same for key in configs[signature])
-        apart = [
-            key
-            for key in keys
-            if overrides.distinguishes_runs(key) and len({repr(configs[s].get(key)) for s in same}) > 1
+        by_name[name].append(signature)
+    unique: dict[Signature, str] = {}
+    for name, signatures in by_name.items():
+        same_named = {signature: configs[signature] for signature in signatures}
+        keys = dict.fromkeys(key for config in same_named.values() for key in config)
+        differing = [
+            key for key in keys if distinguishes_runs(key) and differs_between(key, same_named.values())
         ]
-        for signature in same:
-            values = " ".join(f"{key.rpartition('.')[2]}={configs[signature].get(key)}" for key in apart)
-            told[signature] = f"{name} ({values})" if values else name
-    return told
+        for signature, config in same_named.items():
+            values = " ".join(f"{key.rpartition('.')[2]}={config.get(key)}" for key in differing)
+            unique[signature] = f"{name} ({values})" if values else name
+    return unique

@@ -1,21 +1,20 @@
-"""The files of one run, read as they are: what is cut off, foreign or missing is named, never guessed."""
+"""Read the files of one run; whatever is truncated, foreign or missing is listed as unreadable, never guessed."""
 
 import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import yaml
 
 from tangsweep.config.identity import flatten
-from tangsweep.report.data import run_table
 from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import Record, parse_record
 from tangsweep.runs.state import ENDED, State
 
-# Of an evaluated epoch: column → the column of metrics.csv.
-EPOCHS = {
+# Column of the table `epochs` → column of metrics.csv.
+EPOCH_COLUMNS = {
     "epoch": "epoch",
     "step": "step",
     "seconds": "seconds",
@@ -25,107 +24,124 @@ EPOCHS = {
     "dev_accuracy": "val/accuracy",
     "distinct_units": "units/distinct",
 }
-BROKEN = (OSError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError)
+READ_ERRORS = (OSError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError)
+
+ConfigValue = str | int | float | list["ConfigValue"] | None
+FlatConfig = dict[str, ConfigValue]  # `group.key` → value
 
 
-class Unread(NamedTuple):
-    """A file that could not be read, whole or in part, and why."""
+class UnreadableFile(NamedTuple):
+    """A file that could not be read in whole or in part, and the reason."""
 
     path: str
-    why: str
+    reason: str
 
 
-class Reader:
-    """Reads the files of runs; `unread` is what could not be."""
+class SweepCommand(NamedTuple):
+    """A command that worked on a sweep: its arguments, and how many runs it named (0 where unknown)."""
+
+    sweep: str
+    arguments: list[str]
+    runs: int
+
+
+class RunFileReader:
+    """Reads the files of runs and collects in `unreadable` what could not be read."""
 
     def __init__(self) -> None:
-        self.unread: list[Unread] = []
+        self.unreadable: list[UnreadableFile] = []
 
-    def note(self, path: Path | str, why: str) -> None:
-        self.unread.append(Unread(str(path), why))
+    def add_unreadable(self, path: Path | str, reason: str) -> None:
+        self.unreadable.append(UnreadableFile(str(path), reason))
 
-    def config(self, folder: RunFolder) -> dict[str, Any]:
-        """Flat; empty where there is none."""
+    def config(self, folder: RunFolder) -> FlatConfig:
+        """Return the flat config; empty where there is none."""
         try:
             return dict(flatten(yaml.safe_load(folder.config.read_text(encoding="utf-8"))))
-        except BROKEN as error:
-            self.note(folder.config, f"no config: {type(error).__name__}")
+        except READ_ERRORS as error:
+            self.add_unreadable(folder.config, f"no config: {type(error).__name__}")
             return {}
 
-    def result(self, folder: RunFolder) -> dict[str, Any] | None:
-        """The record, without what is of another type than it should be; None where there is none."""
+    def record(self, folder: RunFolder) -> Record | None:
+        """Return the record without fields of the wrong type; None where there is none."""
         if not folder.result.exists():
             return None
         try:
-            found = json.loads(folder.result.read_text(encoding="utf-8"))
-            # A lone half of a surrogate pair is no text that could be written again.
-            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
-        except BROKEN as error:
-            self.note(folder.result, f"no JSON: {type(error).__name__}")
+            values = json.loads(folder.result.read_text(encoding="utf-8"))
+            # A lone surrogate could not be encoded again when the report is written.
+            values = json.loads(json.dumps(values, ensure_ascii=False).encode("utf-8", "replace"))
+        except READ_ERRORS as error:
+            self.add_unreadable(folder.result, f"no JSON: {type(error).__name__}")
             return None
-        known = isinstance(found, dict) and isinstance(found.get("primary"), dict)
-        if not known or str(found.get("status")) not in {state.value for state in State}:
-            self.note(folder.result, "no record of this project")
+        try:
+            record, wrong_fields = parse_record(values)
+        except ValueError:
+            self.add_unreadable(folder.result, "no record of this project")
             return None
-        if wrong := run_table.clear_wrong(found):
-            self.note(folder.result, f"of another type than expected, left out: {', '.join(wrong)}")
-        return found
+        if record.primary is None or record.status not in set(State):
+            self.add_unreadable(folder.result, "no record of this project")
+            return None
+        if wrong_fields:
+            self.add_unreadable(
+                folder.result, f"fields of the wrong type, left out: {', '.join(wrong_fields)}"
+            )
+        return record
 
     def poems(self, folder: RunFolder) -> str:
-        """Empty where there are none."""
+        """Return the text of poems.txt; empty where there are no poems."""
         try:
             return folder.poems.read_text(encoding="utf-8", errors="replace") if folder.poems.exists() else ""
         except OSError as error:
-            self.note(folder.poems, f"no poems: {type(error).__name__}")
+            self.add_unreadable(folder.poems, f"no poems: {type(error).__name__}")
             return ""
 
-    def epochs(self, run: str, folder: RunFolder, result: Mapping[str, Any] | None) -> pd.DataFrame:
-        """The evaluated rows of metrics.csv, those with an infinite loss as well."""
-        empty = pd.DataFrame(columns=["run", *EPOCHS])
+    def epochs(self, run: str, folder: RunFolder, record: Record | None) -> pd.DataFrame:
+        """Return the rows of metrics.csv with an evaluation, including those whose loss is infinite."""
+        no_rows = pd.DataFrame(columns=["run", *EPOCH_COLUMNS])
         if not folder.metrics.exists():
-            if result is not None and result["status"] in ENDED:
-                self.note(folder.metrics, "there is none, though the run ended")
-            return empty
+            if record is not None and record.status in ENDED:
+                self.add_unreadable(folder.metrics, "missing, although the run ended")
+            return no_rows
         try:
-            read = self._rows(folder.metrics)
-            evaluated = read[pd.to_numeric(read["val/loss"], errors="coerce").notna()]
-        except BROKEN as error:
-            self.note(folder.metrics, f"no metrics: {type(error).__name__}")
-            return empty
-        numbers = evaluated.reindex(columns=list(EPOCHS.values())).apply(pd.to_numeric, errors="coerce")
-        numbers = numbers.set_axis(list(EPOCHS), axis=1).dropna(subset=["epoch", "step"])
+            rows = self._metrics_rows(folder.metrics)
+            evaluated = rows[pd.to_numeric(rows["val/loss"], errors="coerce").notna()]
+        except READ_ERRORS as error:
+            self.add_unreadable(folder.metrics, f"no metrics: {type(error).__name__}")
+            return no_rows
+        numbers = evaluated.reindex(columns=list(EPOCH_COLUMNS.values()))
+        numbers = numbers.apply(pd.to_numeric, errors="coerce")
+        numbers = numbers.set_axis(list(EPOCH_COLUMNS), axis=1).dropna(subset=["epoch", "step"])
         return numbers.drop_duplicates("epoch", keep="last").assign(run=run)
 
-    def _rows(self, path: Path) -> pd.DataFrame:
+    def _metrics_rows(self, path: Path) -> pd.DataFrame:
         content = path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if 0 < len(whole) < len(content):
-            self.note(path, "its last line is cut off, and left out")
-        read = pd.read_csv(io.BytesIO(whole), on_bad_lines="skip", low_memory=False)
-        lost = len([line for line in whole.split(b"\n")[1:] if line.strip()]) - len(read)
-        if lost:
-            self.note(path, f"{lost} lines are no rows, and left out")
-        if "val/accuracy" in read:
-            unscored = int((read["val/accuracy"].notna() & read["val/loss"].isna()).sum())
-            if unscored:
-                self.note(path, f"{unscored} evaluations have a loss that is no number")
-        return read
+        complete_lines = content[: content.rfind(b"\n") + 1]
+        if 0 < len(complete_lines) < len(content):
+            self.add_unreadable(path, "the last line is truncated and left out")
+        rows = pd.read_csv(io.BytesIO(complete_lines), on_bad_lines="skip", low_memory=False)
+        line_count = sum(1 for line in complete_lines.split(b"\n")[1:] if line.strip())
+        if line_count != len(rows):
+            self.add_unreadable(path, f"{line_count - len(rows)} lines are no valid rows and left out")
+        if "val/accuracy" in rows:
+            without_loss = int((rows["val/accuracy"].notna() & rows["val/loss"].isna()).sum())
+            if without_loss:
+                self.add_unreadable(path, f"{without_loss} evaluations have a loss that is no number")
+        return rows
 
-    def commands(self, sweep: Path) -> list[dict[str, Any]]:
-        """What commands.jsonl says: each command's arguments, and how many runs it asked for."""
+    def commands(self, sweep: Path) -> list[SweepCommand]:
+        """Return the commands that commands.jsonl of a sweep's folder names."""
         path = sweep / "commands.jsonl"
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
         except OSError as error:
-            self.note(path, f"no commands: {type(error).__name__}")
+            self.add_unreadable(path, f"no commands: {type(error).__name__}")
             return []
-        found = []
+        commands = []
         for number, line in enumerate(lines, 1):
             try:
-                noted = json.loads(line)
-                arguments, runs = [str(argument) for argument in noted["arguments"]], noted.get("runs")
-                asked = runs if isinstance(runs, int) else 0
-                found.append({"sweep": sweep.name, "arguments": arguments, "runs": asked})
-            except (*BROKEN, KeyError):
-                self.note(f"{path}, line {number}", "no JSON")
-        return found
+                values = json.loads(line)
+                arguments, runs = [str(argument) for argument in values["arguments"]], values.get("runs")
+                commands.append(SweepCommand(sweep.name, arguments, runs if isinstance(runs, int) else 0))
+            except (*READ_ERRORS, KeyError):
+                self.add_unreadable(f"{path}, line {number}", "no JSON")
+        return commands

@@ -28,7 +28,7 @@ class ProgressCallback(L.Callback):
         """A sink of MetricsCallback: say the epoch and the score beside the bar."""
         if "val/loss" in row:
             scores = {key.removeprefix("val/"): row[key] for key in row if key.startswith("val/")}
-            self._bar.state(f"epoch {row['epoch']}  dev {format_score(self._metric.name, scores)}")
+            self._bar.show_status(f"epoch {row['epoch']}  dev {format_score(self._metric.name, scores)}")
 
     def close(self) -> None:
         """Take the bar off the screen, however the run ended."""

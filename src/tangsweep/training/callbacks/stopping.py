@@ -44,8 +44,8 @@ class StepBudget(L.Callback):
 class StopWhenSolved(L.Callback):
     """Stops a run that has solved its task, and one that is hopeless half-way.
 
-    Solved: the development score reaches `solved` twice in a row. Hopeless: it is worse than `hopeless` at the
-    first evaluation after half of all steps. None: never.
+    Solved: the development score reaches `solved` twice in a row. Hopeless: it is worse than `hopeless` at
+    the first evaluation after half of all steps. None: never.
     """
 
     def __init__(

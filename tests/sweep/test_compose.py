@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from tangsweep.files import REPOSITORY
-from tangsweep.sweep.compose import Composer, Planned
+from tangsweep.sweep.compose import Composer, PrecomposedLoader
 from tests.conf.test_every_file import SWEEPS, jobs_of, sweep_file
 
 JOBS = [
@@ -83,7 +83,7 @@ def test_launchers_get_what_was_checked(own: Path) -> None:
         loader: Any = GlobalHydra.instance().config_loader()
         master = loader.load_configuration("train", [], RunMode.MULTIRUN)
         composer = Composer(loader, master)
-        planned = Planned(loader, composer)
+        planned = PrecomposedLoader(loader, composer)
         jobs = [["seed=4"], ["seed=5"]]
         for job in jobs:
             composer.plain(job)
@@ -93,7 +93,7 @@ def test_launchers_get_what_was_checked(own: Path) -> None:
         assert OmegaConf.to_container(OmegaConf.masked_copy(config, ["seed"])) == {"seed": 5}
         assert "rate" not in config
         assert config.hydra.overrides.task == ["seed=5"]
-        assert pickle.loads(pickle.dumps(Planned(_Loader(), composer))).__class__ is _Loader
+        assert pickle.loads(pickle.dumps(PrecomposedLoader(_Loader(), composer))).__class__ is _Loader
 
 
 class _Loader:
