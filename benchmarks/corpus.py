@@ -1,13 +1,12 @@
 """Poems for the benchmarks: the first of 全唐诗, or the bundled sample where it cannot be had."""
 
-from tangsweep.batches.encode import encode
-from tangsweep.batches.encoded import Encoded
+from tangsweep.batches.encoded_text import EncodedText, encode_poems
 from tangsweep.config.data_options import PoemSplitOptions
-from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.corpora.tang import Source, resolve
 from tangsweep.errors import UserError
 
 
-def encoded(poems: int, duplicates: str, max_chars: int) -> tuple[str, Encoded]:
+def encoded(poems: int, duplicates: str, max_chars: int) -> tuple[str, EncodedText]:
     """The corpus's name, and its first `poems` poems, 8:2 in order, cut to `max_chars`."""
     try:
         found = resolve(Source("tang"), poems)
@@ -18,4 +17,4 @@ def encoded(poems: int, duplicates: str, max_chars: int) -> tuple[str, Encoded]:
         punctuation="keep", min_freq=1, split="fraction", train_fraction=0.8, train_poems=None,
         dev_poems=None, pool=None, split_seed=None,
     )  # fmt: skip
-    return found.name, encode(found, settings)
+    return found.name, encode_poems(found, settings)

@@ -19,7 +19,7 @@ from peer import TorchLanguageModel, torch_model_like
 from torch import Tensor
 
 from tangsweep.batches.batch import Batch
-from tangsweep.batches.poems import Resident, in_order
+from tangsweep.batches.poems import PaddedSequences, longest_first
 from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.training import numpy_bridge
@@ -56,8 +56,8 @@ def main() -> None:
     make_optimizer = numpy_bridge.numpy_optimizer_factory(settings)
     by_numpy = timed_step(lambda *b: ours.loss(*b)[0].mean, make_optimizer(ours.parameters()))
     by_torch = timed_step(theirs.loss, torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.9))
-    resident = Resident(encoded.train, None, False)
-    rows = in_order(resident).order
+    resident = PaddedSequences(encoded.train, None, False)
+    rows = longest_first(resident).order
     singles = [resident.batch(row[i : i + 1]) for row in rows for i in range(len(row))]
     stride = max(1, len(singles) // PAIRS)
     pairs = [(by_numpy(batch), by_torch(batch)) for batch in singles[::stride][:PAIRS]]

@@ -11,14 +11,14 @@ import time
 import torch
 
 from tangsweep import inits
-from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import build_language_model
-from tangsweep.prosody import lookup
-from tangsweep.prosody.form import NAMED
+from tangsweep.prosody import table_cache
+from tangsweep.prosody.form import REGULAR_FORMS
 
 POEMS, TIMED_ALONE = 100, 5  # of those one after another only a few are timed
 FIRST_CODE_POINT = 0x4E00  # of the CJK ideographs
@@ -32,17 +32,17 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     ideographs = (chr(FIRST_CODE_POINT + n) for n in range(options.vocabulary - 2))
-    vocabulary = Vocabulary([*MARKS, "，", "。", *ideographs])
+    vocabulary = Vocabulary([*SPECIAL_TOKENS, "，", "。", *ideographs])
     sizes = {"embed_size": options.hidden // 2, "hidden_size": options.hidden}
     model = build_language_model({"name": "lstm"}, sizes, len(vocabulary))
     inits.initialize(model, inits.uniform, 0.0, seed=0)
-    prosody = lookup.best()
+    prosody = table_cache.load_or_build_prosody()
     composer = PoemComposer(model, vocabulary, prosody)
     print(
         f"hidden {options.hidden}, {len(vocabulary):,} ids, {options.threads} threads; {prosody.source} tones"
     )
     print("| form | asked | 100 poems, seconds | one after another | ratio |\n|---|---|---|---|---|")
-    for name, form in NAMED.items():
+    for name, form in REGULAR_FORMS.items():
         for constraints, spec in (("form", PoemSpec(form)), ("rhymes and tones", PoemSpec(form, "any", ""))):
             time_poems(composer, spec, 1)  # warms up kernels and caches
             together = time_poems(composer, spec, POEMS)

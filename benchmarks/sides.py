@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from peer import torch_model_like
 from torch import Tensor
 
-from tangsweep.batches.poems import Resident, bucketed
+from tangsweep.batches.poems import PaddedSequences, bucket_by_length
 from tangsweep.cells.cell import unroll
 from tangsweep.files import REPOSITORY
 from tangsweep.inits import initialize, uniform_scaled
@@ -77,9 +77,9 @@ def poem_batches(shape: Shape, poems: int = 3000) -> Batches:
 
     Ids of V and above wrap around.
     """
-    resident = Resident(encoded(poems, "drop", shape.T)[1].train, None, False)
+    resident = PaddedSequences(encoded(poems, "drop", shape.T)[1].train, None, False)
     for epoch in range(10**6):
-        for rows in bucketed(resident.lengths, shape.B, 0, epoch):
+        for rows in bucket_by_length(resident.lengths, shape.B, 0, epoch):
             batch = resident.batch(rows)
             yield batch.inputs % shape.V, torch.where(batch.targets < 0, -1, batch.targets % shape.V)
 

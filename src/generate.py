@@ -15,7 +15,7 @@ from tangsweep.corpora.chinese_script import to_simplified
 from tangsweep.errors import UserError
 from tangsweep.files import new_output_file, user_path, write_new_file
 from tangsweep.generation.request import GenerationRequest
-from tangsweep.prosody.form import CHINESE, NAMED
+from tangsweep.prosody.form import CHINESE_FORM_NAMES, REGULAR_FORMS
 from tangsweep.prosody.pattern import OPENINGS
 
 if TYPE_CHECKING:  # torch is imported only once the arguments are known to be valid
@@ -23,7 +23,9 @@ if TYPE_CHECKING:  # torch is imported only once the arguments are known to be v
     from tangsweep.generation.formats import RequestOptions
 
 JSON_ALTERNATIVES = 5  # to each character
-FORMS = ", ".join(f"{CHINESE[name]} {name} {form.lines}×{form.chars}" for name, form in NAMED.items())
+FORMS = ", ".join(
+    f"{CHINESE_FORM_NAMES[name]} {name} {form.lines}×{form.chars}" for name, form in REGULAR_FORMS.items()
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -38,7 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     begin.add_argument("--starts", help="one text for each of these characters")
     begin.add_argument("--acrostic", help="the characters that the lines begin with (藏頭詩)")
     form = parser.add_argument_group("poems")
-    form.add_argument("--form", choices=NAMED, help=FORMS)
+    form.add_argument("--form", choices=REGULAR_FORMS, help=FORMS)
     form.add_argument("--chars", type=int, help="characters a line (7)")
     form.add_argument("--lines", type=int, help="lines a poem (4)")
     form.add_argument("--prompt", help="read before the poem to set the mood, not printed")
@@ -111,11 +113,13 @@ def _generate_poems(
 ) -> str:
     from tangsweep.generation import compose, formats
     from tangsweep.progress_bar import counting_bar
-    from tangsweep.prosody import lookup
+    from tangsweep.prosody import table_cache
 
     max_alternatives = JSON_ALTERNATIVES if arguments.format == "json" else 0
     with counting_bar("poems") as report_progress:
-        composed = compose.compose_poems(trained, request, lookup.best, max_alternatives, report_progress)
+        composed = compose.compose_poems(
+            trained, request, table_cache.load_or_build_prosody, max_alternatives, report_progress
+        )
     for note in formats.collect_notes(composed):
         print(f"note: {note}", file=sys.stderr)
     if arguments.script == "simplified":

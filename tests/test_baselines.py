@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tangsweep import baselines
-from tangsweep.batches.encode import Sequences
+from tangsweep.batches.encoded_text import EncodedSequences
 
 V = 9
 texts = st.lists(st.lists(st.integers(3, V - 1), min_size=1, max_size=8), min_size=1, max_size=8)
 
 
-def sequences(rows: list[list[int]]) -> Sequences:
+def sequences(rows: list[list[int]]) -> EncodedSequences:
     rows = [[2, *row] for row in rows]  # <bos>
     starts = np.cumsum([0, *map(len, rows)])
-    return Sequences(np.concatenate(rows).astype(np.int32), starts)
+    return EncodedSequences(np.concatenate(rows).astype(np.int32), starts)
 
 
 @given(texts, texts)
@@ -52,7 +52,7 @@ def test_against_counting(train: list[list[int]], dev: list[list[int]]) -> None:
 @given(texts)
 def test_bigram_probabilities_sum_to_one(train: list[list[int]]) -> None:
     unigram = baselines.unigram_probabilities(sequences(train).targets, V)
-    every_pair = Sequences(
+    every_pair = EncodedSequences(
         np.array([[a, b] for a in range(V) for b in range(V)], dtype=np.int32).ravel(),
         np.arange(0, 2 * V * V + 1, 2),
     )

@@ -33,6 +33,7 @@ RANK = {room: rank for rank, (rooms, _) in enumerate(LAYERS) for room in rooms.s
 WITHOUT_TORCH = [
     "errors",
     "fault_points",
+    "machine",
     "randomness",
     "metrics",
     "baselines",

@@ -11,7 +11,11 @@ def test_a_seed_that_torch_and_numpy_accept_and_that_depends_on_everything(
     value = derive_seed(seed, purpose, n)
     assert 0 <= value < 2**63
     assert value == derive_seed(seed, purpose, n)
-    others = {derive_seed(seed + 1, purpose, n), derive_seed(seed, purpose + "x", n), derive_seed(seed, purpose, n + 1)}
+    others = {
+        derive_seed(seed + 1, purpose, n),
+        derive_seed(seed, purpose + "x", n),
+        derive_seed(seed, purpose, n + 1),
+    }
     assert value not in others
 
 

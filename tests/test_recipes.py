@@ -132,6 +132,7 @@ FILES = {
         *["src/tangsweep/tasks/registry.py"] * 2,
         "conf/corpus/parity.yaml",
     ],
+    "chart": ["src/tangsweep/report/charts/training_time.py", *["src/tangsweep/report/build.py"] * 2],
 }
 
 
@@ -170,3 +171,11 @@ def test_a_task(checkout: Path) -> None:
     assert record["corpus"]["name"] == "parity"
     assert record["dev"]["accuracy"] > 0.6
     run_tests_in(checkout, "tests/conf", "tests/runs", "-k", "parity")
+
+
+def test_a_chart(checkout: Path) -> None:
+    apply_recipe(checkout, RECIPES["chart"])
+    train_in(checkout, *SMALL, *QUIET)
+    execute(checkout, "src/report.py", "outputs/single", "--out", "report")
+    assert "## Training time" in (checkout / "report" / "report.md").read_text(encoding="utf-8")
+    assert (checkout / "report" / "figures" / "training_time.svg").exists()

@@ -38,9 +38,9 @@ class PoolLauncher(Launcher):
         self.environments: list[dict[str, str]] = []  # one a worker, once all jobs are known
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from tangsweep.sweep import resources
+        from tangsweep import machine
 
-        resources.check_workers(self.workers)
+        machine.check_workers(self.workers)
         self.context, self.task_function, self.config = hydra_context, task_function, config
 
     def warm_up(self) -> None:
@@ -77,9 +77,11 @@ class PoolLauncher(Launcher):
             return pool.Pool(context, setup, environments, display, fail_fast).run(jobs)
 
     def _environments(self, configs: "Sequence[AnyConfig]") -> list[dict[str, str]]:
-        from tangsweep.sweep import resources
+        from tangsweep import machine
 
-        return resources.worker_environments(self.workers, [config.trainer for config in configs])
+        gpu = any(config.trainer.accelerator == "gpu" for config in configs)
+        threads = max((config.trainer.threads for config in configs), default=1)
+        return machine.worker_environments(self.workers, gpu, threads)
 
     def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))

@@ -7,21 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tangsweep.batches.batch import Batch
-from tangsweep.batches.encode import encode
-from tangsweep.batches.encoded import Sequences
-from tangsweep.batches.poems import Batches, PoemData, Resident, bucketed, in_order
+from tangsweep.batches.encoded_text import encode_poems
+from tangsweep.batches.encoded_text import EncodedSequences
+from tangsweep.batches.poems import IndexedBatches, PoemBatches, PaddedSequences, bucket_by_length, longest_first
 from tests.batches.poems import corpus, settings
 
 row_lists = st.lists(st.lists(st.integers(3, 20), min_size=1, max_size=15), min_size=1, max_size=70)
 
 
-def sequences(rows: list[list[int]]) -> Sequences:
+def sequences(rows: list[list[int]]) -> EncodedSequences:
     rows = [[2, *row] for row in rows]
     starts = np.cumsum([0, *map(len, rows)])
-    return Sequences(np.concatenate(rows).astype(np.int32), starts)
+    return EncodedSequences(np.concatenate(rows).astype(np.int32), starts)
 
 
-def scored(batches: Batches) -> Counter[tuple[int, int]]:
+def scored(batches: IndexedBatches) -> Counter[tuple[int, int]]:
     """(input, target) of every scored position."""
     pairs: Counter[tuple[int, int]] = Counter()
     for batch in batches:
@@ -36,10 +36,10 @@ def test_every_character_exactly_once_an_epoch(
 ) -> None:
     data = sequences(rows)
     expected = Counter(pair for row in rows for pair in zip([2, *row], row, strict=False))
-    resident = Resident(data, width, score_pads=False)
-    order = bucketed(resident.lengths, size, seed=1, epoch=epoch)
-    assert scored(Batches(resident, order)) == expected
-    assert scored(in_order(resident)) == expected
+    resident = PaddedSequences(data, width, score_pads=False)
+    order = bucket_by_length(resident.lengths, size, seed=1, epoch=epoch)
+    assert scored(IndexedBatches(resident, order)) == expected
+    assert scored(longest_first(resident)) == expected
     assert all(len(batch) <= size for batch in order)
 
 
@@ -47,7 +47,7 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
     lengths = np.random.default_rng(0).integers(1, 60, 300)
 
     def flat(seed: int, epoch: int) -> list[int]:
-        return np.concatenate(bucketed(lengths, 8, seed, epoch)).tolist()
+        return np.concatenate(bucket_by_length(lengths, 8, seed, epoch)).tolist()
 
     assert flat(1, 2) == flat(1, 2)
     assert flat(1, 2) != flat(1, 3)
@@ -56,7 +56,7 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
 
 def test_buckets_spare_padding() -> None:
     lengths = np.random.default_rng(0).integers(1, 60, 3_000)
-    padded = sum(len(b) * lengths[b].max() for b in bucketed(lengths, 32, 0, 0))
+    padded = sum(len(b) * lengths[b].max() for b in bucket_by_length(lengths, 32, 0, 0))
     unsorted = np.random.default_rng(1).permutation(3_000).reshape(-1, 30)
     assert padded < 0.65 * sum(len(b) * lengths[b].max() for b in unsorted)
     assert padded < 1.1 * lengths.sum()
@@ -64,19 +64,19 @@ def test_buckets_spare_padding() -> None:
 
 def test_padding_to_the_batch_or_to_a_fixed_width() -> None:
     data = sequences([[5, 6, 7], [8]])
-    batch = Resident(data, None, False).batch(np.array([1]))
+    batch = PaddedSequences(data, None, False).batch(np.array([1]))
     assert batch == Batch(*(torch.tensor(t) for t in ([[2]], [[8]])))
-    wide = Resident(data, 5, False).batch(np.array([0, 1]))
+    wide = PaddedSequences(data, 5, False).batch(np.array([0, 1]))
     assert wide.inputs.tolist() == [[2, 5, 6, 0, 0], [2, 0, 0, 0, 0]]
     assert wide.targets.tolist() == [[5, 6, 7, -1, -1], [8, -1, -1, -1, -1]]
 
 
 def test_scored_padding_is_a_target() -> None:
-    wide = Resident(sequences([[5, 6]]), 4, True).batch(np.array([0]))
+    wide = PaddedSequences(sequences([[5, 6]]), 4, True).batch(np.array([0]))
     assert wide.targets.tolist() == [[5, 6, 0, 0]]
 
 
 @pytest.mark.parametrize(("score", "pad"), [(True, 0), (False, None)])
 def test_the_module_says_which_target_is_padding(score: bool, pad: int | None) -> None:
-    encoded = encode(corpus("甲乙。", "丙丁。", "甲。"), settings())
-    assert PoemData(encoded, 2, 0, None, score).pad == pad
+    encoded = encode_poems(corpus("甲乙。", "丙丁。", "甲。"), settings())
+    assert PoemBatches(encoded, 2, 0, None, score).pad == pad

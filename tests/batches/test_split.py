@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.batches.split import pieces, split
+from tangsweep.batches.split import cut_into_chunks, split_poems
 from tangsweep.errors import UserError
 from tests.batches.poems import corpus, settings
 
@@ -20,7 +20,7 @@ def test_every_poem_is_kept_or_counted_and_none_lies_on_both_sides(
 ) -> None:
     chosen = settings(min_chars=min_chars, duplicates=duplicates)
     try:
-        train, dev, _, counts = split(corpus(*poems).poems, chosen)
+        train, dev, _, counts = split_poems(corpus(*poems).poems, chosen)
     except UserError as error:
         assert "the split leaves no" in str(error)
         return
@@ -36,10 +36,10 @@ def test_every_poem_is_kept_or_counted_and_none_lies_on_both_sides(
 
 def test_what_is_dropped_is_counted_by_its_reason() -> None:
     poems = ["", "甲乙丙丁。", "甲乙丙丁。", "甲。", "乙乙乙乙。", "丙丙丙丙。"]
-    train, dev, _, counts = split(corpus(*poems).poems, settings(min_chars=3))
+    train, dev, _, counts = split_poems(corpus(*poems).poems, settings(min_chars=3))
     assert counts == {"read": 6, "empty": 1, "duplicate": 1, "short": 1}
     assert texts(train) + texts(dev) == ["甲乙丙丁。", "乙乙乙乙。", "丙丙丙丙。"]
-    kept = split(corpus(*poems).poems, settings(min_chars=3, duplicates="keep"))
+    kept = split_poems(corpus(*poems).poems, settings(min_chars=3, duplicates="keep"))
     assert len(kept.train) + len(kept.dev) == 4
 
 
@@ -51,32 +51,32 @@ def test_what_is_dropped_is_counted_by_its_reason() -> None:
     ],
 )
 def test_duplicates_are_compared_as_they_are_used(changes: dict[str, object], poems: list[str]) -> None:
-    made = split(corpus(*poems).poems, settings(**changes))
+    made = split_poems(corpus(*poems).poems, settings(**changes))
     assert made.counts["duplicate"] == 1
     assert (len(made.train), len(made.dev)) == (1, 1)
 
 
 def test_in_order_by_fraction_rounded_down() -> None:
-    train, dev, pool, _ = split(corpus(*TEN[:9]).poems, settings(train_fraction=0.8))
+    train, dev, pool, _ = split_poems(corpus(*TEN[:9]).poems, settings(train_fraction=0.8))
     assert (texts(train), texts(dev)) == (TEN[:7], TEN[7:9])
     assert pool == train
 
 
 def test_by_counts() -> None:
-    both = split(corpus(*TEN).poems, settings(train_poems=5, dev_poems=2))
+    both = split_poems(corpus(*TEN).poems, settings(train_poems=5, dev_poems=2))
     assert (texts(both.train), texts(both.dev)) == (TEN[:5], TEN[5:7])
-    train_only = split(corpus(*TEN).poems, settings(train_poems=6))
+    train_only = split_poems(corpus(*TEN).poems, settings(train_poems=6))
     assert (texts(train_only.train), texts(train_only.dev)) == (TEN[:6], TEN[6:])
-    dev_only = split(corpus(*TEN).poems, settings(dev_poems=3))
+    dev_only = split_poems(corpus(*TEN).poems, settings(dev_poems=3))
     assert (texts(dev_only.train), texts(dev_only.dev)) == (TEN[:7], TEN[7:])
     with pytest.raises(UserError, match="more than the 10 poems kept"):
-        split(corpus(*TEN).poems, settings(train_poems=9, dev_poems=2))
+        split_poems(corpus(*TEN).poems, settings(train_poems=9, dev_poems=2))
     with pytest.raises(UserError, match="more than the 10 poems kept"):
-        split(corpus(*TEN).poems, settings(dev_poems=11))
+        split_poems(corpus(*TEN).poems, settings(dev_poems=11))
 
 
 def test_a_split_seed_shuffles_and_is_repeatable() -> None:
-    first, again, other = (split(corpus(*TEN).poems, settings(split_seed=s)) for s in (1, 1, 2))
+    first, again, other = (split_poems(corpus(*TEN).poems, settings(split_seed=s)) for s in (1, 1, 2))
     assert first == again
     assert texts(first.train) not in (TEN[:8], texts(other.train))
     assert set(texts(first.train) + texts(first.dev)) == set(TEN)
@@ -85,7 +85,7 @@ def test_a_split_seed_shuffles_and_is_repeatable() -> None:
 @pytest.mark.parametrize("split_seed", [None, 4])
 def test_fixed_holds_out_the_same_poems_whatever_the_number_of_training_poems(split_seed: int | None) -> None:
     made = [
-        split(
+        split_poems(
             corpus(*TEN).poems, settings(split="fixed", pool=7, dev_poems=3, poems=n, split_seed=split_seed)
         )
         for n in (1, 4, 7)
@@ -100,11 +100,11 @@ def test_fixed_holds_out_the_same_poems_whatever_the_number_of_training_poems(sp
 @pytest.mark.parametrize("poems", [TEN[:1], ["", ""]])
 def test_a_split_without_a_side_is_an_error(poems: list[str]) -> None:
     with pytest.raises(UserError, match=r"the split leaves no (training|development) poem"):
-        split(corpus(*poems).poems, settings())
+        split_poems(corpus(*poems).poems, settings())
 
 
 def test_punctuation_dropped_but_still_a_sentence_end() -> None:
-    train, _, _, _ = split(
+    train, _, _, _ = split_poems(
         corpus("甲乙，丙丁。戊[1]己！", "甲。", "乙。").poems, settings(punctuation="drop", train_poems=1)
     )
     assert train == [["甲乙丙丁", "戊1己"]]
@@ -113,7 +113,7 @@ def test_punctuation_dropped_but_still_a_sentence_end() -> None:
 @given(st.lists(st.text("甲乙丙丁", min_size=1, max_size=25), min_size=1, max_size=12), st.integers(2, 20))
 def test_chunks_lose_nothing_and_end_at_sentence_ends(lines: list[str], max_chars: int) -> None:
     sentences = [f"{line}。" for line in lines]
-    made = pieces(sentences, max_chars, "chunk")
+    made = cut_into_chunks(sentences, max_chars, "chunk")
     assert "".join(piece.text for piece in made) == "".join(sentences)
     assert all(0 < len(piece.text) <= max_chars for piece in made)
     assert [piece.last for piece in made] == [False] * (len(made) - 1) + [True]
@@ -122,14 +122,14 @@ def test_chunks_lose_nothing_and_end_at_sentence_ends(lines: list[str], max_char
 
 
 def test_chunks_are_filled() -> None:
-    made = pieces(["甲乙。", "丙丁。", "戊己。"], 6, "chunk")
+    made = cut_into_chunks(["甲乙。", "丙丁。", "戊己。"], 6, "chunk")
     assert [piece.text for piece in made] == ["甲乙。丙丁。", "戊己。"]
 
 
 def test_equal_chunks_are_not_all_the_last() -> None:
-    assert [piece.last for piece in pieces(["甲", "乙", "甲"], 1, "chunk")] == [False, False, True]
+    assert [piece.last for piece in cut_into_chunks(["甲", "乙", "甲"], 1, "chunk")] == [False, False, True]
 
 
 def test_truncation_keeps_the_beginning_and_says_that_the_poem_goes_on() -> None:
-    assert pieces(["甲乙丙。", "丁戊己。"], 5, "truncate") == [("甲乙丙。丁", False)]
-    assert pieces(["甲乙丙。"], 5, "truncate") == [("甲乙丙。", True)]
+    assert cut_into_chunks(["甲乙丙。", "丁戊己。"], 5, "truncate") == [("甲乙丙。丁", False)]
+    assert cut_into_chunks(["甲乙丙。"], 5, "truncate") == [("甲乙丙。", True)]

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tangsweep.batches.batch import Batch
-from tangsweep.batches.stepwise import Stepwise
-from tangsweep.batches.windows import Contiguous, Random, for_evaluation
+from tangsweep.batches.stepwise import StepwiseBatches
+from tangsweep.batches.windows import ContiguousWindows, RandomWindows, evaluation_windows
 
 
 @given(st.integers(2, 200), st.integers(1, 9), st.integers(1, 40))
 def test_contiguous_windows_score_every_character_once(count: int, rows: int, seq_len: int) -> None:
     ids = np.random.default_rng(0).integers(0, 50, count).astype(np.int32)
-    windows = Contiguous(ids, rows, seq_len)
+    windows = ContiguousWindows(ids, rows, seq_len)
     pairs: Counter[tuple[int, int]] = Counter()
     for batch in windows:
         scored = batch.targets >= 0
@@ -23,7 +23,7 @@ def test_contiguous_windows_score_every_character_once(count: int, rows: int, se
 
 
 def test_contiguous_windows_go_on_where_the_last_ended() -> None:
-    windows = Contiguous(np.arange(21, dtype=np.int32), 2, 4)
+    windows = ContiguousWindows(np.arange(21, dtype=np.int32), 2, 4)
     read = [windows.window(number) for number in range(4)]
     assert read[0].inputs.tolist() == [[0, 1, 2, 3], [10, 11, 12, 13]]
     assert read[1].inputs.tolist() == [[4, 5, 6, 7], [14, 15, 16, 17]]
@@ -34,26 +34,26 @@ def test_contiguous_windows_go_on_where_the_last_ended() -> None:
 
 def test_random_windows_are_stretches_of_the_text_by_seed_and_step() -> None:
     ids = np.arange(100, dtype=np.int32)
-    batch = Random(ids, 64, 7, seed=3).window(5)
+    batch = RandomWindows(ids, 64, 7, seed=3).window(5)
     assert batch.inputs.shape == batch.targets.shape == (64, 7)
     assert torch.equal(batch.targets, batch.inputs + 1)
     assert torch.equal(batch.inputs[:, 1:], batch.inputs[:, :-1] + 1)
     assert not batch.carry
-    assert torch.equal(Random(ids, 64, 7, seed=3).window(5).inputs, batch.inputs)
-    for other in (Random(ids, 64, 7, seed=4).window(5), Random(ids, 64, 7, seed=3).window(6)):
+    assert torch.equal(RandomWindows(ids, 64, 7, seed=3).window(5).inputs, batch.inputs)
+    for other in (RandomWindows(ids, 64, 7, seed=4).window(5), RandomWindows(ids, 64, 7, seed=3).window(6)):
         assert not torch.equal(other.inputs, batch.inputs)
-    starts = torch.cat([Random(ids, 64, 7, 0).window(step).inputs[:, 0] for step in range(40)])
+    starts = torch.cat([RandomWindows(ids, 64, 7, 0).window(step).inputs[:, 0] for step in range(40)])
     assert set(starts.tolist()) == set(range(93))  # the last target may be the last character
 
 
 def test_what_is_scored_does_not_depend_on_the_training_windows() -> None:
-    batches = list(for_evaluation(np.arange(5_000, dtype=np.int32)))
+    batches = list(evaluation_windows(np.arange(5_000, dtype=np.int32)))
     assert batches[0].inputs.shape == (16, 100)
     assert [b.carry for b in batches] == [False, True, True, True]
 
 
 def test_an_epoch_is_a_stretch_of_steps() -> None:
-    data = Stepwise(lambda step: Batch(torch.tensor([[step]]), torch.tensor([[0]])), 3, {"dev": []})
+    data = StepwiseBatches(lambda step: Batch(torch.tensor([[step]]), torch.tensor([[0]])), 3, {"dev": []})
     batches = data.train_batches(0)
     assert len(batches) == 3
     assert [batch.inputs.item() for batch in batches] == [0, 1, 2]

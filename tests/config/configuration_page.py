@@ -110,7 +110,11 @@ def _rows(fields: Mapping[str, FieldInfo], values: Mapping[str, Any], prefix: st
 def _format(value: object) -> str:
     if isinstance(value, str):
         return value
-    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000).strip().removesuffix("\n...")
+    return (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+        .strip()
+        .removesuffix("\n...")
+    )
 
 
 if __name__ == "__main__":

@@ -155,7 +155,9 @@ def test_every_key_is_tried() -> None:
     """No key is declared without a wrong value above that its type refuses."""
     tried = {key for _, key, _ in TRIED}
     shared = keys_of(RunConfig, "") - {"corpus", "data", "cell"}
-    assert {key for key in shared if key.partition(".")[0] not in ("corpus", "data", "cell", "samples")} <= tried
+    assert {
+        key for key in shared if key.partition(".")[0] not in ("corpus", "data", "cell", "samples")
+    } <= tried
     for spec in CELLS.values():
         assert keys_of(spec.options, "cell.") <= tried
     for name, task in TASKS.items():

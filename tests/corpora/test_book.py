@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tangsweep.corpora import book, download
-from tangsweep.corpora.book import BOOKS, FOLDER, Source, resolve
+from tangsweep.corpora.book import PUBLISHED_BOOKS, FOLDER, Source, resolve
 from tangsweep.errors import UserError
 
 TEXT = "Once upon a time.\n"
@@ -72,7 +72,7 @@ def test_a_named_folder_must_hold_the_published_edition(
 ) -> None:
     with pytest.raises(UserError, match=r"grimms_fairy_tales\.txt is missing"):
         resolve(source(root=str(tmp_path)))
-    path = tmp_path / FOLDER / BOOKS["grimms"].file
+    path = tmp_path / FOLDER / PUBLISHED_BOOKS["grimms"].file
     path.parent.mkdir()
     path.write_text(TEXT, encoding="utf-8")
     with pytest.raises(UserError, match=r"another checksum .* corpus\.verify=false"):
@@ -84,7 +84,7 @@ def test_a_named_folder_must_hold_the_published_edition(
 
 def test_without_a_network_and_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object) -> Path:
-        raise download.Unreachable("no route")
+        raise download.NetworkUnreachable("no route")
 
     monkeypatch.setattr(book.fetch, "fetch", unreachable)
     with pytest.raises(UserError, match=r"no route\): connect, or name a copy in corpus\.path"):
@@ -92,7 +92,7 @@ def test_without_a_network_and_without_a_copy(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_every_book_has_a_checksum() -> None:
-    assert {f"{FOLDER}/{b.file}" for b in BOOKS.values()} <= set(download.checksums())
+    assert {f"{FOLDER}/{b.file}" for b in PUBLISHED_BOOKS.values()} <= set(download.published_checksums())
 
 
 @pytest.mark.parametrize(

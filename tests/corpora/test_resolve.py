@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tangsweep.corpora import download, tang
-from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.corpora.tang import Source, resolve
 from tangsweep.errors import UserError
 from tangsweep.files import BUNDLED_SAMPLE
 

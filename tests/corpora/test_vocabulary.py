@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, OOV, PAD, Vocabulary, build
+from tangsweep.corpora.vocabulary import BOS, EOS, SPECIAL_TOKENS, OOV, PAD, Vocabulary, build_vocabulary
 from tangsweep.errors import UserError
 
 texts = st.lists(st.text("甲乙丙丁戊己，。", min_size=1, max_size=12), min_size=1, max_size=6)
@@ -17,26 +17,26 @@ def test_marks_then_characters_by_frequency(samples: list[str], min_freq: int) -
     counts = Counter("".join(samples))
     if max(counts.values()) < min_freq:
         with pytest.raises(UserError, match=f"no character occurs data.min_freq={min_freq} times"):
-            build(samples, min_freq)
+            build_vocabulary(samples, min_freq)
         return
-    known = build(samples, min_freq)
-    assert known.tokens[:4] == MARKS
+    known = build_vocabulary(samples, min_freq)
+    assert known.tokens[:4] == SPECIAL_TOKENS
     assert set(known.tokens[4:]) == {c for c, n in counts.items() if n >= min_freq}
     frequencies = [counts[c] for c in known.tokens[4:]]
     assert frequencies == sorted(frequencies, reverse=True)
 
 
 def test_ids() -> None:
-    known = Vocabulary([*MARKS, "甲", "乙"])
+    known = Vocabulary([*SPECIAL_TOKENS, "甲", "乙"])
     assert (PAD, OOV, BOS, EOS) == (0, 1, 2, 3)
     assert known.encode("乙丙甲") == [5, OOV, 4]
     assert known.decode([4, 5]) == "甲乙"
     assert ("甲" in known, "丙" in known, len(known)) == (True, False, 6)
-    assert known.fingerprint != Vocabulary([*MARKS, "乙", "甲"]).fingerprint
+    assert known.fingerprint != Vocabulary([*SPECIAL_TOKENS, "乙", "甲"]).fingerprint
 
 
 def test_fastnlp_stays_quiet_and_leaves_the_environment(capfd: pytest.CaptureFixture[str]) -> None:
     before = dict(os.environ)
-    build(["甲乙"], 1)
+    build_vocabulary(["甲乙"], 1)
     assert dict(os.environ) == before
     assert capfd.readouterr() == ("", "")

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from tangsweep.corpora.vocabulary import EOS, MARKS, Vocabulary
+from tangsweep.corpora.vocabulary import EOS, SPECIAL_TOKENS, Vocabulary
 from tangsweep.evaluation import poem_quality
 from tangsweep.evaluation.memorization import TrainingText
 from tangsweep.generation.poem import Character, GeneratedPoem
 from tangsweep.generation.poem_composer import PoemComposer
-from tangsweep.prosody.conformity import Kept
+from tangsweep.prosody.conformity import RuleCount
 from tangsweep.prosody.form import Form
 from tests.generation.verses import CHARACTERS, model, random_prosody, training_sequences, vocabulary
 
@@ -17,7 +17,7 @@ WORDS = vocabulary(marks="，。")
 
 def test_regular_lines_are_counted() -> None:
     texts = ["日日日日日，月月月月月。月月月月月月月。", "日日日，月月月。", "日日日日日日日，月月", ""]
-    assert poem_quality.count_regular_lines(texts) == Kept(2 + 0 + 1, 3 + 2 + 1)
+    assert poem_quality.count_regular_lines(texts) == RuleCount(2 + 0 + 1, 3 + 2 + 1)
     assert poem_quality.count_regular_lines(["日日日日日"]).share is None  # no line was closed
 
 
@@ -118,7 +118,7 @@ def test_the_shuffled_figures_are_of_the_same_characters() -> None:
 
 
 def test_a_model_that_can_write_no_line_has_no_figures_and_no_error() -> None:
-    words = Vocabulary([*MARKS, "，", "。", "（"])
+    words = Vocabulary([*SPECIAL_TOKENS, "，", "。", "（"])
     quality = poem_quality.measure_quality(
         PoemComposer(model(words), words), random_prosody("", 0), training_sequences(WORDS, "日")
     )

@@ -10,16 +10,16 @@ from tangsweep.generation.constraints import Constraints, PoemSpec
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart
-from tangsweep.prosody.form import NAMED, Form
-from tangsweep.prosody.lookup import Learned
+from tangsweep.prosody.form import REGULAR_FORMS, Form
+from tangsweep.prosody.lookup import LearnedProsody
 from tests.generation.verses import CHARACTERS, is_possible, model, random_prosody, satisfies, vocabulary
 
-FORMS = [*NAMED.values(), Form(5, 2), Form(7, 2)]
+FORMS = [*REGULAR_FORMS.values(), Form(5, 2), Form(7, 2)]
 DECODINGS = [Decoding(0.0), Decoding(0.8), Decoding(30.0), Decoding(1.0, 2), Decoding(1.0, None, 0.5)]
 
 
 @st.composite
-def specs(draw: st.DrawFn) -> tuple[PoemSpec, Learned, str]:
+def specs(draw: st.DrawFn) -> tuple[PoemSpec, LearnedProsody, str]:
     characters = CHARACTERS[: draw(st.integers(3, len(CHARACTERS)))]
     prosody = random_prosody(characters, draw(st.integers(0, 10_000)), draw(st.integers(1, 4)))
     tones = draw(st.sampled_from([None, "any", "pingqi", "zeqi"]))
@@ -32,7 +32,7 @@ def specs(draw: st.DrawFn) -> tuple[PoemSpec, Learned, str]:
 @given(specs(), st.data())
 @settings(max_examples=150)
 def test_poems_satisfy_their_specification_or_no_poem_could(
-    drawn: tuple[PoemSpec, Learned, str], data: st.DataObject
+    drawn: tuple[PoemSpec, LearnedProsody, str], data: st.DataObject
 ) -> None:
     """Random weights, vocabularies, tables, seeds, decodings and forced characters."""
     spec, prosody, characters = drawn
@@ -60,7 +60,7 @@ def test_alternatives_are_what_this_poem_could_have_had(decoding: Decoding) -> N
     """Played again character by character: in a beam each row has its own past."""
     prosody = random_prosody(CHARACTERS, 7, groups=2)
     words = vocabulary()
-    spec = PoemSpec(NAMED["wujue"], "any", "")
+    spec = PoemSpec(REGULAR_FORMS["wujue"], "any", "")
     for seed in range(3):
         composer = PoemComposer(model(words, seed), words, prosody, max_alternatives=len(words))
         [poems] = composer.compose(spec, [PoemStart("", {})], decoding, seed, samples=6)
@@ -73,7 +73,7 @@ def test_alternatives_are_what_this_poem_could_have_had(decoding: Decoding) -> N
 
 
 def test_a_forced_later_rhyme_is_not_used_before() -> None:
-    prosody = Learned({}, {"日": "一", "月": "一"})
+    prosody = LearnedProsody({}, {"日": "一", "月": "一"})
     words = vocabulary("日月山")
     last = {3: words.encode("月")[0]}
     for seed in range(10):
@@ -86,25 +86,25 @@ def test_a_forced_later_rhyme_is_not_used_before() -> None:
 
 def test_feasibility_is_not_cached_across_forced_characters() -> None:
     """Two characters at one place, one of which the patterns forbid there."""
-    prosody = Learned({**dict.fromkeys(CHARACTERS, "○"), "山": "平", "月": "仄"}, {})
+    prosody = LearnedProsody({**dict.fromkeys(CHARACTERS, "○"), "山": "平", "月": "仄"}, {})
     words = vocabulary()
-    constraints = Constraints(words, PoemSpec(NAMED["wujue"], "zeqi"), prosody)
+    constraints = Constraints(words, PoemSpec(REGULAR_FORMS["wujue"], "zeqi"), prosody)
     assert constraints.is_feasible({1: words.encode("月")[0]})
     assert not constraints.is_feasible({1: words.encode("山")[0]})
 
 
 def test_the_same_rhyme_is_never_used_twice_even_by_a_pattern_that_calls_it_free() -> None:
     """中 closes a first line of either tone; later rhymes must count on it in both readings."""
-    prosody = Learned({**dict.fromkeys("日山", "○"), "水": "仄", "花": "平"}, dict.fromkeys("日山花", "一"))
+    prosody = LearnedProsody({**dict.fromkeys("日山", "○"), "水": "仄", "花": "平"}, dict.fromkeys("日山花", "一"))
     words = vocabulary("日山水花")
     for seed in range(20):
         composer = PoemComposer(model(words, seed), words, prosody)
-        spec = PoemSpec(NAMED["wujue"], "any", "")
+        spec = PoemSpec(REGULAR_FORMS["wujue"], "any", "")
         [[poem]] = composer.compose(spec, [PoemStart("", {})], Decoding(1.0), seed)
         assert satisfies(poem, spec, prosody)
 
 
 def test_tones_and_rhymes_need_a_table() -> None:
-    for spec in (PoemSpec(NAMED["wujue"], "any"), PoemSpec(NAMED["wujue"], None, "")):
+    for spec in (PoemSpec(REGULAR_FORMS["wujue"], "any"), PoemSpec(REGULAR_FORMS["wujue"], None, "")):
         with pytest.raises(ValueError, match="needs a prosody table"):
             Constraints(vocabulary(), spec, None)

@@ -7,14 +7,14 @@ from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import StartEncoder
-from tangsweep.prosody.form import NAMED, Form
+from tangsweep.prosody.form import REGULAR_FORMS, Form
 from tests.generation.verses import model, vocabulary
 
 
 def test_acrostics() -> None:
     words = vocabulary()
     composer = PoemComposer(model(words), words)
-    form = NAMED["qijue"]
+    form = REGULAR_FORMS["qijue"]
     [[poem]] = composer.compose(
         PoemSpec(form), [StartEncoder(words).encode_acrostic("春夏秋冬", form)], Decoding(0.8), 0
     )

@@ -2,7 +2,7 @@ import pytest
 
 from tangsweep.errors import UserError
 from tangsweep.generation.request import GenerationRequest
-from tangsweep.prosody.form import NAMED, Form
+from tangsweep.prosody.form import REGULAR_FORMS, Form
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from tangsweep.prosody.form import NAMED, Form
         (GenerationRequest(chars=5), Form(5, 4)),
         (GenerationRequest(acrostic="春夏秋冬春夏"), Form(7, 6)),
         (GenerationRequest(acrostic="春夏", lines=3), Form(7, 3)),
-        (GenerationRequest(form="wulu", acrostic="春夏"), NAMED["wulu"]),
+        (GenerationRequest(form="wulu", acrostic="春夏"), REGULAR_FORMS["wulu"]),
     ],
 )
 def test_the_form_of_a_request(request_: GenerationRequest, form: Form) -> None:

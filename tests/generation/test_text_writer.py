@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import torch
 
-from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.text_writer import TextWriter
@@ -38,7 +38,7 @@ def test_starts_are_preserved_and_lengths_are_exact() -> None:
 
 
 def test_marks_are_never_written() -> None:
-    text_writer = writer(MARKS)
+    text_writer = writer(SPECIAL_TOKENS)
     with torch.no_grad():
         text_writer.model.output.bias[:4] = 50.0
     assert set(text_writer.write(["a"], 200, [Decoding(3.0)], 0)[0]) <= set(LETTERS)
@@ -56,7 +56,7 @@ def test_greedy_text_is_the_argmax_of_the_whole_text_so_far(cell: str) -> None:
 
 
 def test_a_model_of_poems_begins_with_its_mark() -> None:
-    vocabulary = Vocabulary([*MARKS, *LETTERS])
+    vocabulary = Vocabulary([*SPECIAL_TOKENS, *LETTERS])
     text_writer = TextWriter(model(vocabulary), vocabulary)
     text = text_writer.write(["a"], 1, [Decoding(0.0)], 0)[0]
     with torch.no_grad():

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from tangsweep.batches.encoded import Sequences
-from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
+from tangsweep.batches.encoded_text import EncodedSequences
+from tangsweep.corpora.vocabulary import BOS, EOS, SPECIAL_TOKENS, Vocabulary
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.inits import initialize, normal
 from tangsweep.language_model import LanguageModel, build_language_model
-from tangsweep.prosody.lookup import Learned
-from tangsweep.prosody.pattern import Pattern, regulated
+from tangsweep.prosody.lookup import LearnedProsody
+from tangsweep.prosody.pattern import TonePattern, regulated_patterns
 
 CHARACTERS = "日紅山夜湖海月水風花春夏秋冬"
 
@@ -30,25 +30,25 @@ def model(vocabulary: Vocabulary, seed: int = 0, hidden: int = 7) -> LanguageMod
 
 
 def vocabulary(characters: str = CHARACTERS, marks: str = "，。？□[1") -> Vocabulary:
-    return Vocabulary([*MARKS, *characters, *marks])
+    return Vocabulary([*SPECIAL_TOKENS, *characters, *marks])
 
 
-def training_sequences(vocabulary: Vocabulary, *texts: str) -> Sequences:
+def training_sequences(vocabulary: Vocabulary, *texts: str) -> EncodedSequences:
     """Return texts encoded as a run encodes its training poems."""
     rows = [[BOS, *vocabulary.encode(text), EOS] for text in texts]
-    return Sequences(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
+    return EncodedSequences(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
 
 
-def random_prosody(characters: str, seed: int, groups: int = 3) -> Learned:
+def random_prosody(characters: str, seed: int, groups: int = 3) -> LearnedProsody:
     """Return tones and rhymes drawn at random; some characters have neither."""
     generator = torch.Generator().manual_seed(seed)
     draws = torch.rand(len(characters), 2, generator=generator).tolist()
     tones = {c: "平仄平仄○"[int(t * 5)] for c, (t, _) in zip(characters, draws, strict=True) if t < 0.97}
     rhymes = {c: str(int(r * groups / 0.9)) for c, (_, r) in zip(characters, draws, strict=True) if r < 0.9}
-    return Learned(tones, rhymes)
+    return LearnedProsody(tones, rhymes)
 
 
-def satisfies(poem: GeneratedPoem, spec: PoemSpec, prosody: Learned) -> bool:
+def satisfies(poem: GeneratedPoem, spec: PoemSpec, prosody: LearnedProsody) -> bool:
     """Return whether a poem satisfies the specification, judged by its text alone."""
     lines = [line.rstrip("，。") for line in poem.lines]
     if [len(line) for line in lines] != [spec.form.chars] * spec.form.lines:
@@ -60,12 +60,12 @@ def satisfies(poem: GeneratedPoem, spec: PoemSpec, prosody: Learned) -> bool:
     ):
         return False
     whole = "".join(lines)
-    patterns = regulated(spec.form, spec.tones) if spec.tones else [None]
+    patterns = regulated_patterns(spec.form, spec.tones) if spec.tones else [None]
     return any(_satisfies(whole, lines, pattern, spec, prosody) for pattern in patterns)
 
 
 def _satisfies(
-    whole: str, lines: Sequence[str], pattern: Pattern | None, spec: PoemSpec, prosody: Learned
+    whole: str, lines: Sequence[str], pattern: TonePattern | None, spec: PoemSpec, prosody: LearnedProsody
 ) -> bool:
     if pattern is not None:
         for character, need in zip(whole, pattern.tones, strict=True):
@@ -81,9 +81,9 @@ def _satisfies(
     return len(groups) <= 1 and None not in groups and len(set(ends)) == len(ends)
 
 
-def is_possible(spec: PoemSpec, prosody: Learned, characters: str, forced: dict[int, str]) -> bool:
+def is_possible(spec: PoemSpec, prosody: LearnedProsody, characters: str, forced: dict[int, str]) -> bool:
     """Return whether any poem at all satisfies the specification, by trying each pattern and group."""
-    for pattern in regulated(spec.form, spec.tones) if spec.tones else [None]:
+    for pattern in regulated_patterns(spec.form, spec.tones) if spec.tones else [None]:
         needs = pattern.tones if pattern is not None else "中" * spec.form.positions
         fitting = [
             {c for c in characters if need == "中" or prosody.tones.get(c) in (need, "○")} for need in needs

@@ -3,8 +3,8 @@
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.prosody.form import NAMED, Form, described
-from tangsweep.prosody.pattern import FREE, LEVEL, OBLIQUE, free, regulated
+from tangsweep.prosody.form import REGULAR_FORMS, Form, describe_form
+from tangsweep.prosody.pattern import FREE, LEVEL, OBLIQUE, free_pattern, regulated_patterns
 
 BY_HAND = {
     "wujue": {
@@ -24,14 +24,14 @@ BY_HAND = {
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_quatrains_as_written_out_by_hand(name: str) -> None:
-    ours = {pattern.name: pattern.tones for pattern in regulated(NAMED[name])}
+    ours = {pattern.name: pattern.tones for pattern in regulated_patterns(REGULAR_FORMS[name])}
     theirs = {n: text.replace("，", "").replace("。", "") for n, text in BY_HAND[name].items()}
     assert ours == theirs
 
 
-@pytest.mark.parametrize("form", [*NAMED.values(), Form(7, 12)])
+@pytest.mark.parametrize("form", [*REGULAR_FORMS.values(), Form(7, 12)])
 def test_rules_that_every_pattern_keeps(form: Form) -> None:
-    for pattern in regulated(form):
+    for pattern in regulated_patterns(form):
         lines = [pattern.tones[n * form.chars :][: form.chars] for n in range(form.lines)]
         for number, line in enumerate(lines):
             assert line[-1] == (LEVEL if number in pattern.rhymed else OBLIQUE)
@@ -47,8 +47,8 @@ def test_rules_that_every_pattern_keeps(form: Form) -> None:
 
 
 def test_a_second_half_repeats_the_unrhymed_first() -> None:
-    four = {p.name: p.tones for p in regulated(NAMED["wujue"])}
-    for pattern in regulated(NAMED["wulu"]):
+    four = {p.name: p.tones for p in regulated_patterns(REGULAR_FORMS["wujue"])}
+    for pattern in regulated_patterns(REGULAR_FORMS["wulu"]):
         assert pattern.tones[:20] == four[pattern.name]
         assert (
             pattern.tones[20:] == four[pattern.name.replace("首句入韻", "首句不入韻")] or 0 in pattern.rhymed
@@ -56,20 +56,20 @@ def test_a_second_half_repeats_the_unrhymed_first() -> None:
 
 
 def test_openings() -> None:
-    assert {p.name[:2] for p in regulated(NAMED["qilu"], "pingqi")} == {"平起"}
-    assert {p.name[:2] for p in regulated(NAMED["qilu"], "zeqi")} == {"仄起"}
-    assert len(regulated(NAMED["qilu"], "pingqi")) + len(regulated(NAMED["qilu"], "zeqi")) == 4
+    assert {p.name[:2] for p in regulated_patterns(REGULAR_FORMS["qilu"], "pingqi")} == {"平起"}
+    assert {p.name[:2] for p in regulated_patterns(REGULAR_FORMS["qilu"], "zeqi")} == {"仄起"}
+    assert len(regulated_patterns(REGULAR_FORMS["qilu"], "pingqi")) + len(regulated_patterns(REGULAR_FORMS["qilu"], "zeqi")) == 4
 
 
 @pytest.mark.parametrize("form", [Form(6, 4), Form(5, 3), Form(4, 4)])
 def test_forms_without_patterns(form: Form) -> None:
     with pytest.raises(UserError, match="tone patterns are known for lines of 5 and 7"):
-        regulated(form)
+        regulated_patterns(form)
 
 
 def test_without_tones_every_second_line_rhymes() -> None:
-    assert free(Form(4, 5)).rhymed == (1, 3)
-    assert set(free(Form(4, 5)).tones) == {FREE}
+    assert free_pattern(Form(4, 5)).rhymed == (1, 3)
+    assert set(free_pattern(Form(4, 5)).tones) == {FREE}
 
 
 def test_places_and_marks() -> None:
@@ -77,4 +77,4 @@ def test_places_and_marks() -> None:
     assert [form.place(p) for p in (0, 4, 5, 14)] == [(0, 0), (0, 4), (1, 0), (2, 4)]
     assert [form.last(line) for line in range(3)] == [4, 9, 14]
     assert [form.mark(line) for line in range(3)] == ["，", "。", "。"]
-    assert (described(NAMED["qilu"]), described(form)) == ("七律", "3 lines of 5 characters")
+    assert (describe_form(REGULAR_FORMS["qilu"]), describe_form(form)) == ("七律", "3 lines of 5 characters")

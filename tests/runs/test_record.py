@@ -13,7 +13,9 @@ from tangsweep.runs.record import Record, Scores, parse_record, read_record, wri
 
 def test_a_record_is_plain_json(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    record = Record(status="diverged", dev=Scores(perplexity=math.inf, loss=math.nan), machine="水", seconds=1.5)
+    record = Record(
+        status="diverged", dev=Scores(perplexity=math.inf, loss=math.nan), machine="水", seconds=1.5
+    )
     write_record(folder, record)
     text = folder.result.read_text(encoding="utf-8")
     written = json.loads(text, parse_constant=lambda name: pytest.fail(name))
@@ -62,7 +64,9 @@ def test_fields_of_a_later_version_are_kept(tmp_path: Path) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_subnormal=False) | st.text(max_size=5),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3)
+    ),
     max_leaves=8,
 )
 

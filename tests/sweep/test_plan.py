@@ -12,8 +12,8 @@ from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import parse_record, read_record, write_record
 from tangsweep.runs.state import State
 from tangsweep.sweep import plan, run_status
+from tangsweep.sweep.plan import estimate_cost
 from tangsweep.sweep.run_status import RunStatus
-from tangsweep.training.estimate import estimate_cost
 from tangsweep.training.prepare import PreparedRun
 from tests.conftest import QUIET, SMALL, Ran, configured, prepare
 

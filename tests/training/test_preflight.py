@@ -13,6 +13,7 @@ from tests.conftest import QUIET, configured
 def parsed(*overrides: str) -> AnyConfig:
     return parse_config(configured(*overrides))
 
+
 WRONG = {
     "an option of another optimizer": (
         ["optimizer=adam", "optimizer._target_=torch.optim.SGD"], "unexpected keyword argument 'betas'",
@@ -38,9 +39,7 @@ def test_an_optimizer_that_cannot_be_made(overrides: list[str], complaint: str) 
 @pytest.mark.parametrize("cell", ["lstm", "numpy_lstm"])
 @pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam", "adagrad", "adadelta", "rmsprop"])
 def test_every_optimizer_of_ours_can_be_made(name: str, cell: str) -> None:
-    preflight.check_before_training(
-        [parsed(*QUIET, f"optimizer={name}", f"cell={cell}", "scheduler=cosine")]
-    )
+    preflight.check_before_training([parsed(*QUIET, f"optimizer={name}", f"cell={cell}", "scheduler=cosine")])
 
 
 def test_native_kernels_that_cannot_be_had(

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from tangsweep import inits
-from tangsweep.batches.poems import PoemData, bucketed, in_order
+from tangsweep.batches.poems import PoemBatches, bucket_by_length, longest_first
 from tangsweep.checkpoint import load_model
 from tangsweep.errors import UserError
 from tangsweep.language_model import build_language_model
@@ -117,7 +117,7 @@ def test_every_epoch_has_its_order_from_seed_and_epoch(train: Train) -> None:
     rows = pd.read_csv(folder.metrics).dropna(subset="train/loss")
     prepared = prepare(configured(*SMALL, *QUIET, *still), [])
     lengths = prepared.encoded.train.lengths - 1
-    orders = [np.concatenate(bucketed(lengths, 1, 5, epoch)) for epoch in range(3)]
+    orders = [np.concatenate(bucket_by_length(lengths, 1, 5, epoch)) for epoch in range(3)]
     # The weights stand still, so a step's loss tells which sequence it saw.
     losses = [rows.loc[rows["epoch"] == epoch + 1, "train/loss"].to_numpy() for epoch in range(3)]
     by_row = [loss[np.argsort(order)] for loss, order in zip(losses, orders, strict=True)]
@@ -137,7 +137,7 @@ def test_padding_has_the_width_that_was_asked_for(pad: str, width: int | None) -
     assert data.train.inputs.shape[1] >= data.train.lengths.max()
 
 
-def batches(prepared: PreparedRun) -> PoemData:
+def batches(prepared: PreparedRun) -> PoemBatches:
     return prepared.task.batches(prepared.encoded, prepared.config)
 
 
@@ -169,7 +169,7 @@ def test_data_options_reach_the_batches(train: Train) -> None:
     assert half["steps"] == 2 * math.ceil(half["corpus"]["sequences"]["train"] / 4)
     data = batches(prepare(configured(*SMALL, *QUIET, "seed=9", "data.batch_size=3"), []))
     ours = np.concatenate(data.train_batches(0).order)
-    assert ours.tolist() == np.concatenate(bucketed(data.train.lengths, 3, 9, 0)).tolist()
+    assert ours.tolist() == np.concatenate(bucket_by_length(data.train.lengths, 3, 9, 0)).tolist()
 
 
 def test_poem_options_reach_the_poems(train: Train) -> None:
@@ -277,7 +277,7 @@ def test_a_failure_is_recorded_with_its_traceback(train: Train) -> None:
 def test_a_full_disk_fails_the_run_and_keeps_what_was_good(
     train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tangsweep.training.callbacks import checkpoints
+    from tangsweep.training import callbacks as checkpoints
 
     calls: list[Path] = []
     real = checkpoints.atomic_write
@@ -308,10 +308,10 @@ def test_best_checkpoint_is_the_best_epoch(train: Train) -> None:
     assert result["best_epoch"] == rows.loc[rows["val/perplexity"].idxmin(), "epoch"] < 12
     model, _, config = load_model(folder.best)
     prepared = prepare(configured(*SMALL, *QUIET), [])
-    data = PoemData(prepared.encoded, 1, 0, None, False)
+    data = PoemBatches(prepared.encoded, 1, 0, None, False)
     from tangsweep.evaluation.scores import evaluate
 
-    assert evaluate(model, in_order(data.dev), None).perplexity == pytest.approx(
+    assert evaluate(model, longest_first(data.dev), None).perplexity == pytest.approx(
         result["dev"]["perplexity"], rel=1e-6
     )
     assert result["last"]["dev"]["perplexity"] > result["dev"]["perplexity"]

@@ -1,4 +1,4 @@
-"""What a training step and an evaluation see of the data, whatever it is."""
+"""Protocols of the batches that training and evaluation read, whatever the task."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
@@ -7,39 +7,42 @@ from torch import Tensor
 
 
 class Batch(NamedTuple):
-    """`inputs` (B, T) ids or (B, T, width) reals; `targets` (B, T) ids, −1 where not scored.
+    """One batch: B rows of T steps.
 
-    `times` (B, T) are time stamps or None. `carry` says whether every row goes on from the state that
-    the batch before left; else each starts from its initial state.
+    If `carry` is true, every row continues from the state in which the batch before ended; otherwise each row
+    starts from its initial state.
     """
 
-    inputs: Tensor
-    targets: Tensor
-    times: Tensor | None = None
+    inputs: Tensor  # (B, T) ids or (B, T, width) real numbers
+    targets: Tensor  # (B, T) ids; −1 where nothing is scored
+    times: Tensor | None = None  # (B, T) time stamps
     carry: bool = False
 
 
 class BatchSequence(Protocol):
-    """Batches whose number is known before they are made."""
+    """An iterable of batches that knows its length and can be iterated repeatedly."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Batch]: ...
 
 
 class RunBatches(Protocol):
-    """What trains and scores a model, whatever the task."""
+    """The batches that train and score one model."""
 
-    pad: int | None  # the target that is no text, where it is scored
-    whole_sequences: bool  # a row of a batch is a sequence; else a piece of one long text
+    pad: int | None  # the target id of padding, if padding is scored; else None
+    whole_sequences: bool  # whether a row is a sequence of its own rather than a window of one long text
 
     def train_batches(self, epoch: int) -> BatchSequence:
-        """One epoch, counted from 0; a step a batch."""
+        """Return the training batches of an epoch, counted from 0; each batch is one optimizer step."""
         ...
 
     def dev_batches(self) -> BatchSequence:
-        """The development set, for `evaluate`; Lightning's own validation loop is not used."""
+        """Return the development set, which is scored after every epoch."""
         ...
 
-    def sides(self) -> Mapping[str, BatchSequence]:
-        """What the closing scores are of: `dev`, `train` where it can be scored whole, and more by name."""
+    def evaluation_sets(self) -> Mapping[str, BatchSequence]:
+        """Return the sets that are scored after training, by name.
+
+        `dev` is always among them; `train` is if it can be scored as a whole.
+        """
         ...

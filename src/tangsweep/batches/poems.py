@@ -1,105 +1,107 @@
-"""Batches of poems: the resident corpus, cut by index; nothing is built per step but the gather."""
+"""Batches of poems, gathered by index from one padded tensor; nothing else is built at each step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tangsweep.batches.batch import Batch
-from tangsweep.batches.encoded import Encoded, Sequences
+from tangsweep.batches.encoded_text import EncodedSequences, EncodedText
 from tangsweep.corpora.vocabulary import PAD
 from tangsweep.randomness import derive_seed
 
-BUCKET = 50  # batches of similar length are formed within stretches of this many batches
-EVALUATION_BATCH = 64
+BATCHES_PER_BUCKET = 50  # rows are sorted by length within a bucket of so many batches
+EVALUATION_BATCH_SIZE = 64
+
+Rows = NDArray[np.int64]  # indices of the sequences of one batch
 
 
-class Resident:
-    """All sequences as two padded (N, T) tensors; `targets` is −1 behind each sequence's end.
+class PaddedSequences:
+    """N sequences as two padded (N, T) tensors, `inputs` and `targets`.
 
-    `width` None pads to the longest sequence. With `score_pads` the padding is a target like any
-    other, as in the course reports.
+    T is `width`, or the longest sequence's length if `width` is None. The target of padding is −1, which is
+    not scored. With `score_pads` it is `<pad>` and scored like any other, as in the course reports.
     """
 
-    def __init__(self, sequences: Sequences, width: int | None, score_pads: bool) -> None:
+    def __init__(self, sequences: EncodedSequences, width: int | None, score_pads: bool) -> None:
         lengths = sequences.lengths - 1
         shape = (len(lengths), width or int(lengths.max()))
         column = np.arange(shape[1])
         inside = column < lengths[:, None]
         source = np.where(inside, sequences.starts[:-1, None] + column, 0)
-        outside = PAD if score_pads else -1
+        pad_target = PAD if score_pads else -1
         self.inputs = torch.from_numpy(np.where(inside, sequences.ids[source], PAD)).long()
-        targets = np.where(inside, sequences.ids[np.where(inside, source + 1, 0)], outside)
+        targets = np.where(inside, sequences.ids[np.where(inside, source + 1, 0)], pad_target)
         self.targets = torch.from_numpy(targets).long()
         self.lengths = lengths
         self.fixed_width = width
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """The sequences `rows`, padded to the longest of them (or to the fixed width)."""
+    def batch(self, rows: Rows) -> Batch:
+        """Return the sequences `rows`, padded to the longest of them, or to the fixed width."""
         width = self.fixed_width or int(self.lengths[rows].max())
-        chosen = torch.from_numpy(rows)
-        return Batch(self.inputs[chosen, :width], self.targets[chosen, :width])
+        indices = torch.from_numpy(rows)
+        return Batch(self.inputs[indices, :width], self.targets[indices, :width])
 
 
-class Batches:
-    """An iterable of batches with a length, in the order it was given."""
+class IndexedBatches:
+    """An iterable of batches of the given rows, in the given order."""
 
-    def __init__(self, resident: Resident, order: list[np.ndarray]) -> None:
-        self.resident = resident
+    def __init__(self, sequences: PaddedSequences, order: Sequence[Rows]) -> None:
+        self.sequences = sequences
         self.order = order
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(self.resident.batch, self.order)
+        return map(self.sequences.batch, self.order)
 
 
-def bucketed(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Every row once, in batches of rows of similar length; a function of (seed, epoch) alone.
+def bucket_by_length(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[Rows]:
+    """Return every row once, in batches of rows of similar length; a function of (seed, epoch) alone.
 
-    Rows are shuffled, sorted by length within stretches of `BUCKET` batches, cut into batches, and
-    the batches shuffled.
+    Rows are shuffled and cut into buckets of BATCHES_PER_BUCKET batches. The rows of a bucket are sorted by
+    length and cut into batches, and all batches are shuffled.
     """
     random = np.random.default_rng(derive_seed(seed, "order", epoch))
     rows = random.permutation(len(lengths))
-    stretch = BUCKET * batch_size
+    bucket_size = BATCHES_PER_BUCKET * batch_size
     batches = []
-    for start in range(0, len(rows), stretch):
-        part = rows[start : start + stretch]
+    for start in range(0, len(rows), bucket_size):
+        bucket = rows[start : start + bucket_size]
         if batch_size > 1:
-            part = part[np.argsort(lengths[part], kind="stable")]
-        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+            bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
+        batches += [bucket[i : i + batch_size] for i in range(0, len(bucket), batch_size)]
     return [batches[i] for i in random.permutation(len(batches))]
 
 
-class PoemData:
-    """Training batches in an order of (seed, epoch), evaluation batches from longest to shortest."""
+class PoemBatches:
+    """RunBatches of poems: training batches as `bucket_by_length` orders them, evaluation longest first."""
 
     whole_sequences = True
 
     def __init__(
-        self, encoded: Encoded, batch_size: int, seed: int, width: int | None, score_pads: bool
+        self, encoded: EncodedText, batch_size: int, seed: int, width: int | None, score_pads: bool
     ) -> None:
         self.batch_size, self.seed = batch_size, seed
-        self.pad = PAD if score_pads else None  # the target that is no text, where it is scored
-        self.train = Resident(encoded.train, width, score_pads)
-        self.dev = Resident(encoded.dev, width, score_pads)
+        self.pad = PAD if score_pads else None
+        self.train = PaddedSequences(encoded.train, width, score_pads)
+        self.dev = PaddedSequences(encoded.dev, width, score_pads)
 
-    def train_batches(self, epoch: int) -> Batches:
-        return Batches(self.train, bucketed(self.train.lengths, self.batch_size, self.seed, epoch))
+    def train_batches(self, epoch: int) -> IndexedBatches:
+        order = bucket_by_length(self.train.lengths, self.batch_size, self.seed, epoch)
+        return IndexedBatches(self.train, order)
 
-    def dev_batches(self) -> Batches:
-        """The development set, for `evaluate`; Lightning's own validation loop is not used."""
-        return in_order(self.dev)
+    def dev_batches(self) -> IndexedBatches:
+        return longest_first(self.dev)
 
-    def sides(self) -> dict[str, Batches]:
-        """What the closing scores are of."""
-        return {"train": in_order(self.train), "dev": in_order(self.dev)}
+    def evaluation_sets(self) -> dict[str, IndexedBatches]:
+        return {"train": longest_first(self.train), "dev": longest_first(self.dev)}
 
 
-def in_order(resident: Resident) -> Batches:
-    """Every sequence once, longest first, for evaluation."""
-    rows = np.argsort(-resident.lengths, kind="stable")
-    order = [rows[i : i + EVALUATION_BATCH] for i in range(0, len(rows), EVALUATION_BATCH)]
-    return Batches(resident, order)
+def longest_first(sequences: PaddedSequences) -> IndexedBatches:
+    """Return every sequence once, from the longest to the shortest, for evaluation."""
+    rows = np.argsort(-sequences.lengths, kind="stable")
+    order = [rows[i : i + EVALUATION_BATCH_SIZE] for i in range(0, len(rows), EVALUATION_BATCH_SIZE)]
+    return IndexedBatches(sequences, order)

@@ -1,4 +1,4 @@
-"""Which poems train and which are held out, and the sequences that each is cut into."""
+"""Split poems into training and development sets, and cut them into the chunks that become sequences."""
 
 import random
 import re
@@ -14,79 +14,85 @@ from tangsweep.randomness import derive_seed
 SENTENCE = re.compile(r"[^。！？]*[。！？]?")
 
 
-class Split(NamedTuple):
-    """Texts after all that is dropped was dropped; `pool` is what the vocabulary is built from."""
+class PoemSplit(NamedTuple):
+    """The poems of each set, without those that were dropped."""
 
-    train: list[list[str]]  # a poem is a list of sentences; "".join of them is its text
+    train: list[list[str]]  # a poem is a list of sentences; joined, they are its text
     dev: list[list[str]]
-    pool: list[list[str]]
+    pool: list[list[str]]  # what the vocabulary is built from
     counts: dict[str, int]  # read, empty, duplicate, short
 
 
-class _Kept(NamedTuple):
-    position: int  # in the order of reading, after shuffling
+class _NumberedPoem(NamedTuple):
+    position: int  # among all poems read, after they were shuffled
     sentences: list[str]
 
 
-def split(poems: Sequence[Poem], settings: PoemSplitOptions) -> Split:
-    """Empty, duplicate and short poems dropped and counted, the rest split by `settings.split`.
+def split_poems(poems: Sequence[Poem], options: PoemSplitOptions) -> PoemSplit:
+    """Drop and count empty, duplicate and short poems, and split the others by `options.split`.
 
-    A duplicate is a poem of whose text the same is used as of an earlier one's: after punctuation is
-    dropped, and cut where `long=truncate` cuts. So no development poem occurs in training.
+    A poem is a duplicate if the part of its text that is used equals an earlier poem's: the text without
+    dropped punctuation, up to where `long=truncate` cuts it. So no development poem occurs in training.
 
-    `fraction`: the first `train_fraction` (rounded down) train, or exactly `train_poems` and the
-    `dev_poems` after them. `fixed`: of the first `pool` poems read those before `poems` train, all
-    give the vocabulary, and the `dev_poems` read after the pool are held out, whatever `poems` is; all
-    three count poems as the files hold them, before any is dropped.
-    Raises UserError where a side would be empty, or there are fewer than `train_poems` and `dev_poems`.
+    `fraction`: the first `train_fraction` (rounded down) are for training; or exactly `train_poems`, and the
+    `dev_poems` after them are held out.
+    `fixed`: the vocabulary is built from the first `pool` poems, and those before `poems` are for training.
+    The `dev_poems` after the pool are held out, whatever `poems` is. All three numbers count poems as the
+    files hold them, before any is dropped.
+
+    Raises UserError if a set would be empty, or if there are fewer poems than `train_poems` and `dev_poems`.
     """
-    kept, counts = _keep(_ordered(poems, settings.split_seed), settings)
-    if settings.split == "fixed":
-        pool = [k for k in kept if k.position < (settings.pool or 0)]
-        dev = kept[len(pool) :]
-        train = [k for k in pool if settings.poems is None or k.position < settings.poems]
+    usable, counts = _drop_unusable_poems(_shuffle_poems(poems, options.split_seed), options)
+    if options.split == "fixed":
+        pool = [poem for poem in usable if poem.position < (options.pool or 0)]
+        dev = usable[len(pool) :]
+        train = [poem for poem in pool if options.poems is None or poem.position < options.poems]
     else:
-        train, dev = _by_count(kept, settings)
+        train, dev = _split_by_count(usable, options)
         pool = train
-    for side, name in ((train, "training"), (dev, "development")):
-        if not side:
+    for subset, name in ((train, "training"), (dev, "development")):
+        if not subset:
             raise UserError(
-                f"the split leaves no {name} poem ({counts['read']} read, {len(kept)} kept): "
+                f"the split leaves no {name} poem ({counts['read']} read, {len(usable)} kept): "
                 "raise data.poems or change data.train_fraction, data.train_poems, data.dev_poems"
             )
-    texts = [[k.sentences for k in side] for side in (train, dev, pool)]
-    return Split(texts[0], texts[1], texts[2], counts)
+    texts = [[poem.sentences for poem in subset] for subset in (train, dev, pool)]
+    return PoemSplit(texts[0], texts[1], texts[2], counts)
 
 
-def _ordered(poems: Sequence[Poem], split_seed: int | None) -> list[Poem]:
-    ordered = list(poems)
+def _shuffle_poems(poems: Sequence[Poem], split_seed: int | None) -> list[Poem]:
+    """Return the poems in random order, or without a seed in their own."""
+    shuffled = list(poems)
     if split_seed is not None:
-        random.Random(derive_seed(split_seed, "split")).shuffle(ordered)
-    return ordered
+        random.Random(derive_seed(split_seed, "split")).shuffle(shuffled)
+    return shuffled
 
 
-def _keep(poems: Sequence[Poem], settings: PoemSplitOptions) -> tuple[list[_Kept], dict[str, int]]:
+def _drop_unusable_poems(
+    poems: Sequence[Poem], options: PoemSplitOptions
+) -> tuple[list[_NumberedPoem], dict[str, int]]:
+    """Return the poems that are not empty, duplicate or short, and the counts of all of these."""
     counts = {"read": len(poems), "empty": 0, "duplicate": 0, "short": 0}
     seen: set[str] = set()
-    kept: list[_Kept] = []
+    usable: list[_NumberedPoem] = []
     for position, poem in enumerate(poems):
-        sentences = _sentences(poem.text, settings.punctuation)
+        sentences = _split_sentences(poem.text, options.punctuation)
         text = "".join(sentences)
-        used = text[: settings.max_chars] if settings.long == "truncate" else text
+        used_text = text[: options.max_chars] if options.long == "truncate" else text
         if not text:
             counts["empty"] += 1
-        elif settings.duplicates == "drop" and used in seen:
+        elif options.duplicates == "drop" and used_text in seen:
             counts["duplicate"] += 1
-        elif len(text) < settings.min_chars:
+        elif len(text) < options.min_chars:
             counts["short"] += 1
         else:
-            kept.append(_Kept(position, sentences))
-        seen.add(used)
-    return kept, counts
+            usable.append(_NumberedPoem(position, sentences))
+        seen.add(used_text)
+    return usable, counts
 
 
-def _sentences(text: str, punctuation: str) -> list[str]:
-    """The text cut after each 。！？; with `drop`, punctuation and symbols taken out afterwards."""
+def _split_sentences(text: str, punctuation: str) -> list[str]:
+    """Cut the text after each 。！？; with `drop`, remove punctuation and symbols afterwards."""
     sentences = [s for s in SENTENCE.findall(text) if s]
     if punctuation == "drop":
         sentences = ["".join(filter(_is_character, s)) for s in sentences]
@@ -94,47 +100,50 @@ def _sentences(text: str, punctuation: str) -> list[str]:
 
 
 def _is_character(character: str) -> bool:
+    """Return whether it is no punctuation, symbol or separator."""
     return unicodedata.category(character)[0] not in "PSZ"
 
 
-def _by_count(kept: list[_Kept], settings: PoemSplitOptions) -> tuple[list[_Kept], list[_Kept]]:
-    train, dev = settings.train_poems, settings.dev_poems
+def _split_by_count(
+    poems: list[_NumberedPoem], options: PoemSplitOptions
+) -> tuple[list[_NumberedPoem], list[_NumberedPoem]]:
+    train, dev = options.train_poems, options.dev_poems
     if train is None:
-        train = len(kept) - dev if dev is not None else int(len(kept) * settings.train_fraction)
+        train = len(poems) - dev if dev is not None else int(len(poems) * options.train_fraction)
     if dev is None:
-        dev = len(kept) - train
-    if train < 0 or dev < 0 or train + dev > len(kept):
+        dev = len(poems) - train
+    if train < 0 or dev < 0 or train + dev > len(poems):
         raise UserError(
-            f"data.train_poems={settings.train_poems} and data.dev_poems={settings.dev_poems} ask "
-            f"for more than the {len(kept)} poems kept: raise data.poems or lower them"
+            f"data.train_poems={options.train_poems} and data.dev_poems={options.dev_poems} need more than "
+            f"the {len(poems)} poems kept: raise data.poems or lower them"
         )
-    return kept[:train], kept[train : train + dev]
+    return poems[:train], poems[train : train + dev]
 
 
-class Piece(NamedTuple):
-    """A sequence's text, and whether the poem ends with it."""
+class Chunk(NamedTuple):
+    """The text of one sequence: a poem or a part of one."""
 
     text: str
-    last: bool
+    ends_poem: bool  # whether the poem ends with it
 
 
-def pieces(sentences: Sequence[str], max_chars: int, long: str) -> list[Piece]:
-    """The poem in sequences of at most `max_chars` characters, none lost unless `long=truncate`.
+def cut_into_chunks(sentences: Sequence[str], max_chars: int, long: str) -> list[Chunk]:
+    """Cut a poem into chunks of at most `max_chars` characters.
 
-    `chunk` fills each sequence with whole sentences (a sentence longer than `max_chars` is cut);
-    `truncate` keeps the first `max_chars` characters.
+    `long=chunk` fills each chunk with whole sentences and loses nothing; a sentence longer than `max_chars`
+    is cut. `long=truncate` keeps the first `max_chars` characters.
     """
     text = "".join(sentences)
     if len(text) <= max_chars:
-        return [Piece(text, True)]
+        return [Chunk(text, True)]
     if long == "truncate":
-        return [Piece(text[:max_chars], False)]
-    chunks: list[str] = []
+        return [Chunk(text[:max_chars], False)]
+    texts: list[str] = []
     for sentence in sentences:
         for start in range(0, len(sentence), max_chars):
             part = sentence[start : start + max_chars]
-            if chunks and len(chunks[-1]) + len(part) <= max_chars and start == 0:
-                chunks[-1] += part
+            if texts and len(texts[-1]) + len(part) <= max_chars and start == 0:
+                texts[-1] += part
             else:
-                chunks.append(part)
-    return [Piece(chunk, number == len(chunks)) for number, chunk in enumerate(chunks, start=1)]
+                texts.append(part)
+    return [Chunk(text, number == len(texts)) for number, text in enumerate(texts, start=1)]

@@ -1,15 +1,15 @@
-"""Training batches that are a function of the step: streams without end, windows of a book."""
+"""Training batches that are a function of the step number: endless streams, windows of a book."""
 
 from collections.abc import Callable, Iterator, Mapping
 
 from tangsweep.batches.batch import Batch, BatchSequence
 
 
-class Stretch:
-    """An epoch: `every` batches from step `first` on, steps counted from 0."""
+class StepRange:
+    """The batches of one epoch: those of `count` steps from step `first` on, counted from 0."""
 
-    def __init__(self, draw: Callable[[int], Batch], first: int, every: int) -> None:
-        self.draw, self.steps = draw, range(first, first + every)
+    def __init__(self, draw: Callable[[int], Batch], first: int, count: int) -> None:
+        self.draw, self.steps = draw, range(first, first + count)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -18,27 +18,29 @@ class Stretch:
         return map(self.draw, self.steps)
 
 
-class Stepwise:
-    """Step s trains on `draw(s)`; after every `every` steps an epoch ends. `sides` holds at least `dev`."""
+class StepwiseBatches:
+    """RunBatches in which training step s uses the batch `draw(s)`.
+
+    An epoch is `steps_per_epoch` steps. `evaluation_sets` holds at least `dev`.
+    """
 
     pad: int | None = None
 
     def __init__(
         self,
         draw: Callable[[int], Batch],
-        every: int,
-        sides: Mapping[str, BatchSequence],
+        steps_per_epoch: int,
+        evaluation_sets: Mapping[str, BatchSequence],
         whole_sequences: bool = True,
     ) -> None:
-        self.draw, self.every, self._sides = draw, every, dict(sides)
+        self.draw, self.steps_per_epoch, self._evaluation_sets = draw, steps_per_epoch, dict(evaluation_sets)
         self.whole_sequences = whole_sequences
 
-    def train_batches(self, epoch: int) -> Stretch:
-        return Stretch(self.draw, epoch * self.every, self.every)
+    def train_batches(self, epoch: int) -> StepRange:
+        return StepRange(self.draw, epoch * self.steps_per_epoch, self.steps_per_epoch)
 
     def dev_batches(self) -> BatchSequence:
-        return self._sides["dev"]
+        return self._evaluation_sets["dev"]
 
-    def sides(self) -> dict[str, BatchSequence]:
-        """What the closing scores are of."""
-        return self._sides
+    def evaluation_sets(self) -> dict[str, BatchSequence]:
+        return self._evaluation_sets

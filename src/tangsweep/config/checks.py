@@ -1,10 +1,11 @@
 """Combinations of valid values that do not go together, refused before a run starts."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from tangsweep.config.cell_options import LSTMOptions, PhasedLSTMOptions
-from tangsweep.config.numpy_lstm import check_numpy_lstm
+from tangsweep.analytic.optimizers import OPTIMIZERS
+from tangsweep.config.cell_options import LSTMOptions, NumpyLSTMOptions, PhasedLSTMOptions
 from tangsweep.config.options import format_value
 from tangsweep.config.run_config import CHOSEN_GROUPS, AnyConfig, RunConfig
 from tangsweep.errors import UserError
@@ -34,7 +35,7 @@ def check_combinations(config: AnyConfig) -> None:
         raise UserError("scheduler=cosine needs trainer.max_epochs: set it, or scheduler=none")
     if config.model.pretrained_embeddings is not None and config.model.input != "embedding":
         raise UserError(f"model.pretrained_embeddings needs model.input=embedding, not {config.model.input}")
-    check_numpy_lstm(config)
+    _check_numpy_lstm(config)
 
 
 def _check_tied_weights(config: AnyConfig) -> None:
@@ -77,3 +78,51 @@ def _check_primary_metric(config: AnyConfig) -> None:
         raise UserError(
             "trainer.give_up=true needs corpus.primary.hopeless: the score that is hopeless half-way"
         )
+
+
+def is_numpy_lstm(config: AnyConfig) -> bool:
+    """Return whether a run trains the LSTM in NumPy."""
+    return isinstance(config.cell, NumpyLSTMOptions)
+
+
+def _check_numpy_lstm(config: AnyConfig) -> None:
+    """Raise UserError for the first setting that `cell=numpy_lstm` does not support; other cells pass."""
+    if not is_numpy_lstm(config):
+        return
+    model, trainer = config.model, config.trainer
+    supported: tuple[tuple[str, object, object], ...] = (
+        ("model.layers", model.layers, 1),
+        ("model.dropout", model.dropout, 0),
+        ("model.input", model.input, "embedding"),
+        ("model.tie_weights", model.tie_weights, False),
+        ("trainer.accelerator", trainer.accelerator, "cpu"),
+    )
+    for key, value, only in supported:
+        if value != only:
+            raise UserError(
+                f"cell=numpy_lstm does not support {key}={value}: set it to {only}, or use cell=lstm"
+            )
+    if trainer.precision not in ("32-true", "64-true"):
+        raise UserError(
+            f"cell=numpy_lstm does not support trainer.precision={trainer.precision}: use 32-true or 64-true"
+        )
+    _check_numpy_optimizer(config.plain["optimizer"])
+
+
+def _check_numpy_optimizer(settings: Mapping[str, Any]) -> None:
+    name = settings["_target_"].rpartition(".")[2]
+    if name not in OPTIMIZERS:
+        raise UserError(
+            f"cell=numpy_lstm has no optimizer {name}: there are {', '.join(OPTIMIZERS)}; or use cell=lstm"
+        )
+    options = {key: value for key, value in settings.items() if not key.startswith("_")}
+    supported = {field.name for field in fields(OPTIMIZERS[name])}
+    for key in options:
+        if key not in supported:
+            raise UserError(
+                f"cell=numpy_lstm has no optimizer.{key} for {name}: there are {', '.join(sorted(supported))}"
+            )
+    try:
+        OPTIMIZERS[name](**options)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer: {error}") from None

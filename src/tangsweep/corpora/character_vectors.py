@@ -1,10 +1,10 @@
-"""Character vectors from poems that no run trains or is scored on, as a word-vector text file.
+"""Compute character vectors from poems that no run uses, and write them as a word-vector text file.
 
     python -m tangsweep.corpora.character_vectors --skip 1000 --width 64 --out data/vectors.txt
 
-Positive pointwise mutual information of characters within a window, factorized by a truncated
-singular value decomposition (Levy and Goldberg 2014; randomized as in Halko, Martinsson and Tropp
-2011). `sweeps=embeddings` compares runs that start from them with runs that start at random.
+The method is positive pointwise mutual information (PPMI) of characters within a window, factorized by a
+truncated singular value decomposition (Levy and Goldberg 2014; randomized as in Halko, Martinsson and Tropp
+2011). `sweeps=embeddings` compares runs that start from such vectors with runs that start at random.
 """
 
 import argparse
@@ -12,35 +12,38 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.corpora.tang import Source, resolve
 from tangsweep.errors import UserError
 from tangsweep.files import absolute_path, atomic_write, display_path
 
-WINDOW = 4  # characters to either side
+WINDOW = 4  # characters on either side
 MIN_COUNT = 5
 OVERSAMPLING, POWER_ITERATIONS = 16, 4
 
+Matrix = NDArray[np.float32]
 
-def character_vectors(texts: Sequence[str], width: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
-    """Characters that occur at least MIN_COUNT times, and their (characters, width) vectors.
+
+def compute_character_vectors(texts: Sequence[str], width: int, seed: int = 0) -> tuple[list[str], Matrix]:
+    """Return the characters that occur at least MIN_COUNT times, and their (characters, width) vectors.
 
     Vectors are √singular value · left singular vector, scaled to a variance of 1 over all entries, as
-    a random embedding has. Raises UserError where there are fewer characters than `width`.
+    a random embedding has. Raises UserError if there are too few characters for this width.
     """
     counts = Counter("".join(texts))
     characters = [c for c, n in counts.most_common() if n >= MIN_COUNT]
     if len(characters) <= width + OVERSAMPLING:
         raise UserError(
-            f"{len(characters)} characters give no vectors of width {width}: lower --width or --skip"
+            f"{len(characters)} characters are too few for vectors of width {width}: lower --width or --skip"
         )
-    left, values = _truncated_svd(_ppmi(_cooccurrences(texts, characters)), width, seed)
+    left, values = _truncated_svd(_ppmi(_count_cooccurrences(texts, characters)), width, seed)
     vectors = left * np.sqrt(values)
     return characters, vectors / vectors.std()
 
 
-def _cooccurrences(texts: Sequence[str], characters: Sequence[str]) -> np.ndarray:
-    """(n, n) how often two characters stand at most WINDOW apart in a text; symmetric."""
+def _count_cooccurrences(texts: Sequence[str], characters: Sequence[str]) -> Matrix:
+    """Return (n, n), symmetric: how often two characters are at most WINDOW apart in a text."""
     ids = {character: i for i, character in enumerate(characters)}
     gap = [-1] * WINDOW  # no pair reaches over the end of a text
     stream = np.array([i for text in texts for i in [*(ids.get(c, -1) for c in text), *gap]])
@@ -53,16 +56,19 @@ def _cooccurrences(texts: Sequence[str], characters: Sequence[str]) -> np.ndarra
     return square + square.T
 
 
-def _ppmi(counts: np.ndarray) -> np.ndarray:
-    """max(0, ln(p(a, b) / (p(a) p(b)))), 0 where a pair never occurs."""
+def _ppmi(counts: Matrix) -> Matrix:
+    """Return max(0, ln(p(a, b) / (p(a) p(b)))), and 0 for pairs that never occur."""
     margins = counts.sum(1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         information = np.log(counts * counts.sum() / (margins @ margins.T))
     return np.where(counts > 0, np.maximum(information, 0), 0).astype(np.float32)
 
 
-def _truncated_svd(matrix: np.ndarray, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `width` largest singular values of a symmetric matrix and their left singular vectors."""
+def _truncated_svd(matrix: Matrix, width: int, seed: int) -> tuple[Matrix, Matrix]:
+    """Return the left singular vectors (n, width) and the singular values (width,) of a symmetric matrix.
+
+    They belong to the largest singular values.
+    """
     random = np.random.default_rng(seed)
     basis = random.standard_normal((len(matrix), width + OVERSAMPLING)).astype(np.float32)
     for _ in range(POWER_ITERATIONS):
@@ -72,7 +78,7 @@ def _truncated_svd(matrix: np.ndarray, width: int, seed: int) -> tuple[np.ndarra
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Character vectors from poems that no run uses.")
+    parser = argparse.ArgumentParser(description="Compute character vectors from poems that no run uses.")
     parser.add_argument("--corpus", choices=("tang", "sample"), default="tang")
     parser.add_argument("--skip", type=int, default=1000, help="leave out the first so many poems (1000)")
     parser.add_argument("--width", type=int, default=64, help="numbers a vector (64)")
@@ -83,7 +89,7 @@ def main() -> None:
         if corpus.fallback:
             raise UserError(f"the network was not reached ({corpus.fallback}): name a copy in TANGSWEEP_DATA")
         texts = [poem.text for poem in corpus.poems[options.skip :]]
-        characters, vectors = character_vectors(texts, options.width)
+        characters, vectors = compute_character_vectors(texts, options.width)
     except UserError as error:
         parser.error(str(error))
     lines = (f"{c} {' '.join(f'{x:.5f}' for x in v)}" for c, v in zip(characters, vectors, strict=True))

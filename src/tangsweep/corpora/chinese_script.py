@@ -1,25 +1,32 @@
-"""Simplified and traditional characters: 红 on the keyboard, 紅 in the corpus, 红 in print if you like."""
+"""Convert between simplified and traditional characters: 红 is typed or printed, 紅 is in the corpus."""
 
 from collections.abc import Container
 from functools import cache
-from typing import Any
+from typing import Protocol
+
+
+class ScriptConverter(Protocol):
+    """The part of `opencc.OpenCC` that is used here; opencc has no type information."""
+
+    def convert(self, text: str) -> str: ...
 
 
 @cache
-def _converter(kind: str) -> Any:
-    import opencc
+def _opencc_converter(config: str) -> ScriptConverter:
+    import opencc  # loads its dictionaries
 
-    return opencc.OpenCC(kind)
+    converter: ScriptConverter = opencc.OpenCC(config)
+    return converter
 
 
-def to_traditional(text: str, known: Container[str]) -> str:
-    """`text` with every character that is not `known` in its traditional form.
+def to_traditional(text: str, vocabulary: Container[str]) -> str:
+    """Return `text` with each character that is not in the vocabulary in its traditional form.
 
-    A known character is left alone: 余 and 后 are words of their own in traditional text.
+    Characters of the vocabulary stay: 余 and 后 are words of their own in traditional text.
     """
-    return "".join(c if c in known else _converter("s2t").convert(c) for c in text)
+    return "".join(c if c in vocabulary else _opencc_converter("s2t").convert(c) for c in text)
 
 
 def to_simplified(text: str) -> str:
-    """`text` with each character in its simplified form."""
-    return "".join(map(_converter("t2s").convert, text))
+    """Return `text` with each character in its simplified form."""
+    return "".join(map(_opencc_converter("t2s").convert, text))

@@ -1,4 +1,4 @@
-"""Pretrained embeddings from a text file: `word v1 v2 …` a line, an optional header line first."""
+"""Read pretrained embeddings from a text file: `word v1 v2 …` a line, after an optional header line."""
 
 import math
 from collections.abc import Iterator
@@ -9,36 +9,37 @@ from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
 
 
-def read(path: Path, known: Vocabulary, width: int) -> dict[str, list[float]]:
-    """The vector of every character of the vocabulary that the file has.
+def read_embeddings(path: Path, vocabulary: Vocabulary, width: int) -> dict[str, list[float]]:
+    """Return the vectors of those characters of the vocabulary that the file has.
 
-    A simplified character stands for its traditional form unless the file has that one too.
-    Raises UserError where the file cannot be read, or a line is of another width or no numbers.
+    The vector of a simplified character is used for its traditional form if the file lacks the latter.
+    Raises UserError if the file cannot be read, a vector has another width, or a value is not a number.
     """
     exact: dict[str, list[float]] = {}
     converted: dict[str, list[float]] = {}
-    for word, vector in _rows(path, width):
-        if word in known:
+    for word, vector in _read_vectors(path, width):
+        if word in vocabulary:
             exact[word] = vector
-        elif (traditional := to_traditional(word, known)) in known:
+        elif (traditional := to_traditional(word, vocabulary)) in vocabulary:
             converted.setdefault(traditional, vector)
     return converted | exact
 
 
-def check(path: Path, width: int) -> None:
-    """Raises UserError, as `read` does, for what the first vector shows."""
-    if next(_rows(path, width), None) is None:
+def check_embedding_file(path: Path, width: int) -> None:
+    """Read the first vector. Raises UserError as `read_embeddings` does, or if there is no vector."""
+    if next(_read_vectors(path, width), None) is None:
         raise UserError(f"{path} holds no vector of a single character: name another file")
 
 
-def _rows(path: Path, width: int) -> Iterator[tuple[str, list[float]]]:
+def _read_vectors(path: Path, width: int) -> Iterator[tuple[str, list[float]]]:
+    """Yield the vectors of single characters; longer words are skipped."""
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 word, *values = line.split() or [""]
-                header = number == 1 and len(values) == 1 and word.isdigit()
-                if len(word) == 1 and not header:
-                    yield word, _vector(values, width, f"{path}, line {number}: {word}")
+                is_header = number == 1 and len(values) == 1 and word.isdigit()
+                if len(word) == 1 and not is_header:
+                    yield word, _parse_vector(values, width, f"{path}, line {number}: {word}")
     except FileNotFoundError:
         raise UserError(
             f"model.pretrained_embeddings: {path} does not exist: name a word-vector file, or make "
@@ -48,16 +49,16 @@ def _rows(path: Path, width: int) -> Iterator[tuple[str, list[float]]]:
         raise UserError(f"model.pretrained_embeddings: cannot read {path} ({error})") from error
 
 
-def _vector(values: list[str], width: int, where: str) -> list[float]:
+def _parse_vector(values: list[str], width: int, location: str) -> list[float]:
     try:
         vector = [float(value) for value in values]
     except ValueError:
         vector = [math.nan]
     if not all(map(math.isfinite, vector)):
-        raise UserError(f"{where} is followed by something that is no finite number: mend the file")
+        raise UserError(f"{location} is followed by a value that is not a finite number: correct the file")
     if len(vector) != width:
         raise UserError(
-            f"{where} has {len(vector)} numbers, but model.embed_size={width}: "
+            f"{location} has {len(vector)} numbers, but model.embed_size={width}: "
             f"set model.embed_size={len(vector)}"
         )
     return vector

@@ -1,13 +1,16 @@
-"""全唐诗, the complete Tang poems: 58 JSON files of about a thousand poems each, in file order."""
+"""全唐诗, the complete Tang poems: find its files, check them and read the poems."""
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from tangsweep.corpora import download
 from tangsweep.errors import UserError
+from tangsweep.files import BUNDLED_SAMPLE, absolute_path, data_folder
 
 FOLDER = "quantangshi"
 URL = (
@@ -31,72 +34,140 @@ class Poem(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Corpus:
+class PoemCorpus:
     """The poems of a run and where they came from."""
 
-    name: str  # tang or sample: what records, W&B and comparisons call it
+    name: str  # tang or sample: its name in records, in W&B and in comparisons
     poems: tuple[Poem, ...]
-    source: str  # a folder, for messages
+    source: str  # the folder, for messages
     verified: bool  # every file equals the one in the committed checksum list
-    fallback: str = ""  # why the bundled sample stands in; empty where it was asked for
+    fallback: str = ""  # why the bundled sample replaces `tang`; empty where the sample was requested
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hex digits of the poems' ids and texts, in order."""
+        """Twelve hex digits of a hash of the poems' ids and texts, in order."""
         digest = hashlib.sha256()
         for poem in self.poems:
             digest.update(f"{poem.id}\x1f{poem.text}\x1e".encode())
         return digest.hexdigest()[:12]
 
-    def first(self, count: int | None) -> "Corpus":
-        """The same with its first `count` poems; None: all. Raises UserError where there are fewer."""
-        found = len(self.poems)
-        if count is None or count <= found:
+    def first(self, count: int | None) -> "PoemCorpus":
+        """Return the corpus of the first `count` poems (None: all). Raises UserError if there are fewer."""
+        available = len(self.poems)
+        if count is None or count <= available:
             return replace(self, poems=self.poems[:count])
         if self.fallback:
             raise UserError(
-                f"{count} poems were asked for, but the network was not reached ({self.fallback}) "
-                f"and the bundled sample holds {found}: connect, name a copy in corpus.root or "
-                f"TANGSWEEP_DATA, or ask for at most {found} with data.poems"
+                f"{count} poems were requested, but the network was not reached ({self.fallback}) "
+                f"and the bundled sample holds {available}: connect, name a copy in corpus.root or "
+                f"TANGSWEEP_DATA, or set data.poems to at most {available}"
             )
-        raise UserError(f"{count} poems were asked for, but {self.source} holds {found}: lower data.poems")
+        raise UserError(
+            f"{count} poems were requested, but {self.source} holds {available}: lower data.poems"
+        )
 
 
-def parse(path: Path) -> list[Poem]:
-    """The poems of one file.
+class Source(NamedTuple):
+    """The keys of conf/corpus/ that say where the poems come from."""
 
-    Raises UserError, naming the file, where it is missing, no JSON, or of another schema.
+    name: str  # tang or sample
+    root: str | None = None  # a folder; a relative path counts from TANGSWEEP_HOME
+    url: str | None = None  # the address of the folder that holds the files; None: the published one
+    verify: bool = True  # whether files in `root` must equal the published ones byte for byte
+
+
+def resolve(source: Source, count: int | None) -> PoemCorpus:
+    """Return the first `count` poems (None: all) of `source`, downloading them if necessary.
+
+    Poems of `tang` are read from the first of these that applies: `source.root`; the folder that the
+    environment variable TANGSWEEP_DATA names; data/, where missing files are downloaded. If the network
+    cannot be reached and neither a folder nor an address was named, the bundled sample replaces them.
+    Raises UserError if a named folder lacks a file or holds one that differs from the published one, if the
+    server refuses, or if there are fewer than `count` poems.
+    """
+    if source.name == "sample":
+        if source.root:
+            raise UserError("corpus=sample is the bundled sample: drop corpus.root, or take corpus=tang")
+        return _bundled_sample().first(count)
+    root = source.root or os.environ.get("TANGSWEEP_DATA")
+    if root:
+        return _read_folder(absolute_path(root), count, source.verify).first(count)
+    try:
+        return _download_corpus(source.url or URL, count).first(count)
+    except download.NetworkUnreachable as error:
+        if source.url:
+            raise UserError(f"corpus.url cannot be reached ({error}): correct it, or drop it") from None
+        return _bundled_sample(fallback=str(error)).first(count)
+
+
+def _bundled_sample(fallback: str = "") -> PoemCorpus:
+    path = BUNDLED_SAMPLE / FOLDER / FILE_NAMES[0]
+    return PoemCorpus("sample", read_poems([path], None), str(path.parent), True, fallback)
+
+
+def _read_folder(folder: Path, count: int | None, verify: bool) -> PoemCorpus:
+    differing: list[Path] = []
+
+    def checked_paths() -> Iterator[Path]:
+        for name in FILE_NAMES:
+            path = folder / FOLDER / name
+            if path.exists() and not download.is_published_file(f"{FOLDER}/{name}", path):
+                differing.append(path)
+                if verify:
+                    raise UserError(
+                        f"{path} does not have the published file's checksum: download it again, or accept "
+                        "your own edition with corpus.verify=false"
+                    )
+            yield path
+
+    return PoemCorpus("tang", read_poems(checked_paths(), count), str(folder), verified=not differing)
+
+
+def _download_corpus(url: str, count: int | None) -> PoemCorpus:
+    folder = data_folder()
+    paths = (
+        download.download_file(f"{FOLDER}/{name}", f"{url.rstrip('/')}/{name}", folder) for name in FILE_NAMES
+    )
+    return PoemCorpus("tang", read_poems(paths, count), str(folder), verified=True)
+
+
+def read_poems(paths: Iterable[Path], count: int | None) -> tuple[Poem, ...]:
+    """Return the first `count` poems (None: all) of the files; a file is opened only if it is needed."""
+    poems: list[Poem] = []
+    for path in paths:
+        poems += parse_poem_file(path)
+        if count is not None and len(poems) >= count:
+            break
+    return tuple(poems[:count])
+
+
+def parse_poem_file(path: Path) -> list[Poem]:
+    """Return the poems of one file.
+
+    Raises UserError with the file's name if it is missing, is not JSON, or has another schema.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f"{path} is missing: name a folder that holds {FOLDER}/{FILE_NAMES[0]} and its sisters "
+            f"{path} is missing: name a folder that holds {FOLDER}/{FILE_NAMES[0]} and the other files "
             "in corpus.root or TANGSWEEP_DATA, or name none to download them"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no complete JSON file ({error}): fetch it again") from None
+        raise UserError(f"{path} is not a complete JSON file ({error}): download it again") from None
     if not isinstance(entries, list) or not entries:
-        raise UserError(f"{path} holds no list of poems: fetch it again")
-    return [_poem(entry, path, position) for position, entry in enumerate(entries)]
+        raise UserError(f"{path} does not hold a list of poems: download it again")
+    return [_parse_poem(entry, path, position) for position, entry in enumerate(entries)]
 
 
-def _poem(entry: Any, path: Path, position: int) -> Poem:
+def _parse_poem(entry: object, path: Path, position: int) -> Poem:
     match entry:
-        case {"paragraphs": [*lines], "id": str(id)} if all(isinstance(x, str) for x in lines):
-            author, title = str(entry.get("author", "")), str(entry.get("title", ""))
+        case {"paragraphs": [*lines], "id": str(id), **others} if all(
+            isinstance(line, str) for line in lines
+        ):
+            author, title = str(others.get("author", "")), str(others.get("title", ""))
             return Poem(id, author, title, tuple(lines))
     raise UserError(
-        f"{path}, poem {position}: expected {{author, title, paragraphs: [line, …], id}}; "
-        "this is another schema"
+        f"{path}, poem {position}: expected {{author, title, paragraphs: [line, …], id}}, but it has "
+        "another schema: download the file again"
     )
-
-
-def take(files: Iterator[Path], count: int | None) -> tuple[Poem, ...]:
-    """The first `count` poems (all where None) of the files, which are opened only as needed."""
-    poems: list[Poem] = []
-    for path in files:
-        poems += parse(path)
-        if count is not None and len(poems) >= count:
-            break
-    return tuple(poems[:count])

@@ -1,10 +1,10 @@
-"""The tone annotation of 全唐诗 by its own editors, and the whole corpus that it belongs to."""
+"""The tone annotation of 全唐诗 by the corpus's editors, joined with the poems."""
 
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -18,91 +18,98 @@ URL = (
     "99ebbef7e1345c0985c44b9fd96a3f9e776f117b/strains/json"
 )
 TONES = "平仄○？"  # level, oblique, either, unknown
-UNANNOTATED = re.compile(r"[\[\]{}（）《》「」/=]")  # editors' marks that came after the annotation
-AT_ONCE = 8  # downloads
+EDITORS_MARKS = re.compile(r"[\[\]{}（）《》「」/=]")  # added to the poems after they were annotated
+PARALLEL_DOWNLOADS = 8
 PUNCTUATION = frozenset("，。！；：、")
 
+ReportProgress = Callable[[int, int], None]  # takes the number of files that are ready, and of all files
 
-class Annotated(NamedTuple):
-    """A poem and as many tones: one of TONES a character, punctuation kept."""
+
+class AnnotatedPoem(NamedTuple):
+    """A poem's text and, for each character, one of TONES; punctuation marks stand in both."""
 
     poem: tang.Poem
     text: str
     tones: str
 
 
-class Annotation(NamedTuple):
-    """The poems whose annotation fits, and how many of the others there are, by reason."""
+class ToneAnnotation(NamedTuple):
+    """The poems whose annotation fits, and the number of the other poems by reason."""
 
-    poems: list[Annotated]
+    poems: list[AnnotatedPoem]
     skipped: dict[str, int]
 
 
-Found = Callable[[int, int], None]  # told how many files were found, and of how many
+def find_or_download_files(root: str | None, report_progress: ReportProgress) -> Iterator[tuple[Path, Path]]:
+    """Yield the paths of (poems, annotation) for each of the corpus's files.
 
-
-def files(root: str | None, found: Found) -> Iterator[tuple[Path, Path]]:
-    """(poems, annotation) of each of the corpus's files: from a named folder where it holds the published
-    one, else from data/, else downloaded.
-
-    `root` None: TANGSWEEP_DATA, where it is set. Raises Unreachable without a network, UserError where the
-    server refuses.
+    A file is taken from `root` (None: from the folder that TANGSWEEP_DATA names, if it is set) if it equals
+    the published one, else from data/, where it is downloaded. Raises NetworkUnreachable without a network,
+    UserError if the server refuses.
     """
-    named = root or os.environ.get("TANGSWEEP_DATA")
+    folder = root or os.environ.get("TANGSWEEP_DATA")
 
-    def pair(name: str) -> tuple[Path, Path]:
-        return _find(named, tang.FOLDER, tang.URL, name), _find(named, FOLDER, URL, name)
+    def find_pair(name: str) -> tuple[Path, Path]:
+        return (
+            _find_or_download(folder, f"{tang.FOLDER}/{name}", f"{tang.URL}/{name}"),
+            _find_or_download(folder, f"{FOLDER}/{name}", f"{URL}/{name}"),
+        )
 
-    yield pair(tang.FILE_NAMES[0])  # alone: without a network one attempt is enough
-    pool = ThreadPoolExecutor(AT_ONCE)
+    yield find_pair(tang.FILE_NAMES[0])  # before the others: without a network, one attempt is enough
+    pool = ThreadPoolExecutor(PARALLEL_DOWNLOADS)
     try:
-        for count, paths in enumerate(pool.map(pair, tang.FILE_NAMES[1:]), 2):
-            found(count, len(tang.FILE_NAMES))
+        for count, paths in enumerate(pool.map(find_pair, tang.FILE_NAMES[1:]), 2):
+            report_progress(count, len(tang.FILE_NAMES))
             yield paths
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _find(named: str | None, folder: str, url: str, name: str) -> Path:
-    relative = f"{folder}/{name}"
-    if named:
-        path = absolute_path(named) / relative
-        if path.is_file() and download.matches(relative, path):
+def _find_or_download(folder: str | None, relative: str, url: str) -> Path:
+    if folder:
+        path = absolute_path(folder) / relative
+        if path.is_file() and download.is_published_file(relative, path):
             return path
-    return download.fetch(relative, f"{url}/{name}", data_folder(), shown=False)
+    return download.download_file(relative, url, data_folder(), progress_bar=False)
 
 
-def join(found: Iterator[tuple[Path, Path]]) -> Annotation:
-    """Poems and annotation by id: their positions in the files differ."""
+def join_annotation(paths: Iterable[tuple[Path, Path]]) -> ToneAnnotation:
+    """Join poems and annotation by id, because their order in the files differs."""
     poems: list[tang.Poem] = []
     tones: dict[str, str] = {}
-    for text, annotation in found:
-        poems += tang.parse(text)
-        entries = json.loads(annotation.read_text(encoding="utf-8"))
+    for poem_path, annotation_path in paths:
+        poems += tang.parse_poem_file(poem_path)
+        entries = json.loads(annotation_path.read_text(encoding="utf-8"))
         tones |= {entry["id"]: "".join(entry["strains"]) for entry in entries}
-    joined, skipped = [], Counter({"unannotated": 0, "length": 0, "punctuation": 0})
+    annotated, skipped = [], Counter({"unannotated": 0, "length": 0, "punctuation": 0})
     for poem in poems:
-        fitted = _fit(poem, tones.get(poem.id))
-        if isinstance(fitted, Annotated):
-            joined.append(fitted)
+        result = _annotate(poem, tones.get(poem.id))
+        if isinstance(result, AnnotatedPoem):
+            annotated.append(result)
         else:
-            skipped[fitted] += 1
-    return Annotation(joined, dict(skipped))
+            skipped[result] += 1
+    return ToneAnnotation(annotated, dict(skipped))
 
 
-def _fit(poem: tang.Poem, tones: str | None) -> Annotated | str:
-    """The two together, or why they do not fit: editors' marks are left out where that makes them fit."""
+def _annotate(poem: tang.Poem, tones: str | None) -> AnnotatedPoem | str:
+    """Return the annotated poem, or the reason why the two do not fit.
+
+    Editors' marks are removed from the text if it fits without them.
+    """
     if tones is None:
         return "unannotated"
-    for text in (poem.text, UNANNOTATED.sub("", poem.text)):
+    for text in (poem.text, EDITORS_MARKS.sub("", poem.text)):
         if len(text) == len(tones):
-            together = all(map(_aligned, text, tones))
-            return Annotated(poem, text, tones) if together else "punctuation"
+            return AnnotatedPoem(poem, text, tones) if all(map(_aligned, text, tones)) else "punctuation"
     return "length"
 
 
 def _aligned(character: str, tone: str) -> bool:
-    """Punctuation stands beside punctuation; where an editor later made 。 a ？, that is no unknown tone."""
+    """Return whether both are punctuation or neither is.
+
+    In an annotation ？ is an unknown tone. In a text it is punctuation, which may have been 。 when the poem
+    was annotated.
+    """
     if character == "？":
         return tone in PUNCTUATION or tone == "？"
     return (character in PUNCTUATION) == (tone in PUNCTUATION)

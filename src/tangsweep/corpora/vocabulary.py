@@ -1,7 +1,7 @@
-"""The vocabulary: some marks and the characters of the training text, counted by fastNLP.
+"""The vocabulary: special tokens and the characters of the training text, counted by fastNLP.
 
-fastNLP's quirks stay here: it takes seconds to import (so it is imported only to build), talks,
-sets environment variables, and fails on an empty text (which callers have dropped by then).
+fastNLP's quirks are confined to this module. It takes seconds to import, so it is imported only to build a
+vocabulary. It prints, sets environment variables, and fails on an empty text, which callers have dropped.
 """
 
 import contextlib
@@ -9,26 +9,29 @@ import hashlib
 import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tangsweep.errors import UserError
 
-PAD, OOV, BOS, EOS = range(4)
-MARKS = ("<pad>", "<oov>", "<bos>", "<eos>")  # of poems
-UNKNOWN = MARKS[OOV]
+PAD, OOV, BOS, EOS = range(4)  # ids of poems' special tokens
+SPECIAL_TOKENS = ("<pad>", "<oov>", "<bos>", "<eos>")  # of poems
+OOV_TOKEN = SPECIAL_TOKENS[OOV]
 
 
 class Vocabulary:
-    """Token ↔ id; the marks come first: for poems MARKS with ids 0 to 3, for books UNKNOWN alone."""
+    """A mapping between tokens and ids.
+
+    The special tokens come first: for poems SPECIAL_TOKENS with ids 0 to 3, for books OOV_TOKEN alone.
+    """
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = tuple(tokens)
-        self._ids = {token: position for position, token in enumerate(self.tokens)}
+        self._ids = {token: id for id, token in enumerate(self.tokens)}
 
     @property
     def oov(self) -> int:
-        """The id that unknown characters have."""
-        return self._ids[UNKNOWN]
+        """The id of characters that are not in the vocabulary."""
+        return self._ids[OOV_TOKEN]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -37,41 +40,44 @@ class Vocabulary:
         return token in self._ids
 
     def encode(self, text: str) -> list[int]:
-        """One id a character, `oov` where it is unknown."""
+        """Return an id for each character, `oov` for those that are not in the vocabulary."""
         ids, oov = self._ids, self.oov
         return [ids.get(character, oov) for character in text]
 
     def decode(self, ids: Sequence[int]) -> str:
-        return "".join(self.tokens[i] for i in ids)
+        return "".join(self.tokens[id] for id in ids)
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hex digits of the tokens in order."""
+        """Twelve hex digits of a hash of the tokens in order."""
         return hashlib.sha256("\x1f".join(self.tokens).encode()).hexdigest()[:12]
 
 
-def build(texts: Sequence[str], min_freq: int, marks: Sequence[str] = MARKS) -> Vocabulary:
-    """`marks`, then the characters that occur `min_freq` times in `texts` (none empty), by frequency.
+def build_vocabulary(
+    texts: Sequence[str], min_freq: int, special_tokens: Sequence[str] = SPECIAL_TOKENS
+) -> Vocabulary:
+    """Return `special_tokens` and the characters that occur `min_freq` times in `texts`, by frequency.
 
-    Raises UserError where no character does.
+    No text may be empty. Raises UserError if no character is frequent enough.
     """
-    with _quiet():
+    with _silenced():
         from fastNLP import DataSet
         from fastNLP import Vocabulary as FastVocabulary
 
         counted = FastVocabulary(min_freq=min_freq, padding=None, unknown=None)
         counted.from_dataset(DataSet({"characters": [list(text) for text in texts]}), field_name="characters")
-        ordered = [counted.to_word(i) for i in range(len(counted))]
-    if not ordered:
+        characters = [counted.to_word(id) for id in range(len(counted))]
+    if not characters:
         raise UserError(f"no character occurs data.min_freq={min_freq} times: lower it")
-    return Vocabulary([*marks, *ordered])
+    return Vocabulary([*special_tokens, *characters])
 
 
 @contextlib.contextmanager
-def _quiet():  # type: ignore[no-untyped-def]
+def _silenced() -> Iterator[None]:
+    """Suppress output and warnings, and restore the environment afterwards."""
     environment = dict(os.environ)
-    silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
-    with warnings.catch_warnings(), silent[0], silent[1]:
+    stdout, stderr = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    with warnings.catch_warnings(), stdout, stderr:
         warnings.simplefilter("ignore")
         try:
             yield

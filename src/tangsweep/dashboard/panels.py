@@ -1,16 +1,17 @@
-"""The panels of a dashboard: curves, scores, learning rates, what was varied, poems."""
+"""The panels of a dashboard: curves, scores, learning rates, varied numbers, poems and texts."""
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import wandb_workspaces.reports.v2 as wr
+from wandb_workspaces.reports.v2 import interface as wr
 
-from tangsweep.dashboard.logged import Logged
-from tangsweep.runs import wandb_names
+from tangsweep.dashboard.logged import LoggedNames
+from tangsweep.metrics import Metric
+from tangsweep.runs.wandb_names import VARIANT
 
-WIDTH, COLUMNS, HEIGHT = 24, 3, 7  # of a report's grid, in its units
-VARIANT = wr.Config(wandb_names.VARIANT)
+GRID_WIDTH, GRID_COLUMNS, PANEL_HEIGHT = 24, 3, 7  # of a W&B report's grid, in its units
+MAX_RUNS = 100  # drawn in a panel
 LOSSES = {
     "val/perplexity": "Development perplexity",
     "val/loss": "Development loss, nats per character",
@@ -25,39 +26,42 @@ SCORES = {
 }
 SOLVED = {"best/dev/accuracy": "Best accuracy", "solved_step": "Step at which it was solved"}
 
+Panel = wr.LinePlot | wr.BarPlot | wr.ScatterPlot | wr.ParallelCoordinatesPlot | wr.WeavePanelSummaryTable
 
-class Panels(NamedTuple):
-    """One section of a dashboard."""
+
+class PanelSection(NamedTuple):
+    """A titled section of a dashboard."""
 
     title: str
-    panels: list[Any]
+    panels: list[Panel]
 
 
-def sections(logged: Logged, by_accuracy: bool) -> list[Panels]:
-    """All sections that have something to show."""
-    score = "best/dev/accuracy" if by_accuracy else "best/dev/perplexity"
-    found = [
-        Panels("Curves", _curves(logged, by_accuracy)),
-        Panels("Scores", _bars(logged, SOLVED if by_accuracy else SCORES)),
-        Panels("Learning rates", _rates(logged, score)),
-        Panels("What was varied", _parallel(logged, score)),
-        Panels("Poems and texts", [_table(name) for name in logged.tables]),
+def panel_sections(names: LoggedNames, metric: Metric) -> list[PanelSection]:
+    """Return the sections that have something to show."""
+    by_accuracy = metric.name == "accuracy"
+    score = f"best/dev/{metric.name}"
+    sections = [
+        PanelSection("Curves", _curves(names, by_accuracy)),
+        PanelSection("Scores", _bars(names, SOLVED if by_accuracy else SCORES)),
+        PanelSection("Learning rates", _learning_rates(names, score)),
+        PanelSection("What was varied", _parallel_coordinates(names, score)),
+        PanelSection(
+            "Poems and texts", [wr.WeavePanelSummaryTable(table_name=name) for name in names.tables]
+        ),
     ]
-    return [section for section in found if section.panels]
+    return [section for section in sections if section.panels]
 
 
-def _curves(logged: Logged, by_accuracy: bool) -> list[Any]:
-    axis, names = ("Step", ACCURACIES) if by_accuracy else ("epoch", LOSSES)
-    lines = [_line(name, title, axis) for name, title in names.items() if name in logged.history]
-    if "val/loss" in logged.history:
-        lines.append(_line("val/loss", "Development loss against seconds of training", "seconds"))
-    if "units/distinct" in logged.history:
-        lines.append(_line("units/distinct", "Distinct hidden units", axis))
-    return lines
+def _curves(names: LoggedNames, by_accuracy: bool) -> list[Panel]:
+    axis, metrics = ("Step", ACCURACIES) if by_accuracy else ("epoch", LOSSES)
+    curves = [(name, title, axis) for name, title in metrics.items()]
+    curves.append(("val/loss", "Development loss against seconds of training", "seconds"))
+    curves.append(("units/distinct", "Distinct hidden units", axis))
+    return [_line(name, title, x) for name, title, x in curves if name in names.history]
 
 
-def _line(name: str, title: str, axis: str) -> Any:
-    """Mean over the runs of a variant, shaded from least to largest."""
+def _line(name: str, title: str, axis: str) -> wr.LinePlot:
+    """Return a plot of the mean over a variant's runs, shaded over their range."""
     return wr.LinePlot(
         title=title,
         x=axis,
@@ -66,20 +70,25 @@ def _line(name: str, title: str, axis: str) -> Any:
         smoothing_type="none",
         groupby_aggfunc="mean",
         groupby_rangefunc="minmax",
-        max_runs_to_show=100,
+        max_runs_to_show=MAX_RUNS,
     )
 
 
-def _bars(logged: Logged, names: dict[str, str]) -> list[Any]:
-    known = ((wr.SummaryMetric(name), title) for name, title in names.items() if name in logged.summary)
+def _bars(names: LoggedNames, titles: dict[str, str]) -> list[Panel]:
     return [
-        wr.BarPlot(title=title, metrics=[metric], groupby_aggfunc="mean", max_bars_to_show=100)
-        for metric, title in known
+        wr.BarPlot(
+            title=title,
+            metrics=[wr.SummaryMetric(name)],
+            groupby_aggfunc="mean",
+            max_bars_to_show=MAX_RUNS,
+        )
+        for name, title in titles.items()
+        if name in names.summary
     ]
 
 
-def _rates(logged: Logged, score: str) -> list[Any]:
-    if "optimizer.lr" not in logged.config or score not in logged.summary:
+def _learning_rates(names: LoggedNames, score: str) -> list[Panel]:
+    if "optimizer.lr" not in names.config or score not in names.summary:
         return []
     return [
         wr.ScatterPlot(
@@ -92,38 +101,37 @@ def _rates(logged: Logged, score: str) -> list[Any]:
     ]
 
 
-def _parallel(logged: Logged, score: str) -> list[Any]:
-    if score not in logged.summary:
+def _parallel_coordinates(names: LoggedNames, score: str) -> list[Panel]:
+    if score not in names.summary:
         return []
     column = wr.ParallelCoordinatesPlotColumn
-    varied = [column(metric=wr.Config(key), log=key == "optimizer.lr") for key in logged.config]
-    ends = [column(metric=wr.SummaryMetric(name)) for name in ("best_epoch", score) if name in logged.summary]
-    title = "What was varied, and what came of it"
-    return [wr.ParallelCoordinatesPlot(title=title, columns=[column(metric=VARIANT), *varied, *ends])]
+    varied = [column(metric=wr.Config(key), log=key == "optimizer.lr") for key in names.config]
+    results = [
+        column(metric=wr.SummaryMetric(name)) for name in ("best_epoch", score) if name in names.summary
+    ]
+    columns = [column(metric=wr.Config(VARIANT)), *varied, *results]
+    return [wr.ParallelCoordinatesPlot(title="Varied settings and their results", columns=columns)]
 
 
-def _table(name: str) -> Any:
-    return wr.WeavePanelSummaryTable(table_name=name)
+def place_panels(sections: Sequence[PanelSection], seed: str) -> list[Panel]:
+    """Lay the panels of all sections out on a report's grid, up to three per row; return them in order.
 
-
-def laid_out(found: Sequence[Panels], seed: str) -> list[Any]:
-    """The panels of all sections on a report's grid: three a row, lone ones over the whole width.
-
-    Panels get ids that depend on `seed` and their place only: the same runs make the same dashboard.
+    Panels get ids that depend only on `seed` and their place, so that the same runs give the same dashboard.
     """
     placed, top = [], 0
-    for section in found:
-        across = min(COLUMNS, len(section.panels))
+    for section in sections:
+        columns = min(GRID_COLUMNS, len(section.panels))
+        width = GRID_WIDTH // columns
         for place, panel in enumerate(section.panels):
-            row, column = divmod(place, across)
-            width = WIDTH // across
-            panel.layout = wr.Layout(x=column * width, y=top + row * HEIGHT, w=width, h=HEIGHT)
-            panel._id = stable(f"{seed}/{section.title}/{place}")
+            row, column = divmod(place, columns)
+            y = top + row * PANEL_HEIGHT
+            panel.layout = wr.Layout(x=column * width, y=y, w=width, h=PANEL_HEIGHT)
+            panel._id = stable_id(f"{seed}/{section.title}/{place}")
             placed.append(panel)
-        top += -(-len(section.panels) // across) * HEIGHT
+        top += -(-len(section.panels) // columns) * PANEL_HEIGHT
     return placed
 
 
-def stable(name: str) -> str:
-    """An id as W&B draws them at random, of `name`."""
+def stable_id(name: str) -> str:
+    """Return an id in the format of W&B's random ones that depends on `name` only."""
     return hashlib.sha256(name.encode()).hexdigest()[:11]

@@ -1,139 +1,139 @@
-"""A report as W&B shows it: a workspace for each ranking, and a document over all of them."""
+"""Build a report's dashboard at W&B: a workspace for each ranking, and a document over all of them."""
 
 import json
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import wandb_workspaces.reports.v2 as wr
-import wandb_workspaces.workspaces as ws
+from pydantic import JsonValue
 from wandb_workspaces import expr
+from wandb_workspaces.reports.v2 import interface as wr
+from wandb_workspaces.workspaces import interface as ws
 
-from tangsweep.dashboard.logged import Logged, logged
-from tangsweep.dashboard.panels import Panels, laid_out, sections, stable
+from tangsweep.dashboard.logged import LoggedNames, logged_names
+from tangsweep.dashboard.panels import PanelSection, panel_sections, place_panels, stable_id
 from tangsweep.report.analysis.ranking import Ranking
+from tangsweep.report.blocks import Report
 from tangsweep.report.charts.group_style import GroupStyle
-from tangsweep.report.data.collect import Collected
-from tangsweep.report.render import ranking_table
-from tangsweep.report.render.blocks import Report
-from tangsweep.report.render.markdown import written
-from tangsweep.runs import wandb_names
+from tangsweep.report.data.collect import SweepData
+from tangsweep.report.render.markdown import block_markdown
+from tangsweep.report.text.ranking_table import ranking_table
+from tangsweep.runs.wandb_names import VARIANT
 
-LONGEST = 128  # characters of a title that W&B takes
-MADE = "Made by `python src/report.py --wandb publish`; report.html, made with it, says how all is counted."
+MAX_TITLE = 128  # characters that W&B accepts
+MAX_RUNS = 100  # drawn in a workspace
+ORIGIN = "Created by `python src/report.py --wandb publish`; report.html explains how everything is counted."
+PINNED_SUMMARY = ("best/dev/perplexity", "best/dev/accuracy", "best_epoch")
 
 
-class Home(NamedTuple):
-    """Where the runs lie at W&B; an empty entity stands for whoever looks."""
+class WandbProject(NamedTuple):
+    """The project that holds the runs; an empty entity stands for the user's default one."""
 
     entity: str
     project: str
 
 
 class Dashboard(NamedTuple):
-    """What `publish` saves, as W&B's own library has it."""
+    """What publishing saves, as objects of W&B's own library."""
 
-    workspaces: list[Any]
-    document: Any
+    workspaces: list[ws.Workspace]
+    document: wr.Report
 
     @property
     def json(self) -> str:
-        """The same as JSON, made without a network; the same runs make the same text."""
+        """The same as JSON, built without a network; the same runs give the same text."""
         models = {
-            "workspaces": [_plain(workspace) for workspace in self.workspaces],
-            "report": _plain(self.document),
+            "workspaces": [_model_json(workspace) for workspace in self.workspaces],
+            "report": _model_json(self.document),
         }
         return json.dumps(models, indent=2, ensure_ascii=False) + "\n"
 
 
-def _plain(shown: Any) -> Any:
-    return json.loads(shown._to_model().model_dump_json(by_alias=True, exclude_none=True))
+def _model_json(view: ws.Workspace | wr.Report) -> JsonValue:
+    value: JsonValue = json.loads(view._to_model().model_dump_json(by_alias=True, exclude_none=True))
+    return value
 
 
-def dashboard(found: Collected, report: Report, home: Home) -> Dashboard:
-    """Of the runs that went to W&B; a ranking of which none did is left out."""
-    known = [(ranking, logged(found, ranking.part)) for ranking in report.rankings]
-    known = [(ranking, names) for ranking, names in known if names.ids]
-    several = len(known) > 1
+def build_dashboard(data: SweepData, report: Report, project: WandbProject) -> Dashboard:
+    """Return the dashboard of the runs that went to W&B; a ranking without any is left out."""
+    rankings = [(ranking, logged_names(data, ranking.comparable)) for ranking in report.rankings]
+    rankings = [(ranking, names) for ranking, names in rankings if names.ids]
     workspaces, blocks = [], _head(report)
-    for ranking, names in known:
-        title = f"{report.title} ({ranking.part.title})" if several else report.title
-        workspaces.append(_workspace(title, ranking, names, home, found.runs["group"]))
-        blocks += _blocks(title, ranking, names, home)
+    for ranking, names in rankings:
+        title = f"{report.title} ({ranking.comparable.title})" if len(rankings) > 1 else report.title
+        workspaces.append(_workspace(title, ranking, names, project, data.runs["group"]))
+        blocks += _ranking_blocks(title, ranking, names)
     document = wr.Report(
-        entity=home.entity,
-        project=home.project,
-        title=f"tangsweep {report.title}"[:LONGEST],
+        entity=project.entity,
+        project=project.project,
+        title=f"tangsweep {report.title}"[:MAX_TITLE],
         description=report.question,
-        blocks=[*blocks, wr.MarkdownBlock(MADE)],
+        blocks=[*blocks, wr.MarkdownBlock(ORIGIN)],
         width="fluid",
     )
     return Dashboard(workspaces, document)
 
 
-def _head(report: Report) -> list[Any]:
-    """Nobody reads the answer without the warnings."""
+def _head(report: Report) -> list[wr.BlockTypes]:
+    """Return the answers, directly followed by the warnings."""
     return [
         *(wr.P(answer) for answer in report.answers),
         *(wr.CalloutBlock(text=[warning]) for warning in report.warnings),
     ]
 
 
-def _workspace(title: str, ranking: Ranking, names: Logged, home: Home, among: Iterable[str]) -> Any:
-    found = sections(names, ranking.part.by_accuracy)
-    laid_out(found, title)
+def _workspace(
+    title: str, ranking: Ranking, names: LoggedNames, project: WandbProject, all_groups: Iterable[str]
+) -> ws.Workspace:
+    sections = panel_sections(names, ranking.comparable.metric)
+    place_panels(sections, title)
     settings = ws.RunsetSettings(
-        filters=_only(names),
-        groupby=[expr.Config(wandb_names.VARIANT)],
-        group_colors=_colours(names, among),
+        filters=_run_filter(names),
+        groupby=[expr.Config(VARIANT)],
+        group_colors=_group_colours(names, all_groups),
         order=[expr.Ordering(expr.Metric("Name"))],
-        pinned_columns=_columns(names),
+        pinned_columns=[f"summary:{name}" for name in PINNED_SUMMARY if name in names.summary],
     )
-    made = ws.Workspace(
-        entity=home.entity,
-        project=home.project,
-        name=f"tangsweep {title}"[:LONGEST],
-        sections=[_section(section) for section in found],
-        settings=ws.WorkspaceSettings(max_runs=100),
+    workspace = ws.Workspace(
+        entity=project.entity,
+        project=project.project,
+        name=f"tangsweep {title}"[:MAX_TITLE],
+        sections=[_workspace_section(section) for section in sections],
+        settings=ws.WorkspaceSettings(max_runs=MAX_RUNS),
         runset_settings=settings,
     )
-    made._internal_runset_id = stable(f"{title}/runs")
-    return made
+    workspace._internal_runset_id = stable_id(f"{title}/runs")
+    return workspace
 
 
-def _section(found: Panels) -> Any:
-    columns = min(3, len(found.panels))
-    layout = ws.SectionLayoutSettings(columns=columns, rows=-(-len(found.panels) // columns))
-    return ws.Section(name=found.title, panels=found.panels, is_open=True, layout_settings=layout)
+def _workspace_section(section: PanelSection) -> ws.Section:
+    columns = min(3, len(section.panels))
+    layout = ws.SectionLayoutSettings(columns=columns, rows=-(-len(section.panels) // columns))
+    return ws.Section(name=section.title, panels=[*section.panels], is_open=True, layout_settings=layout)
 
 
-def _blocks(title: str, ranking: Ranking, names: Logged, home: Home) -> list[Any]:
+def _ranking_blocks(title: str, ranking: Ranking, names: LoggedNames) -> list[wr.BlockTypes]:
     runs = wr.Runset(
-        entity="",  # the report's own project: naming it would ask the server
-        name=title[:LONGEST],
-        filters=_only(names),
-        groupby=[f"config.{wandb_names.VARIANT}"],
+        entity="",  # the report's own project; W&B's library would ask the server for a named one
+        name=title[:MAX_TITLE],
+        filters=_run_filter(names),
+        groupby=[f"config.{VARIANT}"],
         order=[wr.OrderBy("Name")],
     )
-    runs._id = stable(f"{title}/document")
-    panels = laid_out(sections(names, ranking.part.by_accuracy), f"{title}/document")
+    runs._id = stable_id(f"{title}/document")
+    panels = place_panels(panel_sections(names, ranking.comparable.metric), f"{title}/document")
     return [
-        wr.H2(f"Ranking: {ranking.part.title}"),
-        wr.MarkdownBlock(written(ranking_table.table(ranking))),
-        wr.PanelGrid(runsets=[runs], panels=panels),
+        wr.H2(f"Ranking: {ranking.comparable.title}"),
+        wr.MarkdownBlock(block_markdown(ranking_table(ranking))),
+        wr.PanelGrid(runsets=[runs], panels=[*panels]),
     ]
 
 
-def _only(names: Logged) -> list[Any]:
-    """These runs and no others of the project."""
+def _run_filter(names: LoggedNames) -> list[expr.FilterExpr]:
+    """Select these runs and no others of the project."""
     return [expr.Metric("ID").isin(sorted(names.ids.values()))]
 
 
-def _colours(names: Logged, among: Iterable[str]) -> dict[object, object]:
-    """The page's colours, of which `among` are all groups."""
-    shades = GroupStyle(names.groups.values(), among).shades
-    return {variant: shades[group] for variant, group in names.groups.items()}
-
-
-def _columns(names: Logged) -> list[str]:
-    wanted = ("best/dev/perplexity", "best/dev/accuracy", "best_epoch")
-    return [f"summary:{name}" for name in wanted if name in names.summary]
+def _group_colours(names: LoggedNames, all_groups: Iterable[str]) -> dict[object, object]:
+    """Return the colour of each variant, the same as in report.html."""
+    colours = GroupStyle(names.groups.values(), all_groups).colours
+    return {variant: colours[group] for variant, group in names.groups.items()}

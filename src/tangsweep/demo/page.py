@@ -12,12 +12,15 @@ from tangsweep.demo import poem_html, trained_runs
 from tangsweep.demo.form_values import CUSTOM_FORM, MAX_CHARACTERS, MAX_POEMS, FormValues
 from tangsweep.errors import UserError
 from tangsweep.generation import compose, formats
-from tangsweep.prosody import lookup
-from tangsweep.prosody.form import CHINESE
+from tangsweep.prosody import table_cache
+from tangsweep.prosody.form import CHINESE_FORM_NAMES
 
 TITLE = "tangsweep: poems"
 TRAIN_LABEL = "Train the small default: half a minute, and the download of its corpus where there is no copy"
-FORM_CHOICES = [*((f"{CHINESE[name]} {name}", name) for name in CHINESE), ("another", CUSTOM_FORM)]
+FORM_CHOICES = [
+    *((f"{CHINESE_FORM_NAMES[name]} {name}", name) for name in CHINESE_FORM_NAMES),
+    ("another", CUSTOM_FORM),
+]
 START_CHOICES = [("nothing", "nothing"), ("a text", "start"), ("an acrostic 藏頭", "acrostic")]
 TONE_CHOICES = [("free", "free"), ("平起 or 仄起", "any"), ("平起", "pingqi"), ("仄起", "zeqi")]
 MAX_ALTERNATIVES = 5
@@ -136,7 +139,7 @@ def _compose(run: str, *values: FormValue) -> Answer:
         request = form.request
         request.check()
         trained = trained_runs.cached_model(trained_runs.offered_run_folder(run))
-        composed = compose.compose_poems(trained, request, lookup.at_hand, MAX_ALTERNATIVES)
+        composed = compose.compose_poems(trained, request, table_cache.cached_prosody, MAX_ALTERNATIVES)
     except UserError as error:
         return poem_html.error_html(str(error)), "", "", gr.DownloadButton(interactive=False)
     if form.simplified:

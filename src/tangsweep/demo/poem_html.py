@@ -42,7 +42,7 @@ def _poem_html(poem: GeneratedPoem, vertical: bool) -> str:
     lines = []
     for number in range(poem.form.lines):
         characters = "".join(map(_character_html, poem.characters[number * chars :][:chars]))
-        lines.append(f'<span class="line">{characters}{poem.form.mark(number)}</span>')
+        lines.append(f'<span class="line">{characters}{poem.form.punctuation_after(number)}</span>')
     properties = [words for words in (poem.pattern, f"韻 {poem.rhyme}" if poem.rhyme else "") if words]
     properties.append(f"perplexity {poem.perplexity:.1f}")
     return (

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tangsweep.batches.encoded import Sequences
-from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
-from tangsweep.prosody.form import END
+from tangsweep.batches.encoded_text import EncodedSequences
+from tangsweep.corpora.vocabulary import BOS, EOS, SPECIAL_TOKENS, Vocabulary
+from tangsweep.prosody.form import LINE_END
 
 Ids = Sequence[int] | np.ndarray
 SEPARATOR = -1  # between texts, so that no run extends over the end of one
@@ -23,12 +23,14 @@ class TrainingText(NamedTuple):
     lines: frozenset[str]
 
     @classmethod
-    def from_sequences(cls, training: Sequences, vocabulary: Vocabulary) -> "TrainingText":
-        marks = (MARKS[BOS], MARKS[EOS])
-        is_text = np.array([token not in marks and not END.fullmatch(token) for token in vocabulary.tokens])
+    def from_sequences(cls, training: EncodedSequences, vocabulary: Vocabulary) -> "TrainingText":
+        marks = (SPECIAL_TOKENS[BOS], SPECIAL_TOKENS[EOS])
+        is_text = np.array(
+            [token not in marks and not LINE_END.fullmatch(token) for token in vocabulary.tokens]
+        )
         sequences = np.split(training.ids, training.starts[1:-1])
         decoded = (vocabulary.decode(ids[1:].tolist()) for ids in sequences)
-        lines = frozenset(line for text in decoded for line in END.split(text))
+        lines = frozenset(line for text in decoded for line in LINE_END.split(text))
         return cls([ids[is_text[ids]] for ids in sequences], lines)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
-from tangsweep.batches.encoded import Sequences
-from tangsweep.corpora.vocabulary import BOS, EOS, MARKS, Vocabulary
+from tangsweep.batches.encoded_text import EncodedSequences
+from tangsweep.corpora.vocabulary import BOS, EOS, SPECIAL_TOKENS, Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.evaluation.memorization import TrainingText, longest_copies
 from tangsweep.generation.constraints import PoemSpec
@@ -15,10 +15,9 @@ from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import LanguageModel
-from tangsweep.prosody import conformity
-from tangsweep.prosody.conformity import Kept
-from tangsweep.prosody.form import END, NAMED
-from tangsweep.prosody.prosody import Prosody
+from tangsweep.prosody.conformity import RuleCount, conformity_shares
+from tangsweep.prosody.form import LINE_END, REGULAR_FORMS
+from tangsweep.prosody.lookup import Prosody
 from tangsweep.randomness import derive_seed
 from tangsweep.runs.record import Quality, QualityFigures
 
@@ -26,10 +25,10 @@ POEMS = 100  # a quarter of each regular form
 TEMPERATURE = 0.8
 SEED = 0  # whatever the run's seed: the same draws for every model
 MAX_UNCONDITIONAL_LENGTH = 100  # characters; a poem of the longest form has 64 with its marks
-REGULAR_LINE_LENGTHS = {form.chars for form in NAMED.values()}
+REGULAR_LINE_LENGTHS = {form.chars for form in REGULAR_FORMS.values()}
 
 
-def measure_quality(composer: PoemComposer, prosody: Prosody, training: Sequences) -> Quality:
+def measure_quality(composer: PoemComposer, prosody: Prosody, training: EncodedSequences) -> Quality:
     """Measure POEMS poems of the four regular forms, and POEMS texts without any constraint.
 
     `right_lines` is the share of `count_regular_lines` in the unconditional texts. `free` are the figures of
@@ -61,10 +60,10 @@ def measure_quality(composer: PoemComposer, prosody: Prosody, training: Sequence
 
 
 def _compose(composer: PoemComposer, tones: str | None, rhyme: str | None) -> list[GeneratedPoem]:
-    starts = [PoemStart(f"quality {number}", {}) for number in range(POEMS // len(NAMED))]
+    starts = [PoemStart(f"quality {number}", {}) for number in range(POEMS // len(REGULAR_FORMS))]
     groups = [
         composer.compose(PoemSpec(form, tones, rhyme), starts, Decoding(TEMPERATURE), SEED)
-        for form in NAMED.values()
+        for form in REGULAR_FORMS.values()
     ]
     return [poem for form_groups in groups for [poem] in form_groups]
 
@@ -86,7 +85,7 @@ def quality_figures(
     copies = longest_copies([vocabulary.encode("".join(lines)) for lines in poem_lines], training_text.texts)
     has_copied_line = [any(line in training_text.lines for line in lines) for lines in poem_lines]
     all_lines = [line for lines in poem_lines for line in lines]
-    shares, shuffled_shares = conformity.shares(poem_lines, prosody), conformity.shares(shuffled, prosody)
+    shares, shuffled_shares = conformity_shares(poem_lines, prosody), conformity_shares(shuffled, prosody)
     return QualityFigures(
         rhyme=shares["rhyme"],
         tones=shares["tones"],
@@ -122,7 +121,9 @@ def write_unconditional_texts(
     Other marks such as `<oov>` are never written.
     """
     device = next(model.parameters()).device
-    allowed = torch.tensor([t not in MARKS or t == MARKS[EOS] for t in vocabulary.tokens], device=device)
+    allowed = torch.tensor(
+        [t not in SPECIAL_TOKENS or t == SPECIAL_TOKENS[EOS] for t in vocabulary.tokens], device=device
+    )
     generator = torch.Generator().manual_seed(derive_seed(seed, "freely"))
     uniform = torch.rand(MAX_UNCONDITIONAL_LENGTH, count, generator=generator).to(device)
     ids = torch.full((count,), BOS, device=device)
@@ -137,12 +138,12 @@ def write_unconditional_texts(
     return [vocabulary.decode(row[: row.index(EOS)] if EOS in row else row) for row in rows]
 
 
-def count_regular_lines(texts: Sequence[str]) -> Kept:
+def count_regular_lines(texts: Sequence[str]) -> RuleCount:
     """Count, of all lines closed by punctuation, those of 5 or 7 characters as long as their text's first."""
-    text_lengths = [[len(line) for line in END.split(text)[:-1]] for text in texts]
+    text_lengths = [[len(line) for line in LINE_END.split(text)[:-1]] for text in texts]
     regular = sum(
         length in REGULAR_LINE_LENGTHS and length == lengths[0]
         for lengths in text_lengths
         for length in lengths
     )
-    return Kept(regular, sum(map(len, text_lengths)))
+    return RuleCount(regular, sum(map(len, text_lengths)))

@@ -87,7 +87,7 @@ def _score_texts(
     model: LanguageModel, batches: RunBatches, oov: Mapping[str, OovFacts]
 ) -> dict[str, Scores | None]:
     by_text: dict[str, Scores | None] = {"train": None, "dev": None}
-    for name, text_batches in batches.sides().items():
+    for name, text_batches in batches.evaluation_sets().items():
         unknown = oov.get(name, OovFacts())
         tally = evaluate(model, text_batches, batches.pad)
         values = compute_scores(tally, unknown.positions, unknown.unseen_types, batches.whole_sequences)

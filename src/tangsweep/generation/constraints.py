@@ -16,9 +16,17 @@ from torch import Tensor
 
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.prosody.form import Form, described
-from tangsweep.prosody.pattern import EITHER, FREE, LEVEL, OBLIQUE, Pattern, free, regulated
-from tangsweep.prosody.prosody import Prosody
+from tangsweep.prosody.form import Form, describe_form
+from tangsweep.prosody.lookup import Prosody
+from tangsweep.prosody.pattern import (
+    EITHER,
+    FREE,
+    LEVEL,
+    OBLIQUE,
+    TonePattern,
+    free_pattern,
+    regulated_patterns,
+)
 
 NO_GROUP = -1  # index of the rhyme group of a character without one
 
@@ -32,16 +40,16 @@ class PoemSpec(NamedTuple):
     prompt: tuple[int, ...] = ()  # ids that the model reads before the poem; they are not printed
 
     @property
-    def patterns(self) -> list[Pattern]:
+    def patterns(self) -> list[TonePattern]:
         """Return the tone patterns that a poem may follow.
 
         Raises UserError if the form has no tone patterns, or too few lines to rhyme.
         """
-        patterns = regulated(self.form, self.tones) if self.tones else [free(self.form)]
+        patterns = regulated_patterns(self.form, self.tones) if self.tones else [free_pattern(self.form)]
         min_rhymed = 1 if self.rhyme else 2  # a single line can only rhyme with a named character
         if self.rhyme is not None and max(len(pattern.rhymed) for pattern in patterns) < min_rhymed:
             raise UserError(
-                f"of {described(self.form)} no two rhyme: ask for more lines, for a rhyme with one "
+                f"of {describe_form(self.form)} no two rhyme: ask for more lines, for a rhyme with one "
                 "character, or for no rhyme"
             )
         return patterns
@@ -86,9 +94,9 @@ class Constraints:
         index = {group: place for place, group in enumerate(groups)}
         return groups, torch.tensor([index.get(group, NO_GROUP) for group in token_groups])
 
-    def rhymed_positions(self, pattern: Pattern) -> list[int]:
+    def rhymed_positions(self, pattern: TonePattern) -> list[int]:
         """Return the positions that rhyme with each other; none if no rhyme was requested."""
-        return [] if self.spec.rhyme is None else [self.form.last(line) for line in pattern.rhymed]
+        return [] if self.spec.rhyme is None else [self.form.last_position(line) for line in pattern.rhymed]
 
     def is_feasible(self, forced: Mapping[int, int]) -> bool:
         """Return whether any poem has the ids `forced`, by position, and satisfies the specification."""
@@ -111,7 +119,7 @@ class Constraints:
             self._feasible_pairs_cache[key] = torch.stack(pairs)
         return self._feasible_pairs_cache[key]
 
-    def _feasible_groups(self, pattern: Pattern, forced: Mapping[int, int]) -> Tensor:
+    def _feasible_groups(self, pattern: TonePattern, forced: Mapping[int, int]) -> Tensor:
         """Return (G) bool: with which groups a poem of `pattern` can be completed."""
         none = torch.zeros(len(self.groups), dtype=torch.bool)
         if not all(self.masks[pattern.tones[position]][id] for position, id in forced.items()):
@@ -129,7 +137,7 @@ class Constraints:
             feasible &= torch.arange(len(self.groups)) == self.group_of[id]
         return feasible
 
-    def count_rhymes_left(self, pattern: Pattern, used_ids: Sequence[int]) -> Tensor:
+    def count_rhymes_left(self, pattern: TonePattern, used_ids: Sequence[int]) -> Tensor:
         """Return (G): how many characters of each group, beside `used_ids`, may close a rhymed line."""
         tone = pattern.tones[self.rhymed_positions(pattern)[0]]  # all rhymed positions need the same tone
         candidates = self.masks[tone].clone()

@@ -7,7 +7,7 @@ from typing import TypedDict
 from tangsweep.corpora.chinese_script import to_simplified
 from tangsweep.generation.compose import ComposedPoems, ContinuedText
 from tangsweep.generation.poem import GeneratedPoem
-from tangsweep.prosody.form import described
+from tangsweep.prosody.form import describe_form
 
 MODERN_PROSODY_NOTE = "tones and rhymes are those of modern Mandarin, not of the Tang"
 
@@ -63,7 +63,7 @@ def format_text(composed: ComposedPoems, samples: int) -> str:
 
 def format_markdown(composed: ComposedPoems, samples: int) -> str:
     """Return a heading, and each poem as a quotation, couplet by couplet."""
-    blocks = [f"## {described(composed.form)}"]
+    blocks = [f"## {describe_form(composed.form)}"]
     for poem in composed.poems:
         blocks.append("\n".join(f"> {line}  " for line in poem.text.split("\n")))
         properties = _properties(poem, samples)
@@ -91,14 +91,14 @@ def _prosody_note(composed: ComposedPoems) -> str:
     """Return a note if tones and rhymes are modern Mandarin's, else an empty string."""
     if composed.prosody is None or composed.prosody.source != "modern":
         return ""
-    return f"{MODERN_PROSODY_NOTE} ({composed.prosody.why})"
+    return f"{MODERN_PROSODY_NOTE} ({composed.prosody.fallback_reason})"
 
 
 def format_json(composed: ComposedPoems, options: RequestOptions) -> str:
     """Return the poems as JSON, with the options that they were requested with."""
     content = {
         **options,
-        "form": {"name": described(composed.form), **composed.form._asdict()},
+        "form": {"name": describe_form(composed.form), **composed.form._asdict()},
         "prosody": composed.prosody.source if composed.prosody else None,
         "skipped": composed.skipped,
         "poems": [_poem_json(poem) for poem in composed.poems],

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tangsweep.generation.constraints import NO_GROUP, Constraints
-from tangsweep.prosody.form import described
-from tangsweep.prosody.pattern import EITHER, FREE, LEVEL, OBLIQUE, Pattern
+from tangsweep.prosody.form import describe_form
+from tangsweep.prosody.pattern import EITHER, FREE, LEVEL, OBLIQUE, TonePattern
 
 TONE_WORDS = {LEVEL: "level (平)", OBLIQUE: "oblique (仄)", EITHER: "of either tone", None: "of unknown tone"}
 
@@ -24,19 +24,19 @@ def explain_infeasible(constraints: Constraints, forced: Mapping[int, int]) -> s
     """
     violations = [_first_violation(constraints, pattern, forced) for pattern in constraints.patterns]
     furthest = max(violations, key=lambda violation: violation.position)
-    line, column = constraints.form.place(furthest.position)
+    line, column = constraints.form.line_and_column(furthest.position)
     others = "; no tone pattern gets further" if len(violations) > 1 else ""
     options = [name for name in ("tones", "rhyme") if getattr(constraints.spec, name) is not None]
     remedy = (
         f"choose other characters, or ask for no {' or '.join(options)}" if options else "train on more text"
     )
     return (
-        f"{described(constraints.form)}, line {line + 1}, character {column + 1}: "
+        f"{describe_form(constraints.form)}, line {line + 1}, character {column + 1}: "
         f"{furthest.reason}{others}: {remedy}"
     )
 
 
-def _first_violation(constraints: Constraints, pattern: Pattern, forced: Mapping[int, int]) -> Violation:
+def _first_violation(constraints: Constraints, pattern: TonePattern, forced: Mapping[int, int]) -> Violation:
     violations = [_tone_violation(constraints, pattern, forced)]
     if constraints.rhymed_positions(pattern):
         violations.append(_rhyme_violation(constraints, pattern, forced))
@@ -44,7 +44,7 @@ def _first_violation(constraints: Constraints, pattern: Pattern, forced: Mapping
 
 
 def _tone_violation(
-    constraints: Constraints, pattern: Pattern, forced: Mapping[int, int]
+    constraints: Constraints, pattern: TonePattern, forced: Mapping[int, int]
 ) -> Violation | None:
     """Return the first position whose forced character has the wrong tone, or that no character can fill."""
     for position, tone in enumerate(pattern.tones):
@@ -64,7 +64,7 @@ def _tone_violation(
 
 
 def _rhyme_violation(
-    constraints: Constraints, pattern: Pattern, forced: Mapping[int, int]
+    constraints: Constraints, pattern: TonePattern, forced: Mapping[int, int]
 ) -> Violation | None:
     """Return the first forced rhyme that conflicts with an earlier one, or the first without characters."""
     rhymed = constraints.rhymed_positions(pattern)
@@ -95,7 +95,7 @@ def _rhyme_conflict(constraints: Constraints, id: int, earlier: list[int]) -> st
 
 
 def _rhyme_shortage(
-    constraints: Constraints, pattern: Pattern, forced: Mapping[int, int], rhymed: list[int]
+    constraints: Constraints, pattern: TonePattern, forced: Mapping[int, int], rhymed: list[int]
 ) -> Violation | None:
     """Return the first rhymed position for which the vocabulary has no character left."""
     forced_rhymes = [forced[position] for position in rhymed if position in forced]

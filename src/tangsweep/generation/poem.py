@@ -38,7 +38,7 @@ class GeneratedPoem(NamedTuple):
     @property
     def lines(self) -> list[str]:
         """Return the lines, each with its punctuation."""
-        return [text + self.form.mark(line) for line, text in enumerate(self.bare_lines)]
+        return [text + self.form.punctuation_after(line) for line, text in enumerate(self.bare_lines)]
 
     @property
     def text(self) -> str:

@@ -16,7 +16,7 @@ from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.form import Form
-from tangsweep.prosody.prosody import Prosody
+from tangsweep.prosody.lookup import Prosody
 from tangsweep.randomness import derive_seed
 
 MAX_ROWS = 128  # poems written at once; more only if one start alone has more samples
@@ -107,9 +107,9 @@ class PoemComposer:
             else:
                 ids = choose_ids(candidates.log_probs, allowed, uniform[:, position], decoding)
             candidates.append_characters(position, ids, allowed)
-            line, column = form.place(position)
-            if column == form.chars - 1 and form.mark(line) in self.vocabulary:
-                candidates.append_mark(self.vocabulary.encode(form.mark(line))[0])
+            line, column = form.line_and_column(position)
+            if column == form.chars - 1 and form.punctuation_after(line) in self.vocabulary:
+                candidates.append_mark(self.vocabulary.encode(form.punctuation_after(line))[0])
         candidates.append_end(EOS)
 
     def _uniform(self, form: Form, rows: Sequence[PoemStart], seed: int, rows_per_start: int) -> Tensor:

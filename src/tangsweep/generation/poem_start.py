@@ -35,7 +35,7 @@ class StartEncoder:
         Raises UserError for unknown characters, for punctuation, which the form sets itself, and for a text
         that is longer than a line.
         """
-        whole = text.removesuffix(form.mark(0)) if len(text) > form.chars else text
+        whole = text.removesuffix(form.punctuation_after(0)) if len(text) > form.chars else text
         line = self._convert_line(whole, form)
         return PoemStart(line, dict(enumerate(self.vocabulary.encode(line))))
 

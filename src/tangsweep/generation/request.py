@@ -5,7 +5,7 @@ import unicodedata
 from typing import NamedTuple
 
 from tangsweep.errors import UserError
-from tangsweep.prosody.form import NAMED, Form
+from tangsweep.prosody.form import REGULAR_FORMS, Form
 from tangsweep.prosody.pattern import OPENINGS
 
 MAX_VALUES = {
@@ -49,7 +49,7 @@ class GenerationRequest(NamedTuple):
 
     def check(self) -> None:
         """Raise UserError, which names the option, for values that are invalid whatever the model."""
-        for name, choices in (("form", NAMED), ("tones", OPENINGS)):
+        for name, choices in (("form", REGULAR_FORMS), ("tones", OPENINGS)):
             value = getattr(self, name)
             if value is not None and value not in choices:
                 raise UserError(f"{_flag(name)} {value!a} does not exist; there are: {', '.join(choices)}")
@@ -98,7 +98,7 @@ class GenerationRequest(NamedTuple):
     def poem_form(self) -> Form:
         """Return the form that poems of this request have."""
         if self.form is not None:
-            return NAMED[self.form]
+            return REGULAR_FORMS[self.form]
         return Form(self.chars or 7, self.lines or len(self.acrostic or "1234"))
 
     @property

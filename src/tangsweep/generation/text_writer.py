@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tangsweep.corpora.vocabulary import BOS, MARKS, Vocabulary
+from tangsweep.corpora.vocabulary import BOS, SPECIAL_TOKENS, Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.generation.decoding import Decoding, choose_ids, log_probabilities
 from tangsweep.language_model import Carry, LanguageModel
@@ -18,7 +18,9 @@ class TextWriter:
     def __init__(self, model: LanguageModel, vocabulary: Vocabulary) -> None:
         self.model, self.vocabulary = model, vocabulary
         self._device = next(model.parameters()).device
-        self._allowed = torch.tensor([token not in MARKS for token in vocabulary.tokens], device=self._device)
+        self._allowed = torch.tensor(
+            [token not in SPECIAL_TOKENS for token in vocabulary.tokens], device=self._device
+        )
 
     def replace_unknown(self, text: str, replacement: str | None = None) -> str:
         """Return `text` with `replacement` for each character that the model does not know.
@@ -59,7 +61,11 @@ class TextWriter:
         self, starts: Sequence[str], length: int, decodings: Sequence[Decoding], seed: int
     ) -> list[str]:
         # A model of poems reads <bos> before the first character; a model of a book has no such mark.
-        first = [self.vocabulary.tokens.index(MARKS[BOS])] if MARKS[BOS] in self.vocabulary else []
+        first = (
+            [self.vocabulary.tokens.index(SPECIAL_TOKENS[BOS])]
+            if SPECIAL_TOKENS[BOS] in self.vocabulary
+            else []
+        )
         ids = [[*first, *self.vocabulary.encode(start)] for start in starts]
         logits, carry = self.model(torch.tensor(ids, device=self._device))
         uniform = [

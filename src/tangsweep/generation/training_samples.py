@@ -8,7 +8,7 @@ import pytorch_lightning as L
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 
 from tangsweep.batches.batch import Batch
-from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tangsweep.files import atomic_write
 from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.text_writer import TextWriter
@@ -57,7 +57,7 @@ class SamplesCallback(L.Callback):
     ) -> None:
         self.vocabulary, self.folder, self.log_table = vocabulary, folder, log_table
         self.seed, self.every, self.length, self.temperatures = seed, every, length, list(temperatures)
-        self.characters = [token for token in vocabulary.tokens if token not in MARKS]
+        self.characters = [token for token in vocabulary.tokens if token not in SPECIAL_TOKENS]
         self.samples: list[TextSample] = []
 
     @property

@@ -10,7 +10,7 @@ from tangsweep.analytic import gradient_flow, lstm, rnn
 from tangsweep.analytic.shapes import FloatArray
 from tangsweep.cells.lstm import LSTM
 from tangsweep.checkpoint import load_model
-from tangsweep.corpora.resolve import Source, resolve
+from tangsweep.corpora.tang import Source, resolve
 from tangsweep.errors import UserError
 from tangsweep.files import user_path
 

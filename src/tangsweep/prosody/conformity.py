@@ -1,16 +1,16 @@
-"""How far lines keep the rules of regulated verse: counts, so that many poems can be added up."""
+"""Count how far lines follow the rules of regulated verse; counts of many poems can be added up."""
 
 import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tangsweep.prosody.form import Form
-from tangsweep.prosody.pattern import EITHER, FREE, Pattern, regulated
-from tangsweep.prosody.prosody import Prosody
+from tangsweep.prosody.lookup import Prosody
+from tangsweep.prosody.pattern import EITHER, FREE, TonePattern, regulated_patterns
 
 
-class Kept(NamedTuple):
-    """So many of so many."""
+class RuleCount(NamedTuple):
+    """How many of the cases to which a rule applies keep it."""
 
     kept: int
     of: int
@@ -20,47 +20,47 @@ class Kept(NamedTuple):
         return self.kept / self.of if self.of else None
 
 
-def total(counts: Iterable[Kept]) -> Kept:
-    """The counts of many poems added up."""
-    found = list(counts)
-    return Kept(sum(count.kept for count in found), sum(count.of for count in found))
-
-
-def shares(poems: Iterable[Sequence[str]], prosody: Prosody) -> dict[str, float | None]:
-    """`rhyme` and `tones`, as below, of many poems together."""
-    found = list(poems)
+def conformity_shares(poems: Iterable[Sequence[str]], prosody: Prosody) -> dict[str, float | None]:
+    """Return the shares `rhyme` and `tones` of `count_rhymes` and `count_tones`, of all poems together."""
+    poem_lines = list(poems)
     return {
-        "rhyme": total(rhymes(lines, prosody) for lines in found).share,
-        "tones": total(tones(lines, prosody) for lines in found).share,
+        "rhyme": add_counts(count_rhymes(lines, prosody) for lines in poem_lines).share,
+        "tones": add_counts(count_tones(lines, prosody) for lines in poem_lines).share,
     }
 
 
-def rhymes(lines: Sequence[str], prosody: Prosody) -> Kept:
-    """Of neighbouring even lines those that rhyme: two characters of one group, not the same one twice.
+def add_counts(counts: Iterable[RuleCount]) -> RuleCount:
+    """Return the sum of the counts."""
+    pairs = list(counts)
+    return RuleCount(sum(count.kept for count in pairs), sum(count.of for count in pairs))
 
-    `lines` have no punctuation.
+
+def count_rhymes(lines: Sequence[str], prosody: Prosody) -> RuleCount:
+    """Count, among pairs of neighbouring even lines, those whose last characters rhyme.
+
+    A character does not rhyme with itself. `lines` have no punctuation.
     """
-    ends = [line[-1] for line in lines[1::2]]
-    pairs = list(itertools.pairwise(ends))
-    return Kept(sum(_rhyme(one, other, prosody) for one, other in pairs), len(pairs))
+    pairs = list(itertools.pairwise(line[-1] for line in lines[1::2]))
+    return RuleCount(sum(_do_rhyme(one, other, prosody) for one, other in pairs), len(pairs))
 
 
-def tones(lines: Sequence[str], prosody: Prosody) -> Kept:
-    """Of the positions that are not free those with the tone of the pattern, the one that fits best.
+def _do_rhyme(one: str, other: str, prosody: Prosody) -> bool:
+    rhyme = prosody.rhyme(one)
+    return one != other and rhyme is not None and rhyme == prosody.rhyme(other)
 
-    Characters that are read with either tone fit; those of unknown tone do not. `lines` are of 5 or 7
-    characters, all alike and even in number, without punctuation. Raises UserError for others.
+
+def count_tones(lines: Sequence[str], prosody: Prosody) -> RuleCount:
+    """Count, among the positions that are not free, those with the tone of the best-fitting pattern.
+
+    Characters that are read with either tone fit; those of unknown tone do not. `lines` have no punctuation,
+    5 or 7 characters each, all of them the same number, and are even in number. Raises UserError for others.
     """
     form = Form(len(lines[0]), len(lines))
-    found = [prosody.tone(character) for character in "".join(lines)]
-    return max((_kept(pattern, found) for pattern in regulated(form)), key=lambda kept: kept.kept / kept.of)
+    tones = [prosody.tone(character) for character in "".join(lines)]
+    counts = (_count_fitting(pattern, tones) for pattern in regulated_patterns(form))
+    return max(counts, key=lambda count: count.kept / count.of)
 
 
-def _rhyme(one: str, other: str, prosody: Prosody) -> bool:
-    group = prosody.rhyme(one)
-    return one != other and group is not None and group == prosody.rhyme(other)
-
-
-def _kept(pattern: Pattern, found: Sequence[str | None]) -> Kept:
-    bound = [(need, tone) for need, tone in zip(pattern.tones, found, strict=True) if need != FREE]
-    return Kept(sum(tone in (need, EITHER) for need, tone in bound), len(bound))
+def _count_fitting(pattern: TonePattern, tones: Sequence[str | None]) -> RuleCount:
+    bound = [(need, tone) for need, tone in zip(pattern.tones, tones, strict=True) if need != FREE]
+    return RuleCount(sum(tone in (need, EITHER) for need, tone in bound), len(bound))

@@ -1,9 +1,9 @@
-"""Forms of poems: so many lines of so many characters, punctuation where it belongs."""
+"""Forms of poems: the number of lines, their length, and their punctuation."""
 
 import re
 from typing import NamedTuple
 
-END = re.compile("[，。？！；：、]")  # what closes a line in the corpus
+LINE_END = re.compile("[，。？！；：、]")  # what closes a line in the corpus
 
 
 class Form(NamedTuple):
@@ -14,34 +14,34 @@ class Form(NamedTuple):
 
     @property
     def positions(self) -> int:
-        """Characters of a poem, without punctuation."""
+        """The number of characters of a poem, without punctuation."""
         return self.chars * self.lines
 
-    def place(self, position: int) -> tuple[int, int]:
-        """Line and column of the character at `position`, all counted from 0."""
+    def line_and_column(self, position: int) -> tuple[int, int]:
+        """Return line and column of the character at `position`; all count from 0."""
         return divmod(position, self.chars)
 
-    def last(self, line: int) -> int:
-        """The position of the character that closes `line`."""
+    def last_position(self, line: int) -> int:
+        """Return the position of the last character of `line`."""
         return (line + 1) * self.chars - 1
 
     def split(self, text: str) -> list[str]:
-        """The characters of a poem, without punctuation, line by line."""
+        """Split the characters of a poem, without punctuation, into its lines."""
         return [text[first : first + self.chars] for first in range(0, len(text), self.chars)]
 
-    def mark(self, line: int) -> str:
-        """The punctuation after line `line`, counted from 0; a poem always ends with 。"""
+    def punctuation_after(self, line: int) -> str:
+        """Return the punctuation after `line`, counted from 0; a poem always ends with 。"""
         return "。" if line % 2 or line == self.lines - 1 else "，"
 
 
-# The regular forms of Tang poetry, as --form names them.
-NAMED = {"wujue": Form(5, 4), "qijue": Form(7, 4), "wulu": Form(5, 8), "qilu": Form(7, 8)}
-CHINESE = {"wujue": "五絕", "qijue": "七絕", "wulu": "五律", "qilu": "七律"}
+# The regular forms of Tang poetry, by their names on the command line.
+REGULAR_FORMS = {"wujue": Form(5, 4), "qijue": Form(7, 4), "wulu": Form(5, 8), "qilu": Form(7, 8)}
+CHINESE_FORM_NAMES = {"wujue": "五絕", "qijue": "七絕", "wulu": "五律", "qilu": "七律"}
 
 
-def described(form: Form) -> str:
-    """`五絕`, or what a form without a name is."""
-    for name, regular in NAMED.items():
+def describe_form(form: Form) -> str:
+    """Return the Chinese name of a regular form, or the size of any other."""
+    for name, regular in REGULAR_FORMS.items():
         if regular == form:
-            return CHINESE[name]
+            return CHINESE_FORM_NAMES[name]
     return f"{form.lines} lines of {form.chars} characters"

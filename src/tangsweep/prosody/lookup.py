@@ -1,35 +1,78 @@
-"""Which tone a character has and what it rhymes with: learned from the corpus, or modern Mandarin."""
+"""Look up the tone and the rhyme of a character: in tables learned from the corpus, or in modern Mandarin."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol, TypedDict
 
-import filelock
+from tangsweep.prosody.pattern import LEVEL, OBLIQUE
 
-from tangsweep.corpora import download, tang, tone_annotation
-from tangsweep.errors import UserError
-from tangsweep.files import atomic_write, data_folder
-from tangsweep.progress_bar import counting_bar
-from tangsweep.prosody import conformity, pinyin, rhymes, tones
-from tangsweep.prosody.pattern import EITHER
-from tangsweep.prosody.prosody import Prosody
+LEVEL_MANDARIN_TONES = "12"  # 陰平, 陽平; characters of the entering tone, now lost, have any of the four
+MEDIALS = "iuv"
 
-FORMAT = 1  # raise it whenever the same files would give other tables
-HELD_OUT = 10  # every so many poems, of those by id, judge tables learned from the others
+
+class Prosody(Protocol):
+    """Protocol for tone and rhyme lookup; None for unknown characters."""
+
+    @property
+    def source(self) -> str: ...  # learned or modern, for records and messages
+    @property
+    def fallback_reason(self) -> str: ...  # why modern readings replace the learned tables; else empty
+
+    def tone(self, character: str) -> str | None: ...  # 平, 仄 or ○
+    def rhyme(self, character: str) -> Hashable | None: ...  # equal for characters that rhyme
+
+
+class ToneAgreement(TypedDict):
+    """How well a tone table does on poems that it was not learned from."""
+
+    characters: int  # that are annotated with a tone
+    known: float  # share of them with an entry in the table
+    either: float  # share of the known ones that the table gives either tone
+    agree: float  # share with the annotated tone, among those where table and annotation decide
+
+
+class RhymeErrors(TypedDict):
+    """How often a rhyme rule is wrong on poems that it was not learned from; `rhyme_errors` explains it."""
+
+    poems: int
+    missed: float
+    strangers: float
+    unrhymed: float
+    covered: float
+
+
+class HeldOutFacts(TypedDict):
+    """Results on the tenth of the poems that judges tables learned from the others."""
+
+    tones: ToneAgreement
+    learned: RhymeErrors
+    modern: RhymeErrors  # of modern finals without their medial
+    finals: RhymeErrors  # of modern finals
+    conformity: dict[str, float | None]  # shares of tones and rhymes of the poems that keep the rules
+
+
+class TableFacts(TypedDict):
+    """What the tables were learned from, their sizes, and how good they are."""
+
+    poems: int
+    skipped: dict[str, int]  # poems whose annotation does not fit, by reason
+    characters: int  # in the table of tones
+    either: int  # of those, with either tone
+    groups: int  # of rhymes
+    rhyming: int  # characters in the table of rhymes
+    held_out: HeldOutFacts
 
 
 @dataclass(frozen=True)
-class Learned:
-    """Tables from the corpus's own annotation and line ends."""
+class LearnedProsody:
+    """Tables that were learned from the corpus's tone annotation and line ends."""
 
     tones: Mapping[str, str]
     rhymes: Mapping[str, str]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: TableFacts | None = None
     source: str = "learned"
-    why: str = ""
+    fallback_reason: str = ""
 
     def tone(self, character: str) -> str | None:
         return self.tones.get(character)
@@ -39,110 +82,49 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Modern:
-    """Mandarin as it is read today, where the annotation cannot be had; `why` says why not."""
+class ModernProsody:
+    """Modern Mandarin readings, for want of the learned tables."""
 
-    why: str = ""
+    fallback_reason: str = ""
     source: str = "modern"
 
     def tone(self, character: str) -> str | None:
-        return pinyin.tone(character)
+        return mandarin_tone(character)
 
     def rhyme(self, character: str) -> str | None:
-        return pinyin.rhyme(character)
+        return mandarin_rhyme(character)
 
 
-def learned(root: str | None = None) -> Learned:
-    """The learned tables: from the cache, or made from the whole corpus and its annotation.
+@cache
+def mandarin_reading(character: str) -> tuple[str, str] | None:
+    """Return final and tone (1 to 5) of the character's first reading by pypinyin; None if it has none."""
+    from pypinyin import Style, pinyin  # loads its dictionary
 
-    `root`: a folder that may hold them, else TANGSWEEP_DATA, data/, or the published addresses (45 MB,
-    once). Raises Unreachable without a network, UserError where a server refuses.
-    """
-    path = _path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path.with_suffix(".lock")):
-        found = _cached()
-        if found is None:
-            atomic_write(path, json.dumps(_made(root), ensure_ascii=False))
-            found = _cached()
-    assert found is not None
-    return found
+    def first_reading(style: Style) -> str:
+        readings = pinyin(character, style=style, neutral_tone_with_five=True, errors="ignore")
+        return readings[0][0] if readings else ""
+
+    final, tone = first_reading(Style.FINALS), first_reading(Style.TONE3)[-1:]
+    return (final, tone) if final and tone.isdigit() else None
 
 
-def best(root: str | None = None) -> Prosody:
-    """Learned where it can be had, else modern."""
-    try:
-        return learned(root)
-    except (download.Unreachable, UserError, OSError) as reason:
-        return Modern(str(reason))
+def mandarin_tone(character: str) -> str | None:
+    """Return 平 for the first and second tone, 仄 for the others, None if the reading is unknown."""
+    reading = mandarin_reading(character)
+    return None if reading is None else (LEVEL if reading[1] in LEVEL_MANDARIN_TONES else OBLIQUE)
 
 
-def at_hand() -> Prosody:
-    """Learned where it was made before, else modern; nothing is downloaded."""
-    return _cached() or Modern("the tables were not made")
+def mandarin_final(character: str) -> str | None:
+    """Return the final of the reading: `ian` for 天."""
+    reading = mandarin_reading(character)
+    return None if reading is None else reading[0]
 
 
-def _cached() -> Learned | None:
-    try:
-        return Learned(**json.loads(_path().read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+def mandarin_rhyme(character: str) -> str | None:
+    """Return the final without its medial, which does not count for rhymes: `an` for 天, 寒 and 關."""
+    final = mandarin_final(character)
+    if final is None:
         return None
-
-
-def _path() -> Path:
-    return data_folder() / "cache" / f"prosody-{_key()}.json"
-
-
-def _key() -> str:
-    """Of the published files and the way in which tables are made."""
-    names = [
-        f"{folder}/{name}" for folder in (tang.FOLDER, tone_annotation.FOLDER) for name in tang.FILE_NAMES
-    ]
-    ways = [FORMAT, HELD_OUT, tones.CLEAR, rhymes.RESOLUTION, rhymes.STRANGERS]
-    described = json.dumps([*ways, *(download.checksums()[name] for name in names)])
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
-
-
-def _made(root: str | None) -> dict[str, Any]:
-    with counting_bar("tones and rhymes of 全唐诗") as tell:
-        found = tone_annotation.join(tone_annotation.files(root, tell))
-    return tables(found)
-
-
-def tables(found: tone_annotation.Annotation) -> dict[str, Any]:
-    """The tables of the whole, and how tables of nine tenths do on the last."""
-    ordered = sorted(found.poems, key=lambda annotated: annotated.poem.id)
-    kept = [poem for place, poem in enumerate(ordered) if place % HELD_OUT]
-    held_out = ordered[::HELD_OUT]
-    whole = Learned(tones.learn(ordered), rhymes.learn(_ends(ordered)))
-    some = Learned(tones.learn(kept), rhymes.learn(_ends(kept)))
-    judged = _ends(held_out)
-    return {
-        "tones": whole.tones,
-        "rhymes": whole.rhymes,
-        "facts": {
-            "poems": len(ordered),
-            "skipped": found.skipped,
-            "characters": len(whole.tones),
-            "either": sum(tone == EITHER for tone in whole.tones.values()),
-            "groups": len(set(whole.rhymes.values())),
-            "rhyming": len(whole.rhymes),
-            "held_out": {
-                "tones": tones.agreement(some.tones, held_out),
-                "learned": rhymes.errors(some.rhyme, judged),
-                "modern": rhymes.errors(pinyin.rhyme, judged),
-                "finals": rhymes.errors(pinyin.final, judged),
-                "conformity": _conformity(held_out, some),
-            },
-        },
-    }
-
-
-def _conformity(poems: list[tone_annotation.Annotated], prosody: Prosody) -> dict[str, float | None]:
-    """How far real poems of regular forms keep the rules that composed ones are held against."""
-    regular = (rhymes.lines(poem.poem) for poem in poems if rhymes.line_ends(poem.poem))
-    return conformity.shares(regular, prosody)
-
-
-def _ends(poems: list[tone_annotation.Annotated]) -> list[list[str]]:
-    return [ends for annotated in poems if (ends := rhymes.line_ends(annotated.poem)) is not None]
+    if final in ("ie", "ve"):  # another vowel than that of e alone
+        return "ê"
+    return final[1:] if len(final) > 1 and final[0] in MEDIALS and final[1] in "aeo" else final

@@ -1,9 +1,9 @@
 """Tone patterns of regulated verse: which positions are level (平), oblique (仄), or free (中).
 
-The four kinds of line and how they follow each other (粘對) are those of Wang Li, 詩詞格律: a line's first
-character is free except in 平平仄仄平, whose only other level character it would leave alone (孤平); lines
-of seven put two characters before a line of five, the first of them free. Deviations that a later
-character makes good (拗救) are not among the patterns.
+The four kinds of line and their order (粘對) follow Wang Li, 詩詞格律. A line's first character is free,
+except in 平平仄仄平: there, it would leave the only other level character alone (孤平). A line of seven is a
+line of five after two more characters, the first of them free. Deviations that a later character makes good
+(拗救) are not among the patterns.
 """
 
 from typing import NamedTuple
@@ -11,52 +11,52 @@ from typing import NamedTuple
 from tangsweep.errors import UserError
 from tangsweep.prosody.form import Form
 
-LEVEL, OBLIQUE, EITHER = "平", "仄", "○"
-FREE = "中"
+LEVEL, OBLIQUE, EITHER = "平", "仄", "○"  # EITHER: a character that is read with both tones
+FREE = "中"  # a position of a pattern that any tone fits
 
-# a and c close a couplet's first line, b and d rhyme.
-KINDS = {
+# Lines a and c close with an oblique tone and come first in a couplet; b and d rhyme.
+LINE_PATTERNS = {
     5: {"a": "中仄平平仄", "b": "平平仄仄平", "c": "中平平仄仄", "d": "中仄仄平平"},
     7: {"a": "中平中仄平平仄", "b": "中仄平平仄仄平", "c": "中仄中平平仄仄", "d": "中平中仄仄平平"},
 }
-CYCLE = "abcd"  # couplets ab and cd take turns
-RHYMED = {"a": "d", "c": "b"}  # what stands for a first line that rhymes too
+LINE_ORDER = "abcd"  # couplets ab and cd alternate
+RHYMING_FIRST_LINE = {"a": "d", "c": "b"}  # the kind that replaces a first line that rhymes too
 OPENINGS = {"any": (LEVEL, OBLIQUE), "pingqi": (LEVEL,), "zeqi": (OBLIQUE,)}
 
 
-class Pattern(NamedTuple):
-    """What each character of a poem may be."""
+class TonePattern(NamedTuple):
+    """The tones and rhymes of a whole poem."""
 
     name: str  # 平起 or 仄起 (the tone of the second character), and whether the first line rhymes
-    tones: str  # one of 平 仄 中 a position
-    rhymed: tuple[int, ...]  # lines whose last characters rhyme with each other
+    tones: str  # 平, 仄 or 中 for each position
+    rhymed: tuple[int, ...]  # the lines whose last characters rhyme with each other
 
 
-def free(form: Form) -> Pattern:
-    """No tones asked for; every second line rhymes."""
-    return Pattern("", FREE * form.positions, tuple(range(1, form.lines, 2)))
+def free_pattern(form: Form) -> TonePattern:
+    """Return the pattern in which every tone is free and every second line rhymes."""
+    return TonePattern("", FREE * form.positions, tuple(range(1, form.lines, 2)))
 
 
-def regulated(form: Form, opening: str = "any") -> list[Pattern]:
-    """The patterns of a form, those whose first line does not rhyme first.
+def regulated_patterns(form: Form, opening: str = "any") -> list[TonePattern]:
+    """Return the patterns of a form; those whose first line does not rhyme come first.
 
-    `opening`: pingqi (平起), zeqi (仄起) or any. Raises UserError where the form has no patterns.
+    `opening` is pingqi (平起), zeqi (仄起) or any. Raises UserError if the form has no patterns.
     """
-    if form.chars not in KINDS or form.lines % 2:
+    if form.chars not in LINE_PATTERNS or form.lines % 2:
         raise UserError(
-            f"tone patterns are known for lines of 5 and 7 characters, two a couplet, not for {form.lines} "
-            f"lines of {form.chars}: choose such a form, or ask for no tones"
+            "tone patterns are known for lines of 5 and 7 characters in couplets, not for "
+            f"{form.lines} lines of {form.chars}: choose such a form, or request no tones"
         )
-    found = [_pattern(form, first, rhymes) for rhymes in (False, True) for first in (0, 2)]
-    return [pattern for pattern in found if pattern.tones[1] in OPENINGS[opening]]
+    patterns = [_pattern(form, start, rhyming) for rhyming in (False, True) for start in (0, 2)]
+    return [pattern for pattern in patterns if pattern.tones[1] in OPENINGS[opening]]
 
 
-def _pattern(form: Form, first: int, rhymes: bool) -> Pattern:
-    """The first line of kind a (`first` 0) or c (2), or of the kind that rhymes in its place."""
-    kinds = [CYCLE[(first + line) % 4] for line in range(form.lines)]
-    if rhymes:
-        kinds[0] = RHYMED[kinds[0]]
-    tones = "".join(KINDS[form.chars][kind] for kind in kinds)
-    name = ("平起" if tones[1] == LEVEL else "仄起") + ("首句入韻" if rhymes else "首句不入韻")
-    lines = ((0,) if rhymes else ()) + free(form).rhymed
-    return Pattern(name, tones, lines)
+def _pattern(form: Form, start: int, first_line_rhymes: bool) -> TonePattern:
+    """Return the pattern that begins at `start` in LINE_ORDER: 0 (line a) or 2 (line c)."""
+    kinds = [LINE_ORDER[(start + line) % 4] for line in range(form.lines)]
+    if first_line_rhymes:
+        kinds[0] = RHYMING_FIRST_LINE[kinds[0]]
+    tones = "".join(LINE_PATTERNS[form.chars][kind] for kind in kinds)
+    name = ("平起" if tones[1] == LEVEL else "仄起") + ("首句入韻" if first_line_rhymes else "首句不入韻")
+    rhymed = ((0,) if first_line_rhymes else ()) + free_pattern(form).rhymed
+    return TonePattern(name, tones, rhymed)

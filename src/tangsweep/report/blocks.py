@@ -50,7 +50,7 @@ Block = str | Table | Chart | PoemBlock
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page, the CSV tables that it adds by name, and its warnings for the top of the page."""
+    """A section of the page, with its CSV tables by name and its warnings for the top of the page."""
 
     title: str
     blocks: list[Block]

@@ -1,107 +1,155 @@
-"""The map of a report: what was collected → sections of tables, charts and poems."""
+"""Build a report from the folders of sweeps, and write its files.
 
-from collections.abc import Mapping
+To add a chart, write a module in charts/ with a function that returns its `Section` or None, and add the
+function to one of the two lists below.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pandas as pd
 
-from tangsweep.report.analysis import summary, warnings
-from tangsweep.report.analysis.ranking import Ranking, rank
-from tangsweep.report.charts import curves, learning_rates
-from tangsweep.report.charts.group_style import GroupStyle
-from tangsweep.report.data.collect import Collected
+from tangsweep.console import print_line
+from tangsweep.errors import UserError
+from tangsweep.files import atomic_write, display_path
+from tangsweep.report.analysis.ranking import Ranking, rank_groups
+from tangsweep.report.blocks import Report, Section
+from tangsweep.report.charts.curves import curves_section
+from tangsweep.report.charts.dataset_size import dataset_size_section
+from tangsweep.report.charts.initialization import initialization_section
+from tangsweep.report.charts.learning_rates import learning_rate_section
+from tangsweep.report.charts.solve_rates import solve_rate_section
+from tangsweep.report.data.collect import SweepData, collect
 from tangsweep.report.data.comparability import comparable_sets
-from tangsweep.report.render.blocks import Block, Chart, Report, Section, Table
-from tangsweep.report.render.ranking_table import beside, ranking_rows, table
-from tangsweep.report.sections import whole
+from tangsweep.report.data.groups import differs_between
+from tangsweep.report.render.html import render_html
+from tangsweep.report.render.markdown import render_markdown
+from tangsweep.report.render.terminal import print_rankings
+from tangsweep.report.render.vega import draw_svg, svg_to_png
+from tangsweep.report.text.ranking_table import ranking_rows, ranking_section
+from tangsweep.report.text.sections import (
+    poem_section,
+    provenance_section,
+    published_section,
+    unreadable_section,
+)
+from tangsweep.report.text.summary import ranking_answer, report_warnings, sweep_facts, sweep_question
+
+# Sections of each ranking, in their order on the page.
+RANKING_SECTIONS: list[Callable[[SweepData, Ranking], Section | None]] = [
+    ranking_section,
+    curves_section,
+    learning_rate_section,
+]
+# Sections of all runs together, below those.
+SWEEP_SECTIONS: list[Callable[[SweepData, Sequence[Ranking]], Section | None]] = [
+    dataset_size_section,
+    initialization_section,
+    solve_rate_section,
+    poem_section,
+    published_section,
+    provenance_section,
+    unreadable_section,
+]
 
 
-def build(found: Collected, title: str) -> Report:
-    """Raises nothing for what is missing: it is left out or said."""
-    rankings = [rank(part) for part in comparable_sets(found.runs)]
-    sections, tables = [], {"runs": _tidy_runs(found), "epochs": found.epochs}
-    tables["ranking"] = pd.concat([ranking_rows(ranking) for ranking in rankings] or [pd.DataFrame()])
+def report_on(folders: Sequence[Path]) -> tuple[SweepData, Report]:
+    """Return what was read from the folders of sweeps, and the report on it.
+
+    Raises UserError where a folder is missing or none holds a run.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder} does not exist: name the folder of a sweep, outputs/NAME")
+    data = collect(folders)
+    if data.runs.empty:
+        names = ", ".join(map(str, folders))
+        raise UserError(f"{names} holds no run: name the folder of a sweep, outputs/NAME")
+    title = " and ".join(dict.fromkeys(folder.name for folder in folders))
+    return data, build_report(data, title)
+
+
+def build_report(data: SweepData, title: str) -> Report:
+    """Build the report; what is missing is left out or named, and raises nothing."""
+    rankings = [rank_groups(comparable) for comparable in comparable_sets(data.runs)]
     several = len(rankings) > 1
-    for number, ranking in enumerate(rankings, 1):
-        suffix = f" ({ranking.part.title})" if several else ""
-        name = f"-{number}" if several else ""
-        sections += _of_part(found, ranking, suffix, name, tables)
-    sections += whole(found, rankings, tables)
-    answers = [
-        f"{ranking.part.title}: {sentence}" if several else sentence
-        for ranking in rankings
-        for sentence in summary.answer(ranking)
-    ]
+    sections = _sections(data, rankings)
+    tables = {"runs": _runs_table(data), "epochs": data.epochs}
+    tables["ranking"] = pd.concat([ranking_rows(ranking) for ranking in rankings] or [pd.DataFrame()])
+    for section in sections:
+        tables |= section.tables
     return Report(
-        title,
-        summary.question(found),
-        answers,
-        warnings.warnings(found, rankings) + _edges(tables),
-        summary.facts(found),
-        [section for section in sections if section.parts],
-        tables,
-        rankings,
+        title=title,
+        question=sweep_question(data),
+        answers=[
+            f"{ranking.comparable.title}: {sentence}" if several else sentence
+            for ranking in rankings
+            for sentence in ranking_answer(ranking)
+        ],
+        warnings=[*report_warnings(data, rankings), *(w for section in sections for w in section.warnings)],
+        facts=sweep_facts(data),
+        sections=sections,
+        tables=tables,
+        rankings=rankings,
     )
 
 
-def _of_part(
-    found: Collected,
-    ranking: Ranking,
-    suffix: str,
-    name: str,
-    tables: dict[str, pd.DataFrame],
-) -> list[Section]:
-    """What one set of comparable runs has of its own."""
-    part = ranking.part
-    epochs = found.epochs[found.epochs["run"].isin(part.runs["run"])]
-    look = GroupStyle(part.runs["group"], found.runs["group"])
-    sections = [Section(f"Ranking{suffix}", [table(ranking), *beside(ranking, epochs)])]
-    if len(epochs):
-        drawn = curves.chart(epochs, part.runs, look, part.by_accuracy, [g.group for g in ranking.groups])
-        sections.append(Section(f"Curves{suffix}", [Chart.of(f"curves{name}", curves.caption(part), drawn)]))
-    rates = learning_rates.table(part, found.configs)
-    if len(rates):
-        tables[f"learning_rates{name}"] = rates
-        sections.append(Section(f"Learning rates{suffix}", _rates(rates, name)))
-    return sections
+def _sections(data: SweepData, rankings: Sequence[Ranking]) -> list[Section]:
+    """Return the sections that have something to show; those of several rankings are numbered."""
+    sections = []
+    for number, ranking in enumerate(rankings, 1):
+        for ranking_builder in RANKING_SECTIONS:
+            section = ranking_builder(data, ranking)
+            if section and len(rankings) > 1:
+                section = section.numbered(number, ranking.comparable.title)
+            sections.append(section)
+    sections += [sweep_builder(data, rankings) for sweep_builder in SWEEP_SECTIONS]
+    return [section for section in sections if section and section.blocks]
 
 
-DEEPOBS = (
-    "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
-    "judged by its best development score, mean over seeds. A triangle at the top edge diverged, a ring is "
-    "the best."
-)
+def _runs_table(data: SweepData) -> pd.DataFrame:
+    """Add a column config.KEY to the table `runs` for every key of the config that differs between runs."""
+    configs = [data.configs[run] for run in data.runs["run"]]
+    keys = dict.fromkeys(key for config in configs for key in config)
+    differing = [key for key in keys if key != "sweep.varied" and differs_between(key, configs)]
+    columns = {f"config.{key}": [config.get(key) for config in configs] for key in differing}
+    return pd.concat([data.runs, pd.DataFrame(columns, index=data.runs.index)], axis=1)
 
 
-def _rates(rates: pd.DataFrame, name: str) -> list[Block]:
-    robust = learning_rates.robustness(rates)
-    rows = [[group, f"{share:.0%}"] for group, share in sorted(robust.items(), key=lambda pair: -pair[1])]
-    edges = learning_rates.at_the_edge(rates)
-    unfinished = int((rates["score"].isna() & ~rates["diverged"]).sum())
-    parts: list[Block] = [
-        Chart.of(f"learning_rates{name}", DEEPOBS, learning_rates.chart(rates, GroupStyle(rates["group"]))),
-        Table(["group", "rates within 10 % of its best"], rows, "Robustness: the share of the grid."),
-    ]
-    if unfinished:
-        parts.append(f"{unfinished} rates have no run that ended: they are left out.")
-    if edges:
-        at = ", ".join(edges)
-        parts.append(f"The best rate lies at the edge of its grid, and a better one may lie beyond: {at}.")
-    return parts
+def write_report(report: Report, out: Path, pictures: bool = True) -> list[Path]:
+    """Write report.html, report.md, tables/*.csv and figures/*, each whole or not at all; return their paths.
+
+    Without `pictures` no PNG and SVG files are written. Raises UserError where a folder cannot be written.
+    """
+    files: dict[Path, bytes | str] = {
+        out / "report.html": render_html(report),
+        out / "report.md": render_markdown(report),
+    }
+    for name, table in report.tables.items():
+        files[out / "tables" / f"{name}.csv"] = table.to_csv(index=False)
+    for chart in report.charts if pictures else []:
+        svg = draw_svg(chart.spec)
+        files[out / "figures" / f"{chart.name}.svg"] = svg
+        files[out / "figures" / f"{chart.name}.png"] = svg_to_png(svg)
+    for path, content in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{path.parent} cannot be created ({error.strerror}): name another folder with --out"
+            ) from error
+        atomic_write(path, content)
+    return list(files)
 
 
-def _edges(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    rates = [table for name, table in tables.items() if name.startswith("learning_rates")]
-    edges = [edge for table in rates for edge in learning_rates.at_the_edge(table)]
-    return [f"Best learning rate at the edge of its grid: {', '.join(edges)}."] if edges else []
-
-
-def _tidy_runs(found: Collected) -> pd.DataFrame:
-    """All columns, and of the config the keys whose values differ, as config.KEY."""
-    keys = dict.fromkeys(key for config in found.configs.values() for key in config)
-    varied = [
-        key
-        for key in keys
-        if len({repr(found.configs[run].get(key)) for run in found.runs["run"]}) > 1 and key != "sweep.varied"
-    ]
-    added = {f"config.{key}": [found.configs[run].get(key) for run in found.runs["run"]] for key in varied}
-    return pd.concat([found.runs, pd.DataFrame(added, index=found.runs.index)], axis=1)
+def report_sweep(sweep: Path, write_files: bool) -> None:
+    """Print the rankings of a sweep that just ended, and write its report's files unless told not to."""
+    if not any(sweep.glob("*/config.yaml")):
+        return
+    _, report = report_on([sweep])
+    print_rankings(report)
+    if write_files:
+        files = write_report(report, sweep)
+        print_line(
+            f"{display_path(files[0])} has the whole report; report.md, tables/ and figures/ lie beside it"
+        )

@@ -40,7 +40,7 @@ def format_interval(interval: Interval | None) -> str:
 
 
 def format_group_score(group: RankedGroup, metric: Metric) -> str:
-    """Format a perplexity with its interval; an accuracy, bounded and often bimodal, with its range over seeds."""
+    """Format a perplexity with its interval, but an accuracy, often bimodal, with its range over seeds."""
     if group.score is None or metric.name != "accuracy":
         return format_interval(group.score)
     low, high = format_accuracy(min(group.scores.values())), format_accuracy(max(group.scores.values()))

@@ -1,11 +1,15 @@
-"""The code, the libraries and the machine that made a run, for its record."""
+"""The code, libraries, machine and commands that made runs, for their records and commands.jsonl."""
 
+import json
 import platform
 import subprocess
+import sys
+import time
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 
-from tangsweep.files import REPOSITORY
+from tangsweep.files import REPOSITORY, cannot_write
 from tangsweep.machine import processor_name, usable_cores
 from tangsweep.runs.record import GitState
 
@@ -41,3 +45,24 @@ def machine() -> str:
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that could change a result."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
+
+
+def log_command(sweep: Path, runs: int, trained: int) -> None:
+    """Append a line to a sweep's commands.jsonl: time, arguments, commit, runs that it names and trains.
+
+    Raises UserError where the folder cannot be written.
+    """
+    line = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "arguments": sys.argv[1:],
+        "git": git_state().model_dump(),
+        "runs": runs,
+        "trained": trained,
+    }
+    path = sweep / "commands.jsonl"
+    try:
+        sweep.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise cannot_write(path, error) from error

@@ -9,7 +9,7 @@ from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.errors import UserError
 from tangsweep.files import display_path, outputs_folder
-from tangsweep.runs import command_log, lock
+from tangsweep.runs import lock, provenance
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Outcome, read_record
 from tangsweep.sweep import plan, run_status
@@ -130,7 +130,7 @@ def _announce(statuses: Mapping[Path, RunStatus], compared: bool) -> None:
     if compared:
         print_line(f"{run_status.describe_statuses(statuses)} into {display_path(sweep)}")
         run_status.warn_of_other_commits(statuses)
-    command_log.log_command(sweep, len(statuses), sum(status.trained for status in statuses.values()))
+    provenance.log_command(sweep, len(statuses), sum(status.trained for status in statuses.values()))
 
 
 def _pinned_overrides(job: Job, run: PreparedRun) -> list[str]:
@@ -144,9 +144,9 @@ def _compare(runs: Sequence[PreparedRun], trained: bool) -> None:
     if not trained and (sweep / "report.html").exists():
         print_line(f"nothing to train; the report lies in {display_path(sweep / 'report.html')}")
     else:
-        from tangsweep.sweep import summary  # pandas, SciPy and Altair: only now that they are needed
+        from tangsweep.report.build import report_sweep  # pandas, SciPy and Altair: only when needed
 
-        summary.print_summary(sweep, runs[0].config.report)
+        report_sweep(sweep, write_files=runs[0].config.report)
     run_status.print_unfinished([run.folder for run in runs])
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tangsweep.batches.encode_book import encode
-from tangsweep.batches.encoded import Encoded
+from tangsweep.batches.encoded_text import EncodedText, encode_book
 from tangsweep.config.data_options import BookCorpusOptions, BookDataOptions
 from tangsweep.config.run_config import RunConfig
 from tangsweep.corpora.book import Book, Source, resolve
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 BookConfig = RunConfig[BookCorpusOptions, BookDataOptions]
 
 
-class BookTask(Task[Book, Encoded, BookConfig]):
+class BookTask(Task[Book, EncodedText, BookConfig]):
     """Any UTF-8 text; its last part is held out."""
 
     corpus_options = BookCorpusOptions
@@ -35,11 +34,11 @@ class BookTask(Task[Book, Encoded, BookConfig]):
         books = {source: resolve(source) for source in dict.fromkeys(sources)}
         return [books[source] for source in sources]
 
-    def encode(self, corpus: Book, config: BookConfig) -> Encoded:
+    def encode(self, corpus: Book, config: BookConfig) -> EncodedText:
         data = config.data
-        return encode(corpus, data.seq_len, data.dev_fraction, data.min_freq)
+        return encode_book(corpus, data.seq_len, data.dev_fraction, data.min_freq)
 
-    def describe_corpus(self, corpus: Book, encoded: Encoded, config: BookConfig) -> str:
+    def describe_corpus(self, corpus: Book, encoded: EncodedText, config: BookConfig) -> str:
         facts = encoded.facts
         assert facts.characters and facts.oov
         stripped = f"; licence of {corpus.stripped:,} taken off" if corpus.stripped else ""
@@ -49,26 +48,35 @@ class BookTask(Task[Book, Encoded, BookConfig]):
             f"vocabulary {facts.vocabulary:,}; {facts.oov['dev'].rate:.2%} of the held-out ones unknown"
         )
 
-    def batches(self, encoded: Encoded, config: BookConfig) -> "RunBatches":
-        from tangsweep.batches.stepwise import Stepwise
-        from tangsweep.batches.windows import Apart, Contiguous, Random, for_evaluation
+    def batches(self, encoded: EncodedText, config: BookConfig) -> "RunBatches":
+        from tangsweep.batches.stepwise import StepwiseBatches
+        from tangsweep.batches.windows import (
+            ContiguousWindows,
+            IndependentWindows,
+            RandomWindows,
+            evaluation_windows,
+        )
 
         data, ids = config.data, encoded.train.ids
         windows = (
-            Contiguous(ids, data.batch_size, data.seq_len)
+            ContiguousWindows(ids, data.batch_size, data.seq_len)
             if data.windows == "contiguous"
-            else Random(ids, data.batch_size, data.seq_len, config.seed)
+            else RandomWindows(ids, data.batch_size, data.seq_len, config.seed)
         )
         evaluation_sets: dict[str, BatchSequence] = {
-            "train": for_evaluation(ids),
-            "train_windows": Apart(ids, data.seq_len),  # as the course reports measured, most likely
-            "dev": for_evaluation(encoded.dev.ids),
+            "train": evaluation_windows(ids),
+            "train_windows": IndependentWindows(
+                ids, data.seq_len
+            ),  # as the course reports measured, most likely
+            "dev": evaluation_windows(encoded.dev.ids),
         }
         assert config.trainer.val_every is not None
-        return Stepwise(windows.window, config.trainer.val_every, evaluation_sets, whole_sequences=False)
+        return StepwiseBatches(
+            windows.window, config.trainer.val_every, evaluation_sets, whole_sequences=False
+        )
 
     def callbacks(
-        self, encoded: Encoded, config: BookConfig, folder: RunFolder, log_table: LogTable
+        self, encoded: EncodedText, config: BookConfig, folder: RunFolder, log_table: LogTable
     ) -> "list[Callback]":
         from tangsweep.generation.training_samples import SamplesCallback
 
@@ -90,7 +98,7 @@ class BookTask(Task[Book, Encoded, BookConfig]):
     def write_outputs(
         self,
         model: "LanguageModel",
-        encoded: Encoded,
+        encoded: EncodedText,
         config: BookConfig,
         folder: RunFolder,
         log_table: LogTable,

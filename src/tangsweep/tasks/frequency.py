@@ -64,7 +64,7 @@ class FrequencyTask(Task[SyntheticCorpus, EncodedExamples, FrequencyConfig]):
         )
 
     def batches(self, encoded: EncodedExamples, config: FrequencyConfig) -> "RunBatches":
-        from tangsweep.batches.stepwise import Stepwise
+        from tangsweep.batches.stepwise import StepwiseBatches
 
         time_input = _has_time_input(config)
 
@@ -77,7 +77,7 @@ class FrequencyTask(Task[SyntheticCorpus, EncodedExamples, FrequencyConfig]):
 
         evaluation_set = batch(config.data.dev_size, derive_seed(0, "frequency held out"))
         assert config.trainer.val_every is not None
-        return Stepwise(draw, config.trainer.val_every, {"dev": split_batch(evaluation_set)})
+        return StepwiseBatches(draw, config.trainer.val_every, {"dev": split_batch(evaluation_set)})
 
 
 def _has_time_input(config: FrequencyConfig) -> bool:

@@ -77,7 +77,7 @@ class PalindromeTask(Task[SyntheticCorpus, EncodedExamples, PalindromeConfig]):
         )
 
     def batches(self, encoded: EncodedExamples, config: PalindromeConfig) -> "RunBatches":
-        from tangsweep.batches.stepwise import Stepwise
+        from tangsweep.batches.stepwise import StepwiseBatches
 
         palindromes, seed = _palindromes(config), config.seed
         rows, curriculum = config.data.batch_size, config.corpus.curriculum
@@ -89,7 +89,7 @@ class PalindromeTask(Task[SyntheticCorpus, EncodedExamples, PalindromeConfig]):
 
         evaluation_sets = {"dev": split_batch(palindrome_batch(palindromes.evaluation))}
         assert config.trainer.val_every is not None
-        return Stepwise(draw, config.trainer.val_every, evaluation_sets)
+        return StepwiseBatches(draw, config.trainer.val_every, evaluation_sets)
 
 
 def length_at(step: int, length: int, curriculum: int, random: np.random.Generator) -> int:

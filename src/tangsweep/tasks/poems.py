@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tangsweep.batches.encode import encode
-from tangsweep.batches.encoded import Encoded
+from tangsweep.batches.encoded_text import EncodedText, encode_poems
 from tangsweep.config.data_options import PoemCorpusOptions, PoemDataOptions
 from tangsweep.config.run_config import RunConfig
-from tangsweep.corpora.resolve import Source, resolve
-from tangsweep.corpora.tang import Corpus
+from tangsweep.corpora.tang import PoemCorpus, Source, resolve
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write
-from tangsweep.prosody import lookup
+from tangsweep.prosody import table_cache
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.mirror import LogTable, TextTable
 from tangsweep.runs.record import Quality, Record
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 PoemConfig = RunConfig[PoemCorpusOptions, PoemDataOptions]
 
 
-class PoemTask(Task[Corpus, Encoded, PoemConfig]):
+class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
     """全唐诗, or the bundled sample of poems."""
 
     corpus_options = PoemCorpusOptions
@@ -50,7 +48,7 @@ class PoemTask(Task[Corpus, Encoded, PoemConfig]):
             )
         self.check_model_input(config)
 
-    def find_corpora(self, configs: Sequence[PoemConfig]) -> list[Corpus]:
+    def find_corpora(self, configs: Sequence[PoemConfig]) -> list[PoemCorpus]:
         """Read each source once, for the config that needs most of it."""
         counts: dict[Source, list[int | None]] = {}
         for config in configs:
@@ -61,7 +59,7 @@ class PoemTask(Task[Corpus, Encoded, PoemConfig]):
         }
         return [corpora[_source(config)].first(config.data.poems_to_read) for config in configs]
 
-    def download_extras(self, configs: Sequence[PoemConfig], corpora: Sequence[Corpus]) -> None:
+    def download_extras(self, configs: Sequence[PoemConfig], corpora: Sequence[PoemCorpus]) -> None:
         """Make the tables of tones and rhymes, from the whole of 全唐诗 and its annotation (45 MB, once).
 
         Runs on the bundled sample use the tables where they are there already.
@@ -69,12 +67,12 @@ class PoemTask(Task[Corpus, Encoded, PoemConfig]):
         pairs = zip(configs, corpora, strict=True)
         measured = [config for config, corpus in pairs if config.poems.quality and corpus.name == "tang"]
         if measured:
-            lookup.best(measured[0].corpus.root)
+            table_cache.load_or_build_prosody(measured[0].corpus.root)
 
-    def encode(self, corpus: Corpus, config: PoemConfig) -> Encoded:
-        return encode(corpus, config.data)
+    def encode(self, corpus: PoemCorpus, config: PoemConfig) -> EncodedText:
+        return encode_poems(corpus, config.data)
 
-    def describe_corpus(self, corpus: Corpus, encoded: Encoded, config: PoemConfig) -> str:
+    def describe_corpus(self, corpus: PoemCorpus, encoded: EncodedText, config: PoemConfig) -> str:
         facts = encoded.facts
         assert facts.poems and facts.characters and facts.oov
         poems = facts.poems
@@ -88,18 +86,18 @@ class PoemTask(Task[Corpus, Encoded, PoemConfig]):
             f"{facts.oov['dev'].rate:.1%} of the held-out ones unknown"
         )
 
-    def batches(self, encoded: Encoded, config: PoemConfig) -> "RunBatches":
+    def batches(self, encoded: EncodedText, config: PoemConfig) -> "RunBatches":
         """With `data.pad=fixed` sequences are padded to max_chars and the one mark that may follow."""
-        from tangsweep.batches.poems import PoemData
+        from tangsweep.batches.poems import PoemBatches
 
         data = config.data
         width = data.max_chars + 1 if data.pad == "fixed" else None
-        return PoemData(encoded, data.batch_size, config.seed, width, data.score_pads)
+        return PoemBatches(encoded, data.batch_size, config.seed, width, data.score_pads)
 
     def write_outputs(
         self,
         model: "LanguageModel",
-        encoded: Encoded,
+        encoded: EncodedText,
         config: PoemConfig,
         folder: RunFolder,
         log_table: LogTable,
@@ -116,7 +114,7 @@ class PoemTask(Task[Corpus, Encoded, PoemConfig]):
         log_table(TextTable("poems", run_poems.COLUMNS, poems), None)
         record.quality = None
         if config.poems.quality:
-            measured = poem_quality.measure_quality(poet, lookup.at_hand(), encoded.train)
+            measured = poem_quality.measure_quality(poet, table_cache.cached_prosody(), encoded.train)
             record.quality = Quality.model_validate(measured)
 
 

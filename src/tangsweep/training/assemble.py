@@ -9,11 +9,11 @@ from hydra.utils import instantiate
 
 from tangsweep.batches.batch import RunBatches
 from tangsweep.config.cell_options import LSTMOptions
-from tangsweep.config.numpy_lstm import is_numpy_lstm
+from tangsweep.config.checks import is_numpy_lstm
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.corpora import pretrained_embeddings
-from tangsweep.corpora.vocabulary import MARKS, Vocabulary
+from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tangsweep.files import absolute_path
 from tangsweep.inits import initialize
 from tangsweep.kernels import matmul
@@ -24,14 +24,19 @@ from tangsweep.runs import wandb_names
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile, MetricsRow
 from tangsweep.runs.mirror import Mirror
-from tangsweep.training.callbacks.checkpoints import AtomicCheckpointIO, Checkpoints
-from tangsweep.training.callbacks.metrics import MetricsCallback
-from tangsweep.training.callbacks.progress import ProgressCallback
-from tangsweep.training.callbacks.stopping import StepBudget, StopWhenSolved
+from tangsweep.training.callbacks import (
+    AtomicCheckpointIO,
+    Checkpoints,
+    ProgressCallback,
+    StepBudget,
+    StopWhenSolved,
+)
+from tangsweep.training.metrics_callback import MetricsCallback
 from tangsweep.training.module import LanguageModelModule
 from tangsweep.training.numpy_bridge import NumpyLanguageModel
 from tangsweep.training.optimizers import optimizer_factories
 from tangsweep.training.prepare import PreparedRun
+from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader
 
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
@@ -67,11 +72,11 @@ def build_model(run: PreparedRun) -> LanguageModel:
 
 def _load_embeddings(config: AnyConfig, vocabulary: Vocabulary, table: torch.Tensor) -> None:
     path = absolute_path(str(config.model.pretrained_embeddings))
-    vectors = pretrained_embeddings.read(path, vocabulary, config.model.embed_size)
+    vectors = pretrained_embeddings.read_embeddings(path, vocabulary, config.model.embed_size)
     with torch.no_grad():
         for word, vector in vectors.items():
             table[vocabulary.encode(word)[0]] = torch.tensor(vector, dtype=table.dtype)
-    characters = sum(token not in MARKS for token in vocabulary.tokens)
+    characters = sum(token not in SPECIAL_TOKENS for token in vocabulary.tokens)
     print_line(f"pretrained embeddings: {len(vectors):,} of {characters:,} characters")
 
 
@@ -123,6 +128,15 @@ def build_callbacks(
         sinks.append(mirror.log)
     metrics = MetricsCallback(batches, trainer.log_every, sinks, [solved, checkpoints])
     return RunCallbacks(metrics, budget, solved, checkpoints, progress)
+
+
+def build_loader(
+    batches: RunBatches, callbacks: RunCallbacks, task_callbacks: Sequence[L.Callback]
+) -> StepGroupLoader:
+    """Return the training batches in groups that end wherever a callback acts."""
+    periodic = (callback for callback in task_callbacks if isinstance(callback, PeriodicCallback))
+    periods = [callbacks.metrics.every, *(callback.every for callback in periodic)]
+    return StepGroupLoader(batches, periods, callbacks.budget.max_steps)
 
 
 def build_trainer(config: AnyConfig, folder: RunFolder, callbacks: Sequence[L.Callback]) -> L.Trainer:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from hydra.utils import instantiate
 
-from tangsweep.config.numpy_lstm import is_numpy_lstm
+from tangsweep.config.checks import is_numpy_lstm
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, first_line
 from tangsweep.training import numpy_bridge

@@ -42,7 +42,7 @@ def check_resources(config: AnyConfig) -> None:
             raise UserError("trainer=gpu, but torch finds no GPU here: use trainer=cpu")
     if config.model.pretrained_embeddings is not None:
         path = absolute_path(config.model.pretrained_embeddings)
-        pretrained_embeddings.check(path, config.model.embed_size)
+        pretrained_embeddings.check_embedding_file(path, config.model.embed_size)
 
 
 def prepare(config: AnyConfig, overrides: Sequence[str], corpus: Corpus | None = None) -> PreparedRun:

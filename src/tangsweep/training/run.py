@@ -32,11 +32,11 @@ from tangsweep.runs.record import (
 from tangsweep.runs.state import RERUN, State, state_at_rest
 from tangsweep.training import assemble
 from tangsweep.training.assemble import RunCallbacks
-from tangsweep.training.callbacks.metrics import Diverged
+from tangsweep.training.metrics_callback import Diverged
 from tangsweep.training.module import LanguageModelModule
 from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.resume import ResumePoint, extend_shorter_run, extended_from, prepare_folder
-from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader
+from tangsweep.training.step_groups import StepGroupLoader
 
 log = logging.getLogger(__name__)
 
@@ -134,8 +134,7 @@ def _train(
     log_table = mirror.log_table if mirror else discard_table
     task_callbacks = task.callbacks(encoded, config, folder, log_table)
     trainer = assemble.build_trainer(config, folder, (*callbacks, *task_callbacks))
-    periods = [callbacks.metrics.every, *(c.every for c in task_callbacks if isinstance(c, PeriodicCallback))]
-    loader = StepGroupLoader(batches, periods, callbacks.budget.max_steps)
+    loader = assemble.build_loader(batches, callbacks, task_callbacks)
     try:
         end = _fit(trainer, module, loader, resume.checkpoint)
     finally:

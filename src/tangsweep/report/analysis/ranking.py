@@ -31,7 +31,7 @@ AVERAGED_COLUMNS = (
 
 
 class RankedGroup(NamedTuple):
-    """One group of a ranking. A seed that several runs of the group have counts once, with their mean score."""
+    """One group of a ranking; a seed that several of its runs have counts once, with their mean score."""
 
     name: str
     score: Interval | None
@@ -111,7 +111,7 @@ def _summarize_group(name: str, runs: pd.DataFrame, comparable: ComparableRuns) 
 
 
 def solvable_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the ended runs of a task that can be solved, which has a length; failed runs say nothing of it."""
+    """Return the ended runs of tasks that can be solved, which are those with a length."""
     return runs[runs["length"].notna() & runs["status"].isin(ENDED)]
 
 
@@ -128,7 +128,7 @@ def best_runs(ranking: Ranking) -> dict[str, str]:
 
 
 def perplexity_thresholds(ranking: Ranking) -> list[Threshold]:
-    """Return the unigram and bigram baselines and 1.5 and 1.1 times the best mean, those above the best mean."""
+    """Return those of unigram, bigram baseline, 1.5 and 1.1 times the best mean that exceed the best mean."""
     runs, groups = ranking.comparable.runs, ranking.groups
     best = next((g.score.mean for g in groups if g.score and math.isfinite(g.score.mean)), None)
     if ranking.comparable.by_accuracy or best is None:
@@ -145,7 +145,7 @@ def perplexity_thresholds(ranking: Ranking) -> list[Threshold]:
 def seconds_to_reach(
     comparable: ComparableRuns, epochs: pd.DataFrame, perplexities: Sequence[float]
 ) -> pd.DataFrame:
-    """Return one row per perplexity and group: how long training took until an evaluation was at least as good.
+    """Return how long training took until an evaluation was as good, one row per perplexity and group.
 
     Columns: group, perplexity, seconds (mean over the runs that reached it), reached (their number), runs.
     """

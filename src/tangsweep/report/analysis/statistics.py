@@ -13,7 +13,7 @@ RELATIVE_TOLERANCE = 1e-9  # paired differences that vary by less than this shar
 
 
 class Interval(NamedTuple):
-    """The mean of `n` values with its confidence interval; `half` is its half-width, None for a single value."""
+    """The mean of `n` values with the half-width of its confidence interval, None for a single value."""
 
     mean: float
     half: float | None
@@ -50,9 +50,10 @@ def is_finite(values: pd.Series) -> pd.Series:
 
 
 def interval_half_widths(deviations: pd.Series, n: pd.Series) -> pd.Series:
-    """Return half-widths of Student's t-intervals from standard deviations of `n` values each; NaN for n = 1."""
-    quantiles = stats.t.ppf((1 + CONFIDENCE) / 2, (n - 1).clip(lower=1))
-    return (deviations.where(n > 1) / np.sqrt(n)) * quantiles
+    """Return half-widths of t-intervals from standard deviations of `n` values each; NaN for n = 1."""
+    quantiles: np.ndarray = stats.t.ppf((1 + CONFIDENCE) / 2, (n - 1).clip(lower=1))
+    half_widths: pd.Series = deviations.where(n > 1) / np.sqrt(n) * quantiles
+    return half_widths
 
 
 class PairedDifference(NamedTuple):

@@ -1,186 +1,220 @@
-"""Loss (or accuracy) while the runs trained: every run faint, mean and interval over seeds on top."""
+"""Loss or accuracy during training: single runs faint, with mean and interval over seeds on top."""
 
+import json
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
-import numpy as np
 import pandas as pd
+from pydantic import JsonValue
 
-from tangsweep.report.analysis.statistics import finite, half_width
+from tangsweep.metrics import Metric
+from tangsweep.report.analysis.ranking import Ranking
+from tangsweep.report.analysis.statistics import interval_half_widths, is_finite
+from tangsweep.report.blocks import Chart, Section, VegaLiteSpec
 from tangsweep.report.charts.group_style import GroupStyle
+from tangsweep.report.data.collect import SweepData
 from tangsweep.report.data.comparability import ComparableRuns
 
 AXES = {"epoch": "epoch", "step": "optimizer step", "characters": "characters seen", "seconds": "seconds"}
 SIDES = {"train_loss": "training", "dev_loss": "development"}
-MOST_POINTS = 16_000  # of runs in the page, and as many of means
-FEWEST = 8  # points that a run or a mean keeps, whatever their number
-MANY, SINGLED = 12, 8  # groups that can be read at once, and how many stand out where there are more
-MOST, LEAST = 1e300, 1e-3  # drawn at all, and on a logarithmic axis
-CUT = 2.5  # losses above so many times the untrained model's are not drawn: all others would be flat
+MAX_POINTS = 16_000  # of all runs together, and of all means
+MIN_POINTS_PER_LINE = 8
+MANY_GROUPS, HIGHLIGHTED_GROUPS = 12, 8  # of more than MANY_GROUPS only the best are highlighted at first
+OPACITIES = {
+    "band": (0.18, 0.02),
+    "run": (0.4, 0.04),
+    "mean": (1, 0.06),
+    "end": (1, 0.2),
+}  # highlighted, faint
+MAX_DRAWN, MIN_LOGARITHMIC = 1e300, 1e-3
+CUT_FACTOR = 2.5  # losses above this multiple of the untrained model's would flatten all other curves
 
 
-def points(epochs: pd.DataFrame, by_accuracy: bool) -> pd.DataFrame:
-    """One row a run, evaluation and side: group, run, side, the four axes, value."""
-    sides = _sides(by_accuracy)
-    whole = epochs.melt(["run", "group", *AXES], list(sides), var_name="side", value_name="value")
-    whole["side"] = whole["side"].map(sides)
-    whole = whole[
-        pd.to_numeric(whole["value"], errors="coerce").map(np.isfinite, na_action="ignore").eq(True)
-    ]
-    return thinned(whole, ["run", "side"])
+def curves_section(data: SweepData, ranking: Ranking) -> Section | None:
+    """Return None where no run was evaluated."""
+    comparable = ranking.comparable
+    epochs = data.epochs[data.epochs["run"].isin(comparable.runs["run"])]
+    if epochs.empty:
+        return None
+    style = GroupStyle(comparable.runs["group"], data.runs["group"])
+    chart = curve_chart(epochs, comparable, style, [group.name for group in ranking.groups])
+    block = Chart.from_altair("curves", _caption(comparable), chart)
+    _title_x_axis_by_choice(block.spec)
+    return Section("Curves", [block])
 
 
-def thinned(whole: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Of each line, the rows that agree in `by`, its first, last, least and largest, and some evenly apart.
+def curve_points(epochs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Return one row per run, evaluation and side: run, group, side, the four axes, value; thinned."""
+    sides = _sides(metric)
+    points = epochs.melt(["run", "group", *AXES], list(sides), var_name="side", value_name="value")
+    points["side"] = points["side"].map(sides)
+    return thin_lines(points[is_finite(points["value"])], ["run", "side"])
 
-    All of it where there are few lines; in all about MOST_POINTS rows.
+
+def thin_lines(points: pd.DataFrame, line_columns: list[str]) -> pd.DataFrame:
+    """Return about MAX_POINTS rows, or all where there are fewer.
+
+    A line consists of the rows that are equal in `line_columns`. It keeps its first, last, lowest and highest
+    point and some evenly spaced ones.
     """
-    lines = whole.groupby(by, sort=False)
-    most = max(FEWEST, MOST_POINTS // max(1, lines.ngroups))
+    lines = points.groupby(line_columns, sort=False)
+    max_length = max(MIN_POINTS_PER_LINE, MAX_POINTS // max(1, lines.ngroups))
     place, length = lines.cumcount(), lines["value"].transform("size")
-    even = (place * (most - 1) // (length - 1).clip(lower=1)).astype(int)
-    first_of_step = even.ne(even.groupby([whole[key] for key in by]).shift())
-    ends = place.eq(length - 1)
+    bin_number = (place * (max_length - 1) // (length - 1).clip(lower=1)).astype(int)
+    first_of_bin = bin_number.ne(bin_number.groupby([points[column] for column in line_columns]).shift())
+    is_last = place.eq(length - 1)
     extremes = pd.Index([*lines["value"].idxmin(), *lines["value"].idxmax()])
-    kept = (length <= most) | first_of_step | ends | whole.index.isin(extremes)
-    return whole[kept].reset_index(drop=True)
+    selected = (length <= max_length) | first_of_bin | is_last | points.index.isin(extremes)
+    return points[selected].reset_index(drop=True)
 
 
-def means(epochs: pd.DataFrame, runs: pd.DataFrame, by_accuracy: bool) -> pd.DataFrame:
-    """One row a group, epoch and side: mean of the value and of the axes, its interval, number of runs.
+def mean_curves(epochs: pd.DataFrame, runs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Return one row per group, epoch and side: means of value and axes, interval (low, high), runs.
 
-    Only epochs that every one of the group's `runs` has reached with a finite value: never a mean over
-    survivors. The interval is Student's of 95 %, of accuracies from least to largest; none of one run.
+    Only epochs that every run of the group reached with a finite value count: never a mean over survivors.
+    The interval is Student's at 95 %, of accuracies the range; missing for a single run.
     """
-    wanted = runs["group"].value_counts()
-    found = [
-        _means(epochs[finite(epochs[c])], c, wanted).assign(side=s) for c, s in _sides(by_accuracy).items()
+    run_counts = runs["group"].value_counts()
+    tables = [
+        _side_means(epochs[is_finite(epochs[column])], column, run_counts).assign(side=side)
+        for column, side in _sides(metric).items()
     ]
-    whole = pd.concat(found, ignore_index=True).drop(columns=["spread", "least", "most"])
-    return _rounded(thinned(whole, ["group", "side"]))
+    means = pd.concat(tables, ignore_index=True).drop(columns=["deviation", "lowest", "highest"])
+    return _round(thin_lines(means, ["group", "side"]))
 
 
-def _means(finite: pd.DataFrame, column: str, wanted: pd.Series) -> pd.DataFrame:
-    by_epoch = finite.astype({column: float}).groupby(["group", "epoch"], sort=False)
-    told = by_epoch.agg(
-        value=(column, "mean"), spread=(column, "std"), runs=(column, "size"),
-        least=(column, "min"), most=(column, "max"),
+def _side_means(epochs: pd.DataFrame, column: str, run_counts: pd.Series) -> pd.DataFrame:
+    by_epoch = epochs.astype({column: float}).groupby(["group", "epoch"], sort=False)
+    means = by_epoch.agg(
+        value=(column, "mean"), deviation=(column, "std"), runs=(column, "size"),
+        lowest=(column, "min"), highest=(column, "max"),
         **{axis: (axis, "mean") for axis in AXES if axis != "epoch"},
     ).reset_index()  # fmt: skip
-    told = told[told["runs"] >= told["group"].map(wanted)]
+    means = means[means["runs"] >= means["group"].map(run_counts)]
     if column == "dev_accuracy":
-        several = told["runs"] > 1
-        return told.assign(low=told["least"].where(several), high=told["most"].where(several))
-    half = half_width(told["spread"], told["runs"])
-    return told.assign(low=told["value"] - half, high=told["value"] + half)
+        several = means["runs"] > 1
+        return means.assign(low=means["lowest"].where(several), high=means["highest"].where(several))
+    half = interval_half_widths(means["deviation"], means["runs"])
+    return means.assign(low=means["value"] - half, high=means["value"] + half)
 
 
-def _sides(by_accuracy: bool) -> dict[str, str]:
-    return {"dev_accuracy": "development"} if by_accuracy else SIDES
+def _sides(metric: Metric) -> dict[str, str]:
+    return {"dev_accuracy": "development"} if metric.name == "accuracy" else SIDES
 
 
-def ends(epochs: pd.DataFrame, runs: pd.DataFrame, by_accuracy: bool) -> pd.DataFrame:
-    """The last finite point of each run that diverged."""
+def divergence_points(epochs: pd.DataFrame, runs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Return the last finite point of each run that diverged."""
     diverged = runs.loc[runs["status"] == "diverged", "run"]
-    found = points(epochs[epochs["run"].isin(diverged)], by_accuracy)
-    return found.sort_values("epoch").groupby(["run", "side"], as_index=False).last()
+    points = curve_points(epochs[epochs["run"].isin(diverged)], metric)
+    return points.sort_values("epoch").groupby(["run", "side"], as_index=False).last()
 
 
-def caption(part: ComparableRuns) -> str:
-    """What lines, bands and crosses are."""
-    told = []
-    if part.runs.groupby("group")["seed"].nunique().max() > 1:
-        reach = "from least to largest" if part.by_accuracy else "95 % interval"
-        told.append(f"Mean and {reach} over seeds, as far as every run of a group got; single runs faint.")
-    if (part.runs["status"] == "diverged").any():
-        told.append("A cross is the last point of a run that diverged.")
-    best = f"; the best {SINGLED} are at first" if part.runs["group"].nunique() > MANY else ""
-    told.append(f"Click names in the legend to single them out, twice to see all{best}.")
-    if not part.by_accuracy:
-        told.append(f"Losses above {CUT:g} times the untrained model's are drawn at the upper edge.")
-    return " ".join(told)
+def _caption(comparable: ComparableRuns) -> str:
+    """Explain lines, bands and crosses."""
+    runs, sentences = comparable.runs, []
+    if runs.groupby("group")["seed"].nunique().max() > 1:
+        band = "range" if comparable.by_accuracy else "95 % interval"
+        sentences.append(f"Mean and {band} over seeds, up to the epoch that every run of a group reached.")
+        sentences.append("Single runs are faint.")
+    if (runs["status"] == "diverged").any():
+        sentences.append("A cross is the last point of a run that diverged.")
+    sentences.append("Click names in the legend to highlight groups, twice to show all.")
+    if runs["group"].nunique() > MANY_GROUPS:
+        sentences.append(f"The best {HIGHLIGHTED_GROUPS} are highlighted at first.")
+    if not comparable.by_accuracy:
+        sentences.append(
+            f"Losses above {CUT_FACTOR:g} times the untrained model's are drawn at the upper edge."
+        )
+    return " ".join(sentences)
 
 
-def chart(
-    epochs: pd.DataFrame, runs: pd.DataFrame, look: GroupStyle, by_accuracy: bool, best: Sequence[str]
+def curve_chart(
+    epochs: pd.DataFrame, comparable: ComparableRuns, style: GroupStyle, ranked_groups: Sequence[str]
 ) -> alt.FacetChart:
-    """Training and development beside each other; the axes can be switched.
-
-    Of more than MANY groups the first SINGLED of `best` are clear at first, and the others faint.
-    """
-    drawn = _rounded(points(epochs, by_accuracy))
-    untrained = drawn.loc[drawn["epoch"] == drawn["epoch"].min(), "value"]
-    top = math.inf if by_accuracy or untrained.empty else CUT * float(untrained.median())
+    """Return training and development curves side by side, with a choice of the x axis and of a log scale."""
+    metric, runs = comparable.metric, comparable.runs
+    points = _round(curve_points(epochs, metric))
+    untrained = points.loc[points["epoch"] == points["epoch"].min(), "value"]
+    top = math.inf if comparable.by_accuracy or untrained.empty else CUT_FACTOR * float(untrained.median())
     data = pd.concat(
         [
-            drawn.assign(kind="run"),
-            means(epochs, runs, by_accuracy).assign(kind="mean", run=""),
-            _rounded(ends(epochs, runs, by_accuracy)).assign(kind="end"),
+            points.assign(kind="run"),
+            mean_curves(epochs, runs, metric).assign(kind="mean", run=""),
+            _round(divergence_points(epochs, runs, metric)).assign(kind="end"),
         ],
         ignore_index=True,
     )
     axis = alt.param(name="axis", value="epoch", bind=alt.binding_select(options=list(AXES), name="against "))
     logarithmic = alt.param(name="logarithmic", value=False, bind=alt.binding_checkbox(name="logarithmic "))
-    first = [{"group": group} for group in best[:SINGLED]] if len(look.groups) > MANY else alt.Undefined
+    many = len(style.groups) > MANY_GROUPS
+    first = [{"group": group} for group in ranked_groups[:HIGHLIGHTED_GROUPS]] if many else alt.Undefined
     chosen = alt.selection_point(name="chosen", fields=["group"], bind="legend", toggle="true", value=first)
     kinds = [*(["band"] if data["low"].notna().any() else []), *data["kind"].unique()]
-    drawn_layers = _layers(look, chosen, by_accuracy, top)
-    layers = alt.layer(*(drawn_layers[kind] for kind in drawn_layers if kind in kinds), data=data)
-    whole = layers.properties(width=380, height=300).add_params(axis, logarithmic, chosen)
-    return whole.facet(column=alt.Column("side:N", sort=list(SIDES.values()), title=None))
+    layers = _layers(style, chosen, metric, top)
+    chart = alt.layer(*(layer for kind, layer in layers.items() if kind in kinds), data=data)
+    chart = chart.properties(width=380, height=300).add_params(axis, logarithmic, chosen)
+    return chart.facet(column=alt.Column("side:N", sort=list(SIDES.values()), title=None))
 
 
-def _layers(look: GroupStyle, chosen: alt.Parameter, by_accuracy: bool, top: float) -> dict[str, alt.Chart]:
-    """What lies below first; each but the band draws the rows of its kind.
+def _layers(style: GroupStyle, chosen: alt.Parameter, metric: Metric, top: float) -> dict[str, alt.Chart]:
+    """Return the layers by the kind of their rows, the lowest first.
 
-    Opacity of strokes and fills, not of marks: a picture would be put together anew for each line.
+    They set the opacity of strokes and fills: with the opacity of marks the picture would be composed anew
+    for each line.
     """
-    title = "accuracy" if by_accuracy else "nats per character"
+    title = "accuracy" if metric.name == "accuracy" else "nats per character"
     label = "logarithmic ? format(pow(10, datum.value), '.3~g') : datum.label"
-    y = alt.Y("shown:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(labelExpr=label))
-    x = alt.X("x:Q", title="epoch, or what is chosen instead", axis=alt.Axis(format="~s"))
-
-    def opacity(clear: float, dim: float) -> Any:
-        return alt.condition(chosen, alt.value(clear), alt.value(dim))
-
-    def of(kind: str, mark: Any) -> alt.Chart:
-        return mark(_shown(f"datum.kind == '{kind}'", top, value="shown")).encode(x=x, y=y, color=look.colour)
-
-    tip: list[Any] = ["group:N", "run:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")]
-    band = _shown("isValid(datum.low)", top, low="shown_low", high="shown_high").mark_area()
-    lower = alt.Y("shown_low:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(labelExpr=label))
+    y_axis, y_scale = alt.Axis(labelExpr=label), alt.Scale(zero=False)
+    y = alt.Y("shown:Q", title=title, scale=y_scale, axis=y_axis)
+    lower = alt.Y("shown_low:Q", title=title, scale=y_scale, axis=y_axis)
+    x = alt.X("x:Q", title="epoch", axis=alt.Axis(format="~s"))
+    colour, dash = style.line_colour, style.dash
+    rows = {
+        kind: _select(f"datum.kind == '{kind}'", top, value="shown").encode(x=x, y=y, color=colour)
+        for kind in ("run", "mean", "end")
+    }
+    band = _select("isValid(datum.low)", top, low="shown_low", high="shown_high").mark_area()
+    run, mean = rows["run"].mark_line(strokeWidth=1), rows["mean"].mark_line(strokeWidth=2.2)
+    end = rows["end"].mark_point(shape="cross", size=90, filled=True)
+    tooltip = ["group:N", "run:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")]
+    opacity = {
+        kind: alt.condition(chosen, alt.value(highlighted), alt.value(faint))
+        for kind, (highlighted, faint) in OPACITIES.items()
+    }
     return {
-        "band": band.encode(
-            x=x, y=lower, y2="shown_high:Q", color=look.colour, fillOpacity=opacity(0.18, 0.02)
-        ),
-        "run": of("run", lambda c: c.mark_line(strokeWidth=1)).encode(
-            strokeDash=look.dash, detail="run:N", strokeOpacity=opacity(0.4, 0.04), tooltip=tip
-        ),
-        "mean": of("mean", lambda c: c.mark_line(strokeWidth=2.2)).encode(
-            strokeDash=look.dash, strokeOpacity=opacity(1, 0.06), tooltip=[*tip, "runs:Q"]
-        ),
-        "end": of("end", lambda c: c.mark_point(shape="cross", size=90, filled=True)).encode(
-            fillOpacity=opacity(1, 0.2), tooltip=tip
-        ),
+        "band": band.encode(x=x, y=lower, y2="shown_high:Q", color=colour, fillOpacity=opacity["band"]),
+        "run": run.encode(strokeDash=dash, detail="run:N", strokeOpacity=opacity["run"], tooltip=tooltip),
+        "mean": mean.encode(strokeDash=dash, strokeOpacity=opacity["mean"], tooltip=[*tooltip, "runs:Q"]),
+        "end": end.encode(fillOpacity=opacity["end"], tooltip=tooltip),
     }
 
 
-def _shown(chosen: str, top: float, **shown: str) -> alt.Chart:
-    """Rows that are `chosen`, their x on the axis that was picked, each of `shown` perhaps as a logarithm.
+def _select(condition: str, top: float, **columns: str) -> alt.Chart:
+    """Filter rows and compute their x and, for each of `columns`, the value to draw.
 
-    Drawn between 0 and `top`; what a tooltip says is the value itself.
+    That is clamped and, if chosen, logarithmic; the column itself keeps its value for tooltips.
     """
-    chart = alt.Chart().transform_filter(chosen).transform_calculate(x="datum[axis]")
-    for value, name in shown.items():
-        kept = f"clamp(datum.{value}, 0, {min(top, MOST)!r})"
-        log = f"log(max({kept}, {LEAST!r})) / LN10"
-        chart = chart.transform_calculate(**{name: f"logarithmic ? {log} : {kept}"})
+    chart = alt.Chart().transform_filter(condition).transform_calculate(x="datum[axis]")
+    for column, drawn in columns.items():
+        value = f"clamp(datum.{column}, 0, {min(top, MAX_DRAWN)!r})"
+        logarithm = f"log(max({value}, {MIN_LOGARITHMIC!r})) / LN10"
+        chart = chart.transform_calculate(**{drawn: f"logarithmic ? {logarithm} : {value}"})
     return chart
 
 
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """Four decimals are more than a pixel shows, and a page of a thousand runs half as large."""
-    numbers = table.select_dtypes("number").columns
-    return table.assign(**{column: table[column].astype(float).round(4) for column in numbers})
+def _round(table: pd.DataFrame) -> pd.DataFrame:
+    """Round to four decimals, more than a pixel shows; it halves the page of a thousand runs."""
+    columns = table.select_dtypes("number").columns
+    return table.assign(**{column: table[column].astype(float).round(4) for column in columns})
+
+
+def _title_x_axis_by_choice(spec: VegaLiteSpec) -> None:
+    """Let the x axis's title follow the choice, by a Vega signal that Altair's schema does not allow."""
+    title: JsonValue = {"signal": f"{json.dumps(AXES)}[axis]"}
+    match spec:
+        case {"spec": {"layer": list(layers)}}:
+            for layer in layers:
+                match layer:
+                    case {"encoding": {"x": dict(x)}}:
+                        x["title"] = title

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tangsweep.report.analysis.ranking import Ranking
 from tangsweep.report.analysis.statistics import PowerLaw, fit_power_law, is_finite
-from tangsweep.report.blocks import Block, Chart, Section
+from tangsweep.report.blocks import AnyChart, Block, Chart, Section
 from tangsweep.report.charts.group_style import GroupStyle
 from tangsweep.report.data.collect import SweepData
 from tangsweep.report.data.comparability import ComparableRuns
@@ -18,8 +18,8 @@ from tangsweep.report.formatting import format_names
 
 SIZE_KEY = "data.poems"
 NOT_COMPARABLE = (
-    "The amount of data was varied, but no two amounts were scored on the same text with the same vocabulary, "
-    "so there is no chart. data.split=fixed with data.pool and data.dev_poems keeps both the same."
+    "The amount of data was varied, but no two amounts were scored on the same text with the same "
+    "vocabulary, so there is no chart. data.split=fixed with data.pool and data.dev_poems keeps both equal."
 )
 
 
@@ -81,7 +81,7 @@ def _describe_power_laws(scores: SizeScores) -> str:
     return "; ".join(laws) or "There are fewer than three sizes, so no power law is fitted."
 
 
-def size_chart(scores: SizeScores) -> alt.LayerChart:
+def size_chart(scores: SizeScores) -> AnyChart:
     """Return a chart with logarithmic axes, in which a power law is a straight line."""
     style = GroupStyle(scores.points["group"])
     x = alt.X(
@@ -92,7 +92,9 @@ def size_chart(scores: SizeScores) -> alt.LayerChart:
     points = alt.Chart(scores.points).mark_point(filled=True, size=60)
     points = points.encode(x=x, y=y, color=style.line_colour, tooltip=tooltip)
     lines = alt.Chart(_power_law_lines(scores)).mark_line(strokeWidth=1.5)
-    return alt.layer(points, lines.encode(x=x, y=y, color=style.line_colour)).properties(width=560, height=320)
+    return alt.layer(points, lines.encode(x=x, y=y, color=style.line_colour)).properties(
+        width=560, height=320
+    )
 
 
 def _power_law_lines(scores: SizeScores) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import altair as alt
 
-# Okabe and Ito's palette (2008) for all kinds of colour vision; its yellow is darkened for a white background.
+# Okabe and Ito's palette (2008) for all kinds of colour vision; its yellow is darkened, for white paper.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b8a800", "#000000")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [10, 4], [4, 1, 1, 1], [3, 6])
 LEGEND_ROWS = 20

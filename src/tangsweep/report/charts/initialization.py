@@ -1,4 +1,4 @@
-"""The effect of an initialization: loss in the first epoch, first gradient norm, units that stay identical."""
+"""The effect of an initialization: loss in the first epoch, first gradient norm, identical units."""
 
 from collections.abc import Sequence
 

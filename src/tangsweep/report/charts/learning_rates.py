@@ -1,6 +1,7 @@
 """How much each optimizer depends on its learning rate, after DeepOBS (Schneider, Balles and Hennig 2019).
 
-In that protocol each optimizer has a grid of its own, and its best point is chosen by the development score over several seeds.
+In that protocol each optimizer has a grid of its own. Its best point is chosen by the mean development score
+over several seeds.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ import pandas as pd
 
 from tangsweep.report.analysis.ranking import Ranking
 from tangsweep.report.analysis.statistics import confidence_interval
-from tangsweep.report.blocks import Block, Chart, Section, Table
+from tangsweep.report.blocks import AnyChart, Block, Chart, Section, Table
 from tangsweep.report.charts.group_style import GroupStyle
 from tangsweep.report.data.collect import SweepData
 from tangsweep.report.data.comparability import ComparableRuns
@@ -45,7 +46,7 @@ def learning_rate_section(data: SweepData, ranking: Ranking) -> Section | None:
     edges = ", ".join(best_at_grid_edge(rates))
     warnings = [f"Best learning rate at the edge of its grid: {edges}."] if edges else []
     if edges:
-        blocks.append(f"A better learning rate may lie beyond the grid, at whose edge the best one is: {edges}.")
+        blocks.append(f"The best rate is at the edge of its grid, so a better one may lie beyond: {edges}.")
     return Section("Learning rates", blocks, {"learning_rates": rates}, warnings)
 
 
@@ -64,8 +65,8 @@ def learning_rate_table(comparable: ComparableRuns, configs: Mapping[str, FlatCo
     runs = runs.assign(group=runs["group"].map(lambda group: remove_key(group, "lr")))
     rows = []
     for key, same in runs.groupby(["group", "rate"]):
-        group, rate = key
-        rows.append(_rate_row(str(group), float(rate), same))
+        group, rate = map(str, key)
+        rows.append(_rate_row(group, float(rate), same))
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table[table.groupby("group")["rate"].transform("nunique") > 1].copy()
     best = table.groupby("group")["score"].transform("min")
@@ -113,7 +114,7 @@ def best_at_grid_edge(rates: pd.DataFrame) -> list[str]:
     return edges
 
 
-def learning_rate_chart(rates: pd.DataFrame) -> alt.LayerChart:
+def learning_rate_chart(rates: pd.DataFrame) -> AnyChart:
     """Return perplexity against the rate; rates that diverged stand at the top edge."""
     colour = GroupStyle(rates["group"]).line_colour
     scored = rates.dropna(subset=["score"])

@@ -1,4 +1,4 @@
-"""How often and how fast runs solve a task, by length of its sequences. Results are bimodal: no means alone."""
+"""How often and how fast runs solve a task, by the length of its sequences."""
 
 from collections.abc import Sequence
 
@@ -47,12 +47,12 @@ def solve_rates(runs: pd.DataFrame) -> pd.DataFrame:
     runs = runs.assign(group=runs["group"].map(_remove_length))
     rows = []
     for key, same in runs.groupby(["group", "length"]):
-        group, length = key
+        group, length = map(str, key)
         steps = pd.to_numeric(same["solved_step"], errors="coerce").dropna()
         rows.append(
             {
                 "group": group,
-                "length": int(length),
+                "length": int(float(length)),
                 "seeds": len(same),
                 "solved": len(steps),
                 "solved_share": len(steps) / len(same),
@@ -75,7 +75,7 @@ def _format_steps(row: pd.Series) -> str:
 
 
 def solve_rate_chart(runs: pd.DataFrame, rates: pd.DataFrame) -> alt.HConcatChart:
-    """Return every run's accuracy, and beside it the share of seeds that solved the task, against the length."""
+    """Return every run's accuracy and the share of seeds that solved the task, against the length."""
     points = solvable_runs(runs)[["group", "length", "dev_accuracy", "run", "ended"]].astype({"length": int})
     points["group"] = points["group"].map(_remove_length)
     shares = rates[["group", "length", "solved_share", "solved", "seeds"]]

@@ -36,13 +36,13 @@ def comparable_sets(runs: pd.DataFrame) -> list[ComparableRuns]:
     if runs.empty:
         return []
     keys = pd.Series([_scored_on(run) for _, run in runs.iterrows()], index=runs.index, dtype=object)
-    known = keys[keys.notna()]
-    if known.empty:
+    scored = keys[keys.notna()]
+    if scored.empty:
         return [_comparable_runs(runs)]
-    key_of_group = known.groupby(runs.loc[known.index, "group"]).first()
+    key_of_group = scored.groupby(runs.loc[scored.index, "group"]).first()
     keys = keys.where(keys.notna(), runs["group"].map(key_of_group))
     corpora = pd.Series([f"{run['corpus']}|{run['length']}" for _, run in runs.iterrows()], index=runs.index)
-    key_of_corpus = known.groupby(corpora[known.index]).first()
+    key_of_corpus = scored.groupby(corpora[scored.index]).first()
     keys = keys.where(keys.notna(), corpora.map(key_of_corpus)).fillna("unscored")
     order = keys.value_counts().index
     return _disambiguate_titles([_comparable_runs(runs[keys == key]) for key in order])

@@ -55,7 +55,7 @@ def _short_names(overrides: Mapping[Signature, Mapping[str, str] | None]) -> dic
 
 
 def _name_part(key: str, value: str) -> str:
-    """Return `adam` for optimizer=adam, `lr=0.1` for optimizer.lr=0.1 and `scheduler=null` for scheduler=null."""
+    """Return `adam` for optimizer=adam, `lr=0.1` for optimizer.lr=0.1, `scheduler=null` for a null word."""
     is_choice = "." not in key and value.lower() not in NULL_WORDS
     return value if is_choice else f"{key.rpartition('.')[2]}={value}"
 

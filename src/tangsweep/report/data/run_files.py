@@ -1,4 +1,4 @@
-"""Read the files of one run; whatever is truncated, foreign or missing is listed as unreadable, never guessed."""
+"""Read the files of one run and list as unreadable what is truncated, foreign or missing."""
 
 import io
 import json
@@ -111,14 +111,15 @@ class RunFileReader:
         numbers = evaluated.reindex(columns=list(EPOCH_COLUMNS.values()))
         numbers = numbers.apply(pd.to_numeric, errors="coerce")
         numbers = numbers.set_axis(list(EPOCH_COLUMNS), axis=1).dropna(subset=["epoch", "step"])
-        return numbers.drop_duplicates("epoch", keep="last").assign(run=run)
+        epochs: pd.DataFrame = numbers.drop_duplicates("epoch", keep="last")
+        return epochs.assign(run=run)
 
     def _metrics_rows(self, path: Path) -> pd.DataFrame:
         content = path.read_bytes()
         complete_lines = content[: content.rfind(b"\n") + 1]
         if 0 < len(complete_lines) < len(content):
             self.add_unreadable(path, "the last line is truncated and left out")
-        rows = pd.read_csv(io.BytesIO(complete_lines), on_bad_lines="skip", low_memory=False)
+        rows: pd.DataFrame = pd.read_csv(io.BytesIO(complete_lines), on_bad_lines="skip", low_memory=False)
         line_count = sum(1 for line in complete_lines.split(b"\n")[1:] if line.strip())
         if line_count != len(rows):
             self.add_unreadable(path, f"{line_count - len(rows)} lines are no valid rows and left out")

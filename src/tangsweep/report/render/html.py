@@ -1,29 +1,34 @@
-"""A report as one HTML file: no request leaves it; for a phone, a desk and paper."""
+"""Render a report as one HTML file that loads nothing from elsewhere."""
 
 import json
 from html import escape
 from importlib.resources import files
 from string import Template
 
-from tangsweep.report.render.blocks import Block, Chart, Report, Table, Verses
-from tangsweep.report.render.vega import scripts
+from tangsweep.report.blocks import Block, Chart, PoemBlock, Report, Table
+from tangsweep.report.render.vega import vega_scripts
+
+LONG_CELL = 30  # characters
 
 
-def html(report: Report) -> str:
-    """Whatever configs and poems hold is escaped; charts are data in a script, where no tag can end it."""
-    every = (part for section in report.sections for part in section.parts)
-    charts = {part.name: part.spec for part in every if isinstance(part, Chart)}
-    data = json.dumps(charts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+def render_html(report: Report) -> str:
+    """Return the page. Texts are escaped, and chart data cannot end the script that holds it."""
+    specs = {chart.name: chart.spec for chart in report.charts}
+    data = json.dumps(specs, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     body = _head(report) + "".join(
-        f"<h2>{escape(section.title)}</h2>{''.join(map(_part, section.parts))}" for section in report.sections
+        f"<h2>{escape(section.title)}</h2>{''.join(map(_block, section.blocks))}"
+        for section in report.sections
     )
-    own = scripts().replace("</script", "<\\/script")
-    return Template(_own("page.html")).substitute(
-        title=escape(report.title), style=_own("page.css"), body=body, scripts=own, charts=data
+    return Template(_read_resource("page.html")).substitute(
+        title=escape(report.title),
+        style=_read_resource("page.css"),
+        body=body,
+        scripts=vega_scripts().replace("</script", "<\\/script"),
+        charts=data,
     )
 
 
-def _own(name: str) -> str:
+def _read_resource(name: str) -> str:
     return (files("tangsweep.report.render") / name).read_text(encoding="utf-8")
 
 
@@ -38,40 +43,38 @@ def _head(report: Report) -> str:
     )
 
 
-def _part(part: Block) -> str:
-    match part:
+def _block(block: Block) -> str:
+    match block:
         case Table():
-            return _table(part)
+            return _table(block)
         case Chart():
-            note = f'<p class="note">{escape(part.caption)}</p>'
-            return (
-                f'<figure><div class="scroll"><div id="{part.name}" class="chart"></div></div>{note}</figure>'
-            )
-        case Verses():
+            place = f'<div class="scroll"><div id="{block.name}" class="chart"></div></div>'
+            return f'<figure>{place}<p class="note">{escape(block.caption)}</p></figure>'
+        case PoemBlock():
             poems = "".join(
-                f"<div><h3>{escape(title)}</h3><pre>{escape(text)}</pre></div>" for title, text in part.poems
+                f"<div><h3>{escape(heading)}</h3><pre>{escape(poem)}</pre></div>"
+                for heading, poem in block.poems
             )
-            return f'<div class="verses">{poems}</div>'
+            return f'<div class="poems">{poems}</div>'
         case _:
-            return f"<p>{escape(part)}</p>"
+            return f"<p>{escape(block)}</p>"
 
 
 def _table(table: Table) -> str:
-    head = "".join(
-        f"<th{_kind(table, place, name)}>{escape(name)}</th>" for place, name in enumerate(table.columns)
+    head, *rows = (
+        "".join(
+            f"<{tag}{_css_class(table, place, cell)}>{escape(cell)}</{tag}>" for place, cell in enumerate(row)
+        )
+        for tag, row in [("th", table.columns), *(("td", row) for row in table.rows)]
     )
-    rows = "".join(f"<tr>{_cells(table, row)}</tr>" for row in table.rows)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
     )
 
 
-def _cells(table: Table, row: list[str]) -> str:
-    return "".join(f"<td{_kind(table, place, cell)}>{escape(cell)}</td>" for place, cell in enumerate(row))
-
-
-def _kind(table: Table, place: int, cell: str) -> str:
-    if place >= table.names:
+def _css_class(table: Table, column: int, cell: str) -> str:
+    if column >= table.text_columns:
         return ""
-    return ' class="word long"' if len(cell) > 30 else ' class="word"'
+    return ' class="text long"' if len(cell) > LONG_CELL else ' class="text"'

@@ -1,41 +1,39 @@
-"""A report as Markdown, for a README or a pull request; charts are the pictures beside it."""
+"""Render a report as Markdown, for a README or a pull request; charts are the picture files beside it."""
 
-from tangsweep.report.render.blocks import Block, Chart, Report, Table, Verses
+from tangsweep.report.blocks import Block, Chart, PoemBlock, Report, Table
 
 
-def markdown(report: Report) -> str:
-    parts = [f"# {_plain(report.title)}", f"*{_plain(report.question)}*"]
-    parts += [f"**{_plain(answer)}**" for answer in report.answers]
+def render_markdown(report: Report) -> str:
+    parts = [f"# {_escape(report.title)}", f"*{_escape(report.question)}*"]
+    parts += [f"**{_escape(answer)}**" for answer in report.answers]
     if report.warnings:
-        parts.append("\n".join(f"> **Warning:** {_plain(warning)}  " for warning in report.warnings))
-    parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in report.facts))
+        parts.append("\n".join(f"> **Warning:** {_escape(warning)}  " for warning in report.warnings))
+    parts.append("\n".join(f"- {_escape(name)}: {_escape(value)}" for name, value in report.facts))
     for section in report.sections:
-        parts += [f"## {_plain(section.title)}", *map(written, section.parts)]
+        parts += [f"## {_escape(section.title)}", *map(block_markdown, section.blocks)]
     return "\n\n".join(parts) + "\n"
 
 
-def written(part: Block) -> str:
-    """A table, a chart's picture, poems or a paragraph."""
-    match part:
+def block_markdown(block: Block) -> str:
+    match block:
         case Table():
-            rows = [part.columns, ["---"] * len(part.columns), *part.rows]
-            lines = "\n".join(f"| {' | '.join(map(_plain, row))} |" for row in rows)
-            return f"{lines}\n\n{_plain(part.note)}" if part.note else lines
+            rows = [block.columns, ["---"] * len(block.columns), *block.rows]
+            lines = "\n".join(f"| {' | '.join(map(_escape, row))} |" for row in rows)
+            return f"{lines}\n\n{_escape(block.note)}" if block.note else lines
         case Chart():
-            return f"![{_plain(part.name)}](figures/{part.name}.png)\n\n{_plain(part.caption)}"
-        case Verses():
-            return "\n\n".join(f"{_plain(title)}:\n\n{_quoted(text)}" for title, text in part.poems)
+            return f"![{_escape(block.name)}](figures/{block.name}.png)\n\n{_escape(block.caption)}"
+        case PoemBlock():
+            return "\n\n".join(f"{_escape(heading)}:\n\n{_quote(poem)}" for heading, poem in block.poems)
         case _:
-            return _plain(part)
+            return _escape(block)
 
 
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {_plain(line)}  " if line else ">" for line in text.split("\n"))
+def _quote(poem: str) -> str:
+    return "\n".join(f"> {_escape(line)}  " if line else ">" for line in poem.split("\n"))
 
 
-def _plain(text: str) -> str:
-    """Nothing that Markdown or HTML would take for its own."""
+def _escape(text: str) -> str:
+    """Escape what Markdown or HTML would interpret."""
     for sign in "\\`*_{}[]<>#|~$":
         text = text.replace(sign, f"\\{sign}")
-    text = text.replace("&", "&amp;")
-    return text.replace("\n", " ")
+    return text.replace("&", "&amp;").replace("\n", " ")

@@ -1,68 +1,56 @@
-"""What ends a sweep: its ranking on the terminal, and the report."""
+"""Print a report's rankings, warnings and answers on the terminal."""
 
-from pathlib import Path
-
+import rich.table
 from rich import box
-from rich.table import Table
 
 from tangsweep.console import console, print_line
-from tangsweep.files import display_path
-from tangsweep.report import write
-from tangsweep.report.render import ranking_table
-from tangsweep.report.render.blocks import Report
-from tangsweep.report.render.blocks import Table as Part
+from tangsweep.report.blocks import Report, Table
+from tangsweep.report.text import ranking_table as headings
+from tangsweep.report.text.ranking_table import ranking_table
 
-MOST = 40  # lines of a ranking on the terminal
-WANTED = (
-    "group",
-    "dev ppl",
-    "accuracy",
-    "seeds",
-    "best epoch",
-    "train ppl",
-    "at end",
-    "solved at",
-    "trouble",
+MAX_ROWS = 40
+PRINTED_COLUMNS = (
+    headings.GROUP,
+    headings.PERPLEXITY,
+    headings.ACCURACY,
+    headings.SEEDS,
+    headings.BEST_EPOCH,
+    headings.TRAINING_PERPLEXITY,
+    headings.LAST_ACCURACY,
+    headings.SOLVED_STEP,
+    headings.OTHER_STATUSES,
 )
 
 
-def print_summary(sweep: Path, reported: bool) -> None:
-    """Every ranking, what forbids to trust it, the answer; with `reported` the report's files as well."""
-    if not any(sweep.glob("*/config.yaml")):
-        return
-    found, report = write.made([sweep])
+def print_rankings(report: Report) -> None:
+    """Print every ranking with some of its columns, then the warnings and the answers of the report."""
     for ranking in report.rankings:
         if len(report.rankings) > 1:
-            print_line(ranking.part.title)
-        ranked = ranking_table.table(ranking)
-        console.print(_drawn(ranked))
-        print_line(ranked.note)
-    _say_failures(report, found.runs["error"].dropna().tolist())
-    if reported:
-        files = write.write(report, sweep)
-        print_line(f"{display_path(files[0])} shows it all; report.md, tables/ and figures/ beside it")
-
-
-def _say_failures(report: Report, errors: list[str]) -> None:
+            print_line(ranking.comparable.title)
+        table = ranking_table(ranking)
+        console.print(_rich_table(table))
+        print_line(table.note)
+    any_failed = report.tables["runs"]["error"].notna().any()
     for warning in report.warnings:
-        print_line(warning, style="bold red" if "NOT" in warning or errors else "yellow")
+        print_line(warning, style="bold red" if "NOT" in warning or any_failed else "yellow")
     for answer in report.answers:
         print_line(answer)
 
 
-def _drawn(ranking: Part) -> Table:
-    drawn = Table(box=box.SIMPLE, padding=(0, 1))
-    places_of = [place for place, name in enumerate(ranking.columns) if name in WANTED]
-    for place in places_of:
-        words = place < ranking.names or ranking.columns[place] == "trouble"
-        drawn.add_column(
-            ranking.columns[place],
-            justify="left" if words else "right",
-            no_wrap=place >= ranking.names,  # a name may fold, a figure is never cut
+def _rich_table(table: Table) -> rich.table.Table:
+    places = [place for place, heading in enumerate(table.columns) if heading in PRINTED_COLUMNS]
+    printed = rich.table.Table(box=box.SIMPLE, padding=(0, 1))
+    for place in places:
+        heading = table.columns[place]
+        is_text = place < table.text_columns or heading == headings.OTHER_STATUSES
+        printed.add_column(
+            heading.replace(" ", "\n"),
+            justify="left" if is_text else "right",
+            no_wrap=place >= table.text_columns,  # a name may be folded, a number never
             overflow="fold",
         )
-    for row in ranking.rows[:MOST]:
-        drawn.add_row(*(row[place] for place in places_of))
-    if len(ranking.rows) > MOST:
-        drawn.caption = f"{len(ranking.rows) - MOST} more in the report"
-    return drawn
+    for row in table.rows[:MAX_ROWS]:
+        printed.add_row(*(row[place] for place in places))
+    if len(table.rows) > MAX_ROWS:
+        printed.caption = f"{len(table.rows) - MAX_ROWS} more in the report"
+    return printed

@@ -1,29 +1,28 @@
-"""Vega-Lite specifications as pictures, and the scripts that draw them in a page. No browser, no network."""
+"""Draw Vega-Lite specifications as pictures, and bundle the scripts that draw them in a page."""
 
 import json
 from importlib.metadata import version
-from typing import Any
 
 import vl_convert
 
 from tangsweep.files import atomic_write, data_folder
+from tangsweep.report.blocks import VegaLiteSpec
 
-SCALE = 2  # pixels a point, of PNG
-
-
-def png(drawn: str) -> bytes:
-    """Of an SVG, as `svg` draws it."""
-    found: bytes = vl_convert.svg_to_png(drawn, scale=SCALE)
-    return found
+PIXELS_PER_POINT = 2
 
 
-def svg(spec: dict[str, Any]) -> str:
-    found: str = vl_convert.vegalite_to_svg(json.dumps(spec))
-    return found
+def draw_svg(spec: VegaLiteSpec) -> str:
+    picture: str = vl_convert.vegalite_to_svg(json.dumps(spec))
+    return picture
 
 
-def scripts() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one text; bundled once a version (2 s), from the cache then."""
+def svg_to_png(svg: str) -> bytes:
+    picture: bytes = vl_convert.svg_to_png(svg, scale=PIXELS_PER_POINT)
+    return picture
+
+
+def vega_scripts() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one text, bundled once per version (2 s) and then cached."""
     path = data_folder() / "cache" / f"vega-{version('vl-convert-python')}.js"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,183 +1,221 @@
-"""The head of a report: the question, the answer with its uncertainty, and what forbids to trust it."""
+"""The head of a report: question, answer with its uncertainty, warnings, and facts about the sweep."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
-from tangsweep.config import overrides
-from tangsweep.report.analysis.ranking import Ranked, Ranking
-from tangsweep.report.data import run_table
-from tangsweep.report.data.collect import Collected
+from tangsweep.config.overrides import varied_values
+from tangsweep.report.analysis.ranking import RankedGroup, Ranking
+from tangsweep.report.data.collect import SweepData
 from tangsweep.report.data.comparability import ComparableRuns
-from tangsweep.report.data.groups import varied
-from tangsweep.report.render.formatting import shown
-from tangsweep.report.render.ranking_table import shown_score
+from tangsweep.report.data.groups import differing_keys
+from tangsweep.report.formatting import format_group_score, format_names, format_quantity, format_statuses
+from tangsweep.runs.state import ENDED, State
 
-LEVEL = 0.05
-NAMED = 5  # groups in a sentence
+SIGNIFICANCE_LEVEL = 0.05
+MORE_SEEDS = "add some (seed=0,1,2,3,4)"
+NO_TEST = "paired differences are zero, constant or infinite, so there is no t-test"
+UNFINISHED = [state.value for state in State if state not in (*ENDED, State.FAILED)]
 
 
-def question(found: Collected) -> str:
-    """What the sweep file asks, else what was varied."""
-    questions = (config.get("sweep.question") for config in found.configs.values())
-    asked = [str(asked) for asked in questions if asked]
-    if asked:
-        return " ".join(dict.fromkeys(asked))
-    told = varied(
-        [overrides.varied_values(run_table.overridden(result)) for result in found.results.values()]
-    )
-    if not told:
+def sweep_question(data: SweepData) -> str:
+    """Return the question that the sweep's config asks, or else what was varied."""
+    questions = [str(q) for config in data.configs.values() if (q := config.get("sweep.question"))]
+    if questions:
+        return " ".join(dict.fromkeys(questions))
+    keys = differing_keys([varied_values(record.overrides or []) for record in data.records.values()])
+    if not keys:
         return "How does this run do?"
-    listed = ", ".join(told[:-1]) + " and " if len(told) > 1 else ""
-    return f"What {'do' if listed else 'does'} {listed}{told[-1]} change?"
+    all_but_last = ", ".join(keys[:-1]) + " and " if len(keys) > 1 else ""
+    return f"What {'do' if all_but_last else 'does'} {all_but_last}{keys[-1]} change?"
 
 
-def answer(ranking: Ranking) -> list[str]:
-    """One or two sentences on one ranking."""
-    part, ranked = ranking
-    best = ranked[0]
+def ranking_answer(ranking: Ranking) -> list[str]:
+    """Return one or two sentences on one ranking: which group is best, and how certain that is."""
+    comparable, groups = ranking
+    best = groups[0]
     if best.score is None:
         return ["No run has a score yet."]
-    if len(ranked) == 1:
-        return [f"{best.group}: {_score(part, best)}."]
-    first = f"{best.group} is best: {_score(part, best)}, {_ahead(part, ranked)}."
-    return [first, _sure(part, ranked)]
+    if len(groups) == 1:
+        return [f"{best.name}: {_describe_score(comparable, best)}."]
+    first = (
+        f"{best.name} is best: {_describe_score(comparable, best)}. {_describe_second(comparable, groups)}."
+    )
+    others = [group for group in groups[1:] if group.scores]
+    if comparable.by_accuracy:
+        return [first, _compare_accuracies(best, others)]
+    return [first, _describe_tests(best, others, len(groups) - 1)]
 
 
-def _score(part: ComparableRuns, group: Ranked) -> str:
-    """The mean, over how many of the group's runs, and what became of the others."""
+def _describe_score(comparable: ComparableRuns, group: RankedGroup) -> str:
+    """Return the mean score, over how many seeds, and the statuses of the group's other runs."""
     assert group.score is not None
-    metric = "accuracy" if part.by_accuracy else "development perplexity"
-    told = f"{metric} {shown_score(group, part.by_accuracy)}"
-    solved = [step for step in group.solved if step is not None]
-    if group.solved:
-        told = f"solved by {len(solved)} of {len(group.solved)} runs, {told}"
-    over = f"{group.score.n} seeds" if group.score.n > 1 else "one seed"
-    if group.failures:
-        rest = ", ".join(f"{count} {status}" for status, count in group.failures.items())
-        over += f"; of {group.of} runs {rest}"
-    return f"{told} ({over})"
+    metric = "accuracy" if comparable.by_accuracy else "development perplexity"
+    score = f"{metric} {format_group_score(group, comparable.metric)}"
+    if group.solved_steps:
+        solved = sum(step is not None for step in group.solved_steps)
+        score = f"solved by {solved} of {len(group.solved_steps)} runs, {score}"
+    seeds = f"{group.score.n} seeds" if group.score.n > 1 else "one seed"
+    if group.other_statuses:
+        seeds += f"; of {group.run_count} runs {format_statuses(group.other_statuses)}"
+    return f"{score} ({seeds})"
 
 
-def _ahead(part: ComparableRuns, ranked: Sequence[Ranked]) -> str:
-    second = ranked[1]
+def _describe_second(comparable: ComparableRuns, groups: Sequence[RankedGroup]) -> str:
+    best, second = groups[:2]
     if second.score is None:
-        return f"the only one of {len(ranked)} with a score"
-    assert ranked[0].score is not None
-    how = "as good as" if second.score.mean == ranked[0].score.mean else "before"
-    return f"{how} {second.group} with {_score(part, second)}"
+        return f"It is the only one of {len(groups)} groups with a score"
+    assert best.score is not None
+    place = "Just as good is" if second.score.mean == best.score.mean else "Next is"
+    return f"{place} {second.name}: {_describe_score(comparable, second)}"
 
 
-def _sure(part: ComparableRuns, ranked: Sequence[Ranked]) -> str:
-    """What a paired test of each other group against the first says; never more than it tested."""
-    scored = [group for group in ranked[1:] if group.scores]
-    if part.by_accuracy:
-        return _apart(ranked[0], scored)
-    tested = [group for group in scored if group.p is not None]
-    beaten = [group.group for group in tested if _beaten(group)]
-    close = [group.group for group in tested if not _beaten(group)]
-    rest = [group for group in scored if group.p is None]
-    few = [group.group for group in rest if _shared(ranked[0], group) < 2]
-    equal = [group.group for group in rest if _shared(ranked[0], group) >= 2]
-    told = []
-    if beaten:
-        told.append("ahead of " + ("all others" if len(beaten) == len(ranked) - 1 else named(beaten)))
-    if close:
-        told.append(f"not told apart from {named(close)}")
-    if equal:
-        told.append(
-            f"not tested against {named(equal)}: their seeds differ by nothing, by the same, or without end"
+def _describe_tests(best: RankedGroup, others: Sequence[RankedGroup], rivals: int) -> str:
+    """Describe the paired t-tests of the best group against `others`, those of its rivals with a score."""
+    tested = [group for group in others if group.p is not None]
+    worse = [group.name for group in tested if _is_significantly_worse(group)]
+    similar = [group.name for group in tested if not _is_significantly_worse(group)]
+    untested = [group for group in others if group.p is None]
+    unpaired = [group.name for group in untested if _shared_seeds(best, group) < 2]
+    degenerate = [group.name for group in untested if _shared_seeds(best, group) >= 2]
+    results = []
+    if worse:
+        results.append(f"better than {'all others' if len(worse) == rivals else format_names(worse)}")
+    if similar:
+        results.append(f"not significantly different from {format_names(similar)}")
+    if degenerate:
+        results.append(f"not tested against {format_names(degenerate)}: {NO_TEST}")
+    if unpaired and tested:
+        results.append(
+            f"not tested against {format_names(unpaired)}, which share fewer than two seeds with it"
         )
-    if few and tested:
-        told.append(f"not tested against {named(few)}, with which it shares too few seeds")
-    if not told:
-        return "Too few seeds to say how sure that is; add some (seed=0,1,2,3,4)."
-    return f"Seed by seed it is {'; '.join(told)} (paired t-tests, Holm-corrected, level {LEVEL:g})."
+    if not results:
+        return f"There are too few seeds for a significance test; {MORE_SEEDS}."
+    method = f" (paired t-tests, Holm-corrected, level {SIGNIFICANCE_LEVEL:g})" if tested else ""
+    return f"Seed by seed it is {'; '.join(results)}{method}."
 
 
-def _apart(best: Ranked, others: Sequence[Ranked]) -> str:
-    """Accuracies are bounded and often all or nothing: how far seeds reach, and no test."""
+def _compare_accuracies(best: RankedGroup, others: Sequence[RankedGroup]) -> str:
+    """Compare ranges over seeds: accuracies are often all or nothing, so there is no t-test."""
     if len(best.scores) < 2:
-        return "One seed of it ended: nothing says how sure that is; add some (seed=0,1,2,3,4)."
-    least = min(best.scores.values())
-    clear = [group.group for group in others if max(group.scores.values()) < least]
-    within = [group.group for group in others if max(group.scores.values()) >= least]
-    told = [f"above every seed of {named(clear)}"] if clear else []
-    told += [f"not above the best of {named(within)}"] if within else []
-    return f"Its least accurate seed is {', and '.join(told)} (no test: accuracies are often all or nothing)."
+        return f"Only one of its seeds ended, which says nothing about the spread; {MORE_SEEDS}."
+    lowest = min(best.scores.values())
+    below = [group.name for group in others if max(group.scores.values()) < lowest]
+    overlapping = [group.name for group in others if max(group.scores.values()) >= lowest]
+    results = [f"better than every seed of {format_names(below)}"] if below else []
+    results += [f"not better than the best seed of {format_names(overlapping)}"] if overlapping else []
+    return f"Its worst seed is {', but '.join(results)} (no t-test: accuracies are often all or nothing)."
 
 
-def _shared(one: Ranked, other: Ranked) -> int:
-    return len(set(one.scores) & set(other.scores))
+def _shared_seeds(group: RankedGroup, other: RankedGroup) -> int:
+    return len(set(group.scores) & set(other.scores))
 
 
-def _beaten(group: Ranked) -> bool:
-    if group.p is None or group.difference is None or group.p >= LEVEL:
+def _is_significantly_worse(group: RankedGroup) -> bool:
+    if group.p is None or group.difference is None or group.p >= SIGNIFICANCE_LEVEL:
         return False
     return group.difference.interval.mean > 0
 
 
-def named(groups: Sequence[str]) -> str:
-    return ", ".join(groups[:NAMED]) + (f" and {len(groups) - NAMED} more" if len(groups) > NAMED else "")
+def report_warnings(data: SweepData, rankings: Sequence[Ranking]) -> list[str]:
+    """Return the warnings that concern the whole report; sections add their own."""
+    runs = data.runs
+    warnings = []
+    if (runs["corpus"] == "sample").any():
+        warnings.append("The corpus is the bundled sample of 120 poems written for this project, NOT 全唐诗.")
+    if len(rankings) > 1:
+        warnings.append(
+            f"Runs were scored on {len(rankings)} different texts, splits, vocabularies or tasks: "
+            "each has its own ranking, and figures of different rankings cannot be compared."
+        )
+    warnings += _missing_runs(data) + _bad_statuses(runs)
+    commits = runs["commit"].dropna().unique()
+    if len(commits) > 1:
+        warnings.append(f"Runs come from {len(commits)} commits ({', '.join(c[:8] for c in commits)}).")
+    if runs["dirty"].eq(True).any():
+        warnings.append(f"{int(runs['dirty'].eq(True).sum())} runs were made with uncommitted changes.")
+    if (runs["verified"].eq(False)).any():
+        warnings.append("The corpus is not the published edition: its checksums differ.")
+    groups = [group for ranking in rankings for group in ranking.groups]
+    warnings += _single_seeds([group for group in groups if group.scores])
+    repeated = sum(group.repeated_seeds for group in groups)
+    if repeated:
+        warnings.append(
+            f"{repeated} runs have the seed of another run of their group: the runs of a seed are averaged."
+        )
+    if data.unreadable:
+        warnings.append(
+            f"{len(data.unreadable)} files could not be read in whole or in part: see the last section."
+        )
+    return warnings
 
 
-def facts(found: Collected) -> list[tuple[str, str]]:
-    """Name and value of what one wants to know of a sweep before its figures."""
-    runs = found.runs
-    statuses = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
-    seeds = sorted({int(seed) for seed in runs["seed"].dropna()})
-    corpora = [
-        _corpus(row)
-        for _, row in runs.drop_duplicates(
-            ["corpus", "corpus_fingerprint", "train_characters", "dev_characters"]
-        ).iterrows()
-    ]
-    finished = runs["finished"].dropna()
-    when = f"{finished.min()} to {finished.max()}" if len(finished) else "not recorded"
-    spent = pd.to_numeric(runs["seconds"], errors="coerce").sum()
+def _missing_runs(data: SweepData) -> list[str]:
+    """Warn of runs that a command named and that have no folder."""
+    present = data.runs["sweep"].value_counts()
+    expected: dict[str, int] = {}
+    for command in data.commands:
+        expected[command.sweep] = max(expected.get(command.sweep, 0), command.runs)
+    missing = {sweep: count - int(present.get(sweep, 0)) for sweep, count in expected.items()}
     return [
-        ("corpus", "; ".join(name for name in corpora if name) or "unknown"),
-        ("runs", f"{len(runs)} ({statuses}) in {runs['group'].nunique()} groups"),
-        ("seeds", ", ".join(map(str, seeds)) or "none"),
-        ("commit", ", ".join(commit[:12] for commit in _several(runs["commit"])) or "unknown"),
-        ("machine", "; ".join(_several(runs["machine"])) or "not recorded"),
-        ("ended", when),
-        ("training time", f"{shown(round(float(spent)))} s over all runs"),
-        ("versions", ", ".join(f"{k} {v}" for k in ("python", "torch") for v in _several(runs[k]))),
+        f"{count} of the {expected[sweep]} runs that a command started in {sweep} are missing."
+        for sweep, count in missing.items()
+        if count > 0
     ]
 
 
-def _corpus(run: pd.Series) -> str:
+def _single_seeds(scored: Sequence[RankedGroup]) -> list[str]:
+    single = [group.name for group in scored if len(group.scores) == 1]
+    if not single:
+        return []
+    if len(single) == len(scored):
+        return ["There is only one seed per group: no difference can be distinguished from chance."]
+    return [f"Groups with only one seed, whose differences may be chance: {format_names(single)}."]
+
+
+def _bad_statuses(runs: pd.DataFrame) -> list[str]:
+    counts = runs["status"].value_counts()
+    warnings = [
+        f"{counts[status]} of {len(runs)} runs {status}."
+        for status in ("failed", "diverged")
+        if status in counts
+    ]
+    unfinished = {status: int(counts[status]) for status in UNFINISHED if status in counts}
+    if unfinished:
+        statuses = format_statuses(unfinished)
+        warnings.append(f"{sum(unfinished.values())} of {len(runs)} runs have not ended ({statuses}).")
+    return warnings
+
+
+def sweep_facts(data: SweepData) -> list[tuple[str, str]]:
+    """Return names and values of the facts that a reader needs before the figures."""
+    runs = data.runs
+    statuses = {str(status): int(count) for status, count in runs["status"].value_counts().items()}
+    seeds = sorted({int(seed) for seed in runs["seed"].dropna()})
+    corpus_columns = ["corpus", "corpus_fingerprint", "train_characters", "dev_characters"]
+    corpora = [_describe_corpus(run) for _, run in runs.drop_duplicates(corpus_columns).iterrows()]
+    finished = runs["finished"].dropna()
+    seconds = float(pd.to_numeric(runs["seconds"], errors="coerce").sum())
+    return [
+        ("corpus", "; ".join(corpus for corpus in corpora if corpus) or "unknown"),
+        ("runs", f"{len(runs)} ({format_statuses(statuses)}) in {runs['group'].nunique()} groups"),
+        ("seeds", ", ".join(map(str, seeds)) or "none"),
+        ("commit", ", ".join(commit[:12] for commit in _distinct(runs["commit"])) or "unknown"),
+        ("machine", "; ".join(_distinct(runs["machine"])) or "not recorded"),
+        ("ended", f"{finished.min()} to {finished.max()}" if len(finished) else "not recorded"),
+        ("training time", f"{format_quantity(round(seconds))} s over all runs"),
+        ("versions", ", ".join(f"{k} {v}" for k in ("python", "torch") for v in _distinct(runs[k]))),
+    ]
+
+
+def _describe_corpus(run: pd.Series) -> str:
     if pd.isna(run["corpus"]):
         return ""
     fingerprint = "" if pd.isna(run["corpus_fingerprint"]) else f" ({run['corpus_fingerprint']})"
-    sizes = [(run["train_characters"], "training"), (run["dev_characters"], "held-out")]
-    counted = [f"{shown(count)} {kind}" for count, kind in sizes if pd.notna(count)]
-    return f"{run['corpus']}{fingerprint}" + (f": {' and '.join(counted)} characters" if counted else "")
+    counts = [(run["train_characters"], "training"), (run["dev_characters"], "held-out")]
+    sizes = [f"{format_quantity(count)} {side}" for count, side in counts if pd.notna(count)]
+    return f"{run['corpus']}{fingerprint}" + (f": {' and '.join(sizes)} characters" if sizes else "")
 
 
-def _several(values: pd.Series) -> list[str]:
+def _distinct(values: pd.Series) -> list[str]:
     return [str(value) for value in values.dropna().unique()]
-
-
-def published(results: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    """Rows of run, figure, published, ours, and how far the run got."""
-    rows = []
-    for run, result in results.items():
-        for name, figures in _figures(result):
-            ours, theirs = figures.get("ours"), figures.get("published")
-            got = f"{result.get('epochs')} epochs, {result.get('steps')} steps"
-            rows.append([run, name, _plain(theirs), _plain(ours), f"{got}, ended by {result.get('ended')}"])
-    return rows
-
-
-def _figures(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    found = result.get("published")
-    named = found.items() if isinstance(found, Mapping) else ()
-    return [(name, figures) for name, figures in named if isinstance(figures, Mapping)]
-
-
-def _plain(value: Any) -> str:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return "–" if value is None else f"{value:,.4g}" if number else str(value)

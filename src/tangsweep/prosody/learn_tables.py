@@ -1,0 +1,180 @@
+"""Learn tables of tones and rhymes from the annotated corpus, and judge them on held-out poems.
+
+Tones are learned from the annotation. Rhymes are learned from the even lines of regular poems, which rhyme
+within a poem: characters are the nodes of a graph, an edge's weight is the number of poems in which both
+close an even line, and the graph's communities (Louvain: Blondel et al. 2008, by networkx) are the groups.
+"""
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TypedDict
+
+from tangsweep.corpora.tang import Poem
+from tangsweep.corpora.tone_annotation import AnnotatedPoem, ToneAnnotation
+from tangsweep.prosody.conformity import conformity_shares
+from tangsweep.prosody.form import LINE_END, REGULAR_FORMS, Form
+from tangsweep.prosody.lookup import (
+    LearnedProsody,
+    RhymeErrors,
+    TableFacts,
+    ToneAgreement,
+    mandarin_final,
+    mandarin_rhyme,
+)
+from tangsweep.prosody.pattern import EITHER, LEVEL, OBLIQUE
+
+HELD_OUT = 10  # every tenth poem in the order of ids judges tables learned from the others
+CLEAR_MAJORITY = 0.9  # share of a character's annotations that must agree, because some are wrong
+RESOLUTION = 6.0  # between 4 and 8, the errors hardly change (docs/poems.md)
+RANDOM_PAIRS = 200_000  # pairs of lines of different poems that `rhyme_errors` looks at
+
+Rhyme = Callable[[str], Hashable | None]
+
+
+class Tables(TypedDict):
+    """Both tables, by character, and the facts about them."""
+
+    tones: Mapping[str, str]
+    rhymes: Mapping[str, str]
+    facts: TableFacts
+
+
+def learn_tables(annotation: ToneAnnotation) -> Tables:
+    """Learn the tables from all poems; judge tables from nine tenths of them on the last tenth."""
+    poems = sorted(annotation.poems, key=lambda annotated: annotated.poem.id)
+    training = [poem for position, poem in enumerate(poems) if position % HELD_OUT]
+    held_out = poems[::HELD_OUT]
+    tones, rhymes = learn_tones(poems), learn_rhymes(_regular_line_ends(poems))
+    judged = LearnedProsody(learn_tones(training), learn_rhymes(_regular_line_ends(training)))
+    held_out_ends = _regular_line_ends(held_out)
+    regular = (split_lines(annotated.poem) for annotated in held_out if line_ends(annotated.poem))
+    return {
+        "tones": tones,
+        "rhymes": rhymes,
+        "facts": {
+            "poems": len(poems),
+            "skipped": annotation.skipped,
+            "characters": len(tones),
+            "either": sum(tone == EITHER for tone in tones.values()),
+            "groups": len(set(rhymes.values())),
+            "rhyming": len(rhymes),
+            "held_out": {
+                "tones": tone_agreement(judged.tones, held_out),
+                "learned": rhyme_errors(judged.rhyme, held_out_ends),
+                "modern": rhyme_errors(mandarin_rhyme, held_out_ends),
+                "finals": rhyme_errors(mandarin_final, held_out_ends),
+                "conformity": conformity_shares(regular, judged),
+            },
+        },
+    }
+
+
+def _regular_line_ends(poems: Iterable[AnnotatedPoem]) -> list[list[str]]:
+    return [ends for annotated in poems if (ends := line_ends(annotated.poem)) is not None]
+
+
+def learn_tones(poems: Iterable[AnnotatedPoem]) -> dict[str, str]:
+    """Return character → 平, 仄, or ○ if it is read with either tone.
+
+    Characters whose tone is always annotated as unknown have no entry.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for poem in poems:
+        for character, tone in zip(poem.text, poem.tones, strict=True):
+            if tone in (LEVEL, OBLIQUE, EITHER):
+                counts.setdefault(character, Counter())[tone] += 1
+    return {character: _majority_tone(tone_counts) for character, tone_counts in counts.items()}
+
+
+def _majority_tone(counts: Counter[str]) -> str:
+    tone, count = counts.most_common(1)[0]
+    return tone if count >= CLEAR_MAJORITY * counts.total() else EITHER
+
+
+def tone_agreement(table: Mapping[str, str], held_out: Iterable[AnnotatedPoem]) -> ToneAgreement:
+    """Judge a table by the annotation of poems that it was not learned from."""
+    pairs: Counter[str] = Counter()  # the table's tone and the annotated one, as two characters
+    for poem in held_out:
+        for character, tone in zip(poem.text, poem.tones, strict=True):
+            if tone in (LEVEL, OBLIQUE, EITHER):
+                pairs[table.get(character, "missing") + tone] += 1
+    missing = sum(pairs["missing" + tone] for tone in (LEVEL, OBLIQUE, EITHER))
+    either = sum(pairs[EITHER + tone] for tone in (LEVEL, OBLIQUE, EITHER))
+    decided = sum(pairs[ours + theirs] for ours in (LEVEL, OBLIQUE) for theirs in (LEVEL, OBLIQUE))
+    return {
+        "characters": pairs.total(),
+        "known": 1 - missing / pairs.total(),
+        "either": either / (pairs.total() - missing),
+        "agree": (pairs[LEVEL + LEVEL] + pairs[OBLIQUE + OBLIQUE]) / decided,
+    }
+
+
+def split_lines(poem: Poem) -> list[str]:
+    """Return the poem's lines without punctuation."""
+    return [line for line in LINE_END.split(poem.text) if line]
+
+
+def line_ends(poem: Poem) -> list[str] | None:
+    """Return the last character of each line, or None if the poem has none of the four regular forms."""
+    lines = split_lines(poem)
+    if not lines or any(len(line) != len(lines[0]) for line in lines):
+        return None
+    return [line[-1] for line in lines] if Form(len(lines[0]), len(lines)) in REGULAR_FORMS.values() else None
+
+
+def learn_rhymes(poems: Iterable[Sequence[str]], resolution: float = RESOLUTION) -> dict[str, str]:
+    """Return character → its rhyme group, named after the member that closes most even lines.
+
+    `poems` are line ends. A higher `resolution` gives more and smaller groups.
+    """
+    import networkx
+
+    pair_counts: Counter[tuple[str, str]] = Counter()
+    counts: Counter[str] = Counter()
+    for ends in poems:
+        rhymed = sorted(set(ends[1::2]))
+        counts.update(rhymed)
+        pair_counts.update(itertools.combinations(rhymed, 2))
+    graph = networkx.Graph()
+    for (one, other), count in sorted(pair_counts.items()):
+        graph.add_edge(one, other, weight=count)
+    communities = networkx.community.louvain_communities(graph, resolution=resolution, seed=0)
+    groups: dict[str, str] = {}
+    for community in communities:
+        name = max(sorted(community), key=lambda character: counts[character])
+        groups |= dict.fromkeys(community, name)
+    return groups
+
+
+def rhyme_errors(rhyme: Rhyme, held_out: Sequence[Sequence[str]]) -> RhymeErrors:
+    """Return how often `rhyme` is wrong in either direction on the line ends of held-out poems.
+
+    `missed`: share of neighbouring even lines, which rhyme, that are not put into one group.
+    `strangers`: share of even lines of two different poems that are put into one group. Such lines seldom
+    rhyme, and equally seldom whatever `rhyme` is judged.
+    `unrhymed`: share of third and fourth lines of a poem, which do not rhyme, that are put into one group.
+    `covered`: share of even lines whose last character has a group.
+    Pairs of equal characters are left out, because they say nothing about groups.
+    """
+
+    def share_in_one_group(pairs: Iterable[tuple[str, str]]) -> float:
+        distinct = [(one, other) for one, other in pairs if one != other]
+        same = [rhyme(one) is not None and rhyme(one) == rhyme(other) for one, other in distinct]
+        return sum(same) / len(distinct)
+
+    generator = random.Random(0)
+    even_ends = [ends[1::2] for ends in held_out]
+    random_pairs = []
+    for _ in range(RANDOM_PAIRS):
+        one_poem, other_poem = generator.sample(even_ends, 2)
+        random_pairs.append((generator.choice(one_poem), generator.choice(other_poem)))
+    all_even_ends = list(itertools.chain.from_iterable(even_ends))
+    return {
+        "poems": len(held_out),
+        "missed": 1 - share_in_one_group(itertools.chain.from_iterable(map(itertools.pairwise, even_ends))),
+        "strangers": share_in_one_group(random_pairs),
+        "unrhymed": share_in_one_group((ends[2], ends[3]) for ends in held_out),
+        "covered": sum(rhyme(character) is not None for character in all_even_ends) / len(all_even_ends),
+    }

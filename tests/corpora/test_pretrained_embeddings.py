@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from tangsweep.corpora.pretrained_embeddings import check_embedding_file, read_embeddings
+from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tangsweep.errors import UserError
+from tests.conftest import SMALL
+
+KNOWN = Vocabulary([*SPECIAL_TOKENS, "紅", "山", "水"])
+
+
+def vectors(tmp_path: Path, text: str) -> dict[str, list[float]]:
+    (tmp_path / "v.txt").write_text(text, encoding="utf-8")
+    return read_embeddings(tmp_path / "v.txt", KNOWN, 2)
+
+
+def test_rows_by_character_with_or_without_header(tmp_path: Path) -> None:
+    for header in ("", "3 2\n"):
+        assert vectors(tmp_path, f"{header}山 1 2\n外 3 4\n山水 5 6\n\n") == {"山": [1, 2]}
+
+
+def test_simplified_files_are_converted_but_the_exact_character_wins(tmp_path: Path) -> None:
+    assert vectors(tmp_path, "红 1 2\n") == {"紅": [1, 2]}
+    assert vectors(tmp_path, "紅 3 4\n红 1 2\n") == {"紅": [3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("山 1 2 3\n", "line 1: 山 has 3 numbers.*embed_size=3"),
+        ("水 1 2\n山 1 x\n", "line 2: 山 is followed by something that is no finite number"),
+        ("山 1 nan\n", "no finite number"),
+    ],
+)
+def test_a_file_that_does_not_fit(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        vectors(tmp_path, text)
+
+
+def test_a_vector_of_one_number_is_no_header(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text("山 1\n水 2\n", encoding="utf-8")
+    assert read_embeddings(tmp_path / "v.txt", KNOWN, 1) == {"山": [1], "水": [2]}
+
+
+def test_checked_before_a_run_starts(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"v\.txt does not exist"):
+        check_embedding_file(tmp_path / "v.txt", 2)
+    (tmp_path / "v.txt").write_text("2 3\n山水 1 2\n", encoding="utf-8")
+    with pytest.raises(UserError, match="holds no vector of a single character"):
+        check_embedding_file(tmp_path / "v.txt", 2)
+    (tmp_path / "v.txt").write_text("山 1 2 3\n", encoding="utf-8")
+    with pytest.raises(UserError, match="embed_size=3"):
+        check_embedding_file(tmp_path / "v.txt", 2)
+    (tmp_path / "v.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="cannot read"):
+        check_embedding_file(tmp_path / "v.txt", 2)
+
+
+def test_a_run_starts_from_them(train, home: Path, capfd: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    vectors = "山 " + " ".join(["0.5"] * 8)
+    (home / "vectors.txt").write_text(f"{vectors}\n", encoding="utf-8")
+    option = "model.pretrained_embeddings=vectors.txt"
+    _, folder = train(
+        option, "optimizer=sgd", "optimizer.lr=1e-9", base=(*SMALL, "logger=csv", "poems.starts='山'")
+    )
+    stored = torch.load(folder.best, weights_only=True)
+    row = stored["state_dict"]["model.embedding.weight"][stored["tangsweep"]["tokens"].index("山")]
+    torch.testing.assert_close(row, torch.full((8,), 0.5))
+    assert "pretrained embeddings: 1 of" in capfd.readouterr().out
