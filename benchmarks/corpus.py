@@ -2,16 +2,16 @@
 
 from tangsweep.batches.encoded_text import EncodedText, encode_poems
 from tangsweep.config.data_options import PoemSplitOptions
-from tangsweep.corpora.tang import Source, resolve
+from tangsweep.corpora.tang import PoemSource, find_poems
 from tangsweep.errors import UserError
 
 
 def encoded(poems: int, duplicates: str, max_chars: int) -> tuple[str, EncodedText]:
     """The corpus's name, and its first `poems` poems, 8:2 in order, cut to `max_chars`."""
     try:
-        found = resolve(Source("tang"), poems)
+        found = find_poems(PoemSource("tang"), poems)
     except UserError:
-        found = resolve(Source("sample"), None)
+        found = find_poems(PoemSource("sample"), None)
     settings = PoemSplitOptions(
         poems=None, duplicates=duplicates, min_chars=20, max_chars=max_chars, long="chunk",
         punctuation="keep", min_freq=1, split="fraction", train_fraction=0.8, train_poems=None,

@@ -1,8 +1,9 @@
-"""A report on many runs that nobody trained: seconds, memory, and how large the page is.
+"""Measure a report on many synthetic runs: seconds, memory, and the size of the page.
 
 python benchmarks/report.py [--runs 1000] [--epochs 100] [--groups 200]
 
-The ratio is that of building to writing the page, against pandas alone reading the same metrics.csv files.
+The printed ratio compares reading, building and writing the report with pandas reading the same metrics.csv
+files.
 """
 
 import argparse
@@ -17,8 +18,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from tangsweep.report.write import made, write
-from tangsweep.runs.record import COLUMNS
+from tangsweep.report.build import report_on, write_report
+from tangsweep.runs.metrics_file import COLUMNS
 
 
 def main() -> None:
@@ -36,8 +37,8 @@ def main() -> None:
             pd.read_csv(path)
         read = time.perf_counter() - began
         began = time.perf_counter()
-        _, report = made([sweep])
-        files = write(report, sweep)
+        _, report = report_on([sweep])
+        files = write_report(report, sweep)
         seconds = time.perf_counter() - began
         page = files[0].stat().st_size / 2**20
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

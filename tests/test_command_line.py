@@ -44,16 +44,16 @@ def call(home: Path, script: str, *arguments: str, **environment: str) -> subpro
 MISTAKES = [
     (
         ["optimizer=sdg"],
-        f"optimizer=sdg does not exist; there are: {options('conf/optimizer')}",
+        f"optimizer=sdg does not exist; did you mean sgd? there are: {options('conf/optimizer')}",
     ),
     (
         ["optimiser=sgd"],
-        "optimiser does not exist; there are: seed, rerun, plan, extend, fail_fast, report, unlock, published, sweep",
+        "optimiser does not exist; did you mean optimizer? there are: seed, rerun, plan, extend, fail_fast, report, unlock, published, sweep",
     ),
     (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
     (
         ["sweeps=optimisers"],
-        f"sweeps=optimisers does not exist; there are: {options('sweeps')}",
+        f"sweeps=optimisers does not exist; did you mean optimizers? there are: {options('sweeps')}",
     ),
     (["-m", "optimizer=sgd,sdg"], "optimizer=sdg does not exist"),
     (["optimizer=null"], "a group takes the name of a file"),

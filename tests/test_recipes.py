@@ -129,7 +129,7 @@ FILES = {
     ],
     "task": [
         "src/tangsweep/tasks/parity.py",
-        *["src/tangsweep/tasks/registry.py"] * 2,
+        "src/tangsweep/tasks/registry.py",
         "conf/corpus/parity.yaml",
     ],
     "chart": ["src/tangsweep/report/charts/training_time.py", *["src/tangsweep/report/build.py"] * 2],
@@ -161,7 +161,9 @@ def test_an_initialization(checkout: Path) -> None:
 def test_a_cell(checkout: Path) -> None:
     apply_recipe(checkout, RECIPES["cell"])
     train_in(checkout, *SMALL, *QUIET, "cell=ugrnn")
-    run_tests_in(checkout, "tests/conf", "tests/cells", "-k", "ugrnn or every_cell_is_tried or time_stamps")
+    execute(checkout, "-m", "tests.config.configuration_page")  # make docs
+    chosen = "ugrnn or every_cell_is_tried or time_stamps or configuration_page"
+    run_tests_in(checkout, "tests/conf", "tests/cells", "tests/config", "-k", chosen)
 
 
 def test_a_task(checkout: Path) -> None:
@@ -170,7 +172,8 @@ def test_a_task(checkout: Path) -> None:
     record = train_in(checkout, "corpus=parity", *sizes, "logger=csv")
     assert record["corpus"]["name"] == "parity"
     assert record["dev"]["accuracy"] > 0.6
-    run_tests_in(checkout, "tests/conf", "tests/runs", "-k", "parity")
+    execute(checkout, "-m", "tests.config.configuration_page")  # make docs
+    run_tests_in(checkout, "tests/conf", "tests/config", "-k", "parity or configuration_page")
 
 
 def test_a_chart(checkout: Path) -> None:

@@ -1,4 +1,4 @@
-"""`hydra/launcher=pool`, the default: worker processes on this machine, each reused for many jobs."""
+"""The launcher `hydra/launcher=pool`, the default: worker processes on this machine, reused for many jobs."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,28 +14,28 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-if TYPE_CHECKING:  # every command imports this file; only a sweep needs these
+if TYPE_CHECKING:  # every command imports this module; only a sweep needs these
     from tangsweep.config.run_config import AnyConfig
 
 
 @dataclass
 class PoolConf:
-    """`workers` at once, null: as many as pay off; `preload`: a module imported before they are forked."""
+    """The keys below `hydra.launcher`."""
 
     _target_: str = "hydra_plugins.tangsweep_launcher.PoolLauncher"
-    workers: int | None = None
-    preload: str | None = "tangsweep.sweep.preload"
+    workers: int | None = None  # processes; null: as many as pay off
+    preload: str | None = "tangsweep.sweep.preload"  # module that is imported before workers are forked
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="pool", node=PoolConf, provider="tangsweep")
 
 
 class PoolLauncher(Launcher):
-    """Composes jobs in this process, trains them in worker processes, and shows them in one display."""
+    """Composes jobs in this process, runs them in worker processes, and shows their progress."""
 
     def __init__(self, workers: int | None, preload: str | None) -> None:
         self.workers, self.preload = workers, preload
-        self.environments: list[dict[str, str]] = []  # one a worker, once all jobs are known
+        self.environments: list[dict[str, str]] = []  # one a worker, from prepare_workers
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from tangsweep import machine
@@ -44,32 +44,32 @@ class PoolLauncher(Launcher):
         self.context, self.task_function, self.config = hydra_context, task_function, config
 
     def warm_up(self) -> None:
-        """Begin to import what workers need, beside what this process does next."""
+        """Begin to import what workers need, in parallel to what this process does next."""
         from tangsweep.sweep import pool
 
-        pool.start_method(self.preload)
+        pool.process_context(self.preload)
 
     def concurrency(self, configs: "Sequence[AnyConfig]") -> int:
-        """Return how many runs of these configs are trained side by side."""
+        """Return how many runs of these configs are trained at once."""
         return len(self._environments(configs))
 
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None:
-        """Choose the workers' environments, now that the configs of all runs are known."""
+        """Choose the number of workers and their environments from the configs of all runs."""
         self.environments = self._environments(configs)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Train the jobs and return their results in order. Raises SystemExit where a job does."""
+        """Run the jobs and return their results in order. Raises SystemExit where a job raises it."""
         from tangsweep.sweep import pool, worker  # no command but a sweep needs them
         from tangsweep.sweep.display import SweepDisplay
 
-        context = pool.start_method(self.preload)
+        context = pool.process_context(self.preload)
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         setup = worker.WorkerSetup(self.context, self.task_function, Singleton.get_state(), dict(os.environ))
         jobs: list[Callable[[], DictConfig]] = [
-            partial(self._compose, overrides, initial_job_idx + place)
-            for place, overrides in enumerate(job_overrides)
+            partial(self._compose, overrides, number)
+            for number, overrides in enumerate(job_overrides, start=initial_job_idx)
         ]
         environments = self.environments or self._environments([])
         fail_fast = bool(self.config.get("fail_fast"))
@@ -92,5 +92,5 @@ class PoolLauncher(Launcher):
 
 
 def _display_name(overrides: Sequence[str]) -> str:
-    """The name of a job until its run reports its own."""
+    """Return the name of a job until its run reports its own."""
     return " ".join(o for o in filter_overrides(overrides) if not o.startswith("sweep."))

@@ -1,25 +1,35 @@
-"""The sweeper behind every multirun; Hydra finds sweepers only in the namespace `hydra_plugins`."""
+"""The sweeper behind every multirun. Hydra finds plugins only in the namespace `hydra_plugins`."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-if TYPE_CHECKING:  # every command imports this file; only a sweep needs these
+if TYPE_CHECKING:  # every command imports this module; only a sweep needs these
     from tangsweep.config.run_config import AnyConfig
     from tangsweep.runs.record import Outcome
     from tangsweep.sweep.jobs import PreparedJob
 
 
-class TangsweepSweeper(Sweeper):
-    """Composes the jobs of the grid and hands them to `run_sweep`; the launcher for it, too.
+@runtime_checkable
+class ConcurrentLauncher(Protocol):
+    """What a launcher may offer beside `launch`. This project's own does, Ray's and submitit's do not."""
 
-    `params` are the sweep file's grid: key → values as they would stand on the command line; `grids`
-    several of them, whose union is trained.
+    def warm_up(self) -> None: ...
+    def concurrency(self, configs: "Sequence[AnyConfig]") -> int: ...
+    def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None: ...
+
+
+class TangsweepSweeper(Sweeper):
+    """Composes the jobs of a sweep and passes them to `run_sweep`, whose Launcher it is as well.
+
+    `params` is the sweep file's grid: keys and their values, written as on the command line. `grids` are
+    several of these, whose union is trained.
     """
 
     def __init__(
@@ -31,20 +41,20 @@ class TangsweepSweeper(Sweeper):
         self.grids = list(grids) if grids else [params or {}]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from tangsweep.sweep import compose  # no command but a sweep needs it
+        from tangsweep.sweep import compose  # only a sweep needs it
 
         self.choices = config.hydra.runtime.choices
         self.config_loader = hydra_context.config_loader
         self.composer = compose.Composer(self.config_loader, config)
-        loader: Any = compose.PrecomposedLoader(self.config_loader, self.composer)
-        self.launcher: Any = Plugins.instance().instantiate_launcher(
-            hydra_context=HydraContext(loader, hydra_context.callbacks),
+        loader = compose.PrecomposedLoader(self.config_loader, self.composer)
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=HydraContext(cast(ConfigLoader, loader), hydra_context.callbacks),
             task_function=task_function,
             config=config,
         )
 
     def sweep(self, arguments: list[str]) -> "list[Outcome]":
-        """Run the sweep of the sweep file's grids and the command line's arguments."""
+        """Run the sweep of the sweep file's grids and the command line's overrides."""
         from tangsweep.sweep import grid, jobs, run_sweep
 
         grids = grid.parse_grids(self.grids, arguments, self.config_loader)
@@ -53,34 +63,36 @@ class TangsweepSweeper(Sweeper):
         return run_sweep.run_sweep(composed, self)
 
     def warm_up(self) -> None:
-        """Let the launcher begin what takes time, where it can."""
-        if hasattr(self.launcher, "warm_up"):
+        """Let the launcher begin what takes time, if it can."""
+        if isinstance(self.launcher, ConcurrentLauncher):
             self.launcher.warm_up()
 
     def concurrency(self, configs: "Sequence[AnyConfig]") -> int:
-        """Return how many such runs the launcher trains side by side; 1 where it does not say."""
-        return int(self.launcher.concurrency(configs)) if hasattr(self.launcher, "concurrency") else 1
+        """Return how many runs of these configs the launcher trains at once; 1 where it does not say."""
+        return self.launcher.concurrency(configs) if isinstance(self.launcher, ConcurrentLauncher) else 1
 
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None:
-        """Tell the launcher the configs of all runs, where it takes them."""
-        if hasattr(self.launcher, "prepare_workers"):
+        """Let the launcher choose its workers from the configs of all runs, if it can."""
+        if isinstance(self.launcher, ConcurrentLauncher):
             self.launcher.prepare_workers(configs)
 
     def launch(self, jobs: "Sequence[PreparedJob]") -> "list[Outcome]":
-        """Train the jobs with whichever launcher is configured. Raises UserError where it gives up."""
+        """Train the jobs with the configured launcher. Raises UserError where the launcher itself fails."""
         from tangsweep.errors import UserError, first_line
 
+        assert self.launcher is not None
         try:
             returns = self.launcher.launch([job.overrides for job in jobs], initial_job_idx=0)
         except Exception as error:
             raise UserError(
-                f"the launcher gave up ({first_line(error)}): what ended stands, the rest goes on"
+                f"the launcher failed ({first_line(error)}): runs that have ended are kept, the same command "
+                "continues the others"
             ) from error
         return [_outcome(job, returned) for job, returned in zip(jobs, returns, strict=True)]
 
 
 def _outcome(job: "PreparedJob", returned: JobReturn) -> "Outcome":
-    """Return what a job returned; one that raised outside its run's own record has failed."""
+    """Return the outcome that a job returned. A job that raised has failed before its run could record it."""
     from tangsweep.console import print_line
     from tangsweep.runs.record import Outcome
     from tangsweep.sweep.hydra_adapter import job_result

@@ -1,6 +1,4 @@
-"""Makes sweeps/ at the repository's root a config group beside those of conf/, and `tangsweep.outputs` a
-resolver.
-"""
+"""Adds the folder sweeps/ to Hydra's config groups, and registers the resolver `tangsweep.outputs`."""
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
@@ -8,14 +6,14 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from tangsweep.files import REPOSITORY, outputs_folder
-from tangsweep.sweep import hydra_adapter
+from tangsweep.sweep import hydra_adapter  # the module: Hydra would register a class that is imported here
 
 GROUP = "sweeps"
 OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(outputs_folder()), replace=True)
 
 
 class SweepsSource(hydra_adapter.FileConfigSource):
-    """The repository as a source of config files: of all its folders, only `sweeps` is a group."""
+    """The repository as a source of config files, with `sweeps` as its only group."""
 
     @staticmethod
     def scheme() -> str:
@@ -34,7 +32,7 @@ class SweepsSource(hydra_adapter.FileConfigSource):
 
 
 class SweepsSearchPath(SearchPathPlugin):
-    """Lets `sweeps=NAME` take sweeps/NAME.yaml, from any working directory."""
+    """Lets `sweeps=NAME` select sweeps/NAME.yaml, from any working directory."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         search_path.append("tangsweep", f"{GROUP}://{REPOSITORY}")

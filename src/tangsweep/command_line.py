@@ -1,4 +1,4 @@
-"""Runs an entry point, and shows a user's mistake as one line on stderr without a stack trace."""
+"""Runs an entry point and prints a user's mistake as one line on stderr, without a stack trace."""
 
 import os
 import re
@@ -13,37 +13,37 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tangsweep.errors import UserError, did_you_mean
 
-MISTAKE, INTERRUPTED, TERMINATED = 2, 130, 143  # exit statuses
+USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143  # exit statuses
 
 
 def run_command(main: Callable[[], object]) -> None:
-    """Run `main` and exit: 2 after a user's mistake, 130 after Ctrl-C, 143 after SIGTERM.
+    """Run `main`; exit with status 2 after a user's mistake, 130 after Ctrl-C and 143 after SIGTERM.
 
-    HYDRA_FULL_ERROR=1, set by the user, keeps Hydra's own long report.
+    With HYDRA_FULL_ERROR=1 in the environment, errors are raised with their stack trace.
     """
-    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    full_error = os.environ.get("HYDRA_FULL_ERROR") == "1"
     terminated = []
 
     def terminate(number: int, frame: FrameType | None) -> None:
         terminated.append(number)
-        raise KeyboardInterrupt  # from here on as Ctrl-C: the run is marked, the ranking printed
+        raise KeyboardInterrupt  # handled as Ctrl-C: runs are marked as interrupted, the ranking is printed
 
     signal.signal(signal.SIGTERM, terminate)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
     try:
         main()
     except (HydraException, OmegaConfBaseException, UserError) as error:
-        if full:
+        if full_error:
             raise
         sys.exit(print_error(error_line(error)))
     except ValueError as error:
-        if full or "Config group override" not in str(error):
+        if full_error or "Config group override" not in str(error):
             raise
         sys.exit(
             print_error("a group takes the name of a file: optimizer=adam takes conf/optimizer/adam.yaml")
         )
     except OSError as error:  # a folder that cannot be made, a full disk
-        if full:
+        if full_error:
             raise
         sys.exit(print_error(f"{error.filename or 'a file'}: {error.strerror or error}"))
     except KeyboardInterrupt:
@@ -52,21 +52,21 @@ def run_command(main: Callable[[], object]) -> None:
 
 
 def continuing_command(arguments: Sequence[str]) -> str:
-    """Return the shell command that continues.
+    """Return the shell command that continues an interrupted command.
 
-    It names no `rerun=all`: the first command has set aside what is to be trained anew.
+    It omits `rerun=all`: the interrupted command has already set aside the runs that are trained anew.
     """
     return shlex.join(["python", *(a for a in arguments if a not in ("rerun=all", "rerun=diverged"))])
 
 
 def print_error(line: str) -> int:
-    """Print the error and return the exit status of a user's mistake."""
+    """Print an error on stderr and return the exit status of a user's mistake."""
     print(f"error: {line}", file=sys.stderr)
-    return MISTAKE
+    return USER_ERROR
 
 
 def error_line(error: BaseException) -> str:
-    """Return the error in one line; for a name that does not exist, with the nearest and all that do."""
+    """Describe an error in one line; for a name that does not exist, list the nearest and all that exist."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.options is not None:
@@ -82,13 +82,17 @@ def error_line(error: BaseException) -> str:
         if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None:
             return _unknown_key_line(error, cause)
         cause = cause.__cause__
+    return _join_lines(error)
+
+
+def _join_lines(error: BaseException) -> str:
     return re.sub(r"\s*\n\s*", "; ", str(error).strip())
 
 
 def _unknown_key_line(error: BaseException, cause: OmegaConfBaseException) -> str:
     parent = cause.parent_node
     if not hasattr(parent, "keys") or "is not in struct" not in str(cause):
-        return re.sub(r"\s*\n\s*", "; ", str(error).strip())
+        return _join_lines(error)
     names = [str(key) for key in parent if key != "hydra"]
     group, _, key = str(cause.full_key).rpartition(".")
     where = f"{group} has" if group else "there are"

@@ -1,4 +1,4 @@
-"""Prints to the terminal, or relays to the process that owns it; formats numbers, times and outcomes."""
+"""Prints lines, in a worker by way of the parent process, and formats numbers, times and outcomes."""
 
 import contextlib
 import logging
@@ -6,21 +6,41 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
 from tangsweep.runs.record import Outcome
 
-TABLE_WIDTH = 110  # where the output is no terminal
+TABLE_WIDTH = 110  # characters, where the output is not a terminal
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else TABLE_WIDTH)
-_relay: Callable[..., None] | None = None  # in a worker: sends to the process that owns the terminal
+
+
+class LineMessage(NamedTuple):
+    """A line that the parent process prints for a worker."""
+
+    line: str
+    style: str | None  # of rich
+
+
+class ProgressMessage(NamedTuple):
+    """How far a worker's run is, for its bar in the parent process."""
+
+    run: str
+    done: int
+    steps: float  # in all
+    status: str
+
+
+ConsoleMessage = LineMessage | ProgressMessage
+_send_to_parent: Callable[[ConsoleMessage], None] | None = None  # set in a worker only
 
 
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Write log lines and Python warnings of the block to `path`, none of them to the terminal."""
+    """Write log lines and Python warnings to `path` and not to the terminal, inside the `with` block."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
     loggers = [logging.getLogger(name) for name in (None, "pytorch_lightning", "lightning")]
@@ -38,32 +58,32 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 
 def print_line(line: str, style: str | None = None) -> None:
-    """Print a line and let the terminal wrap it; in a worker the parent process prints it."""
+    """Print a line and let the terminal wrap it; in a worker, send it to the parent process instead."""
     if is_relayed():
-        relay("line", line, style)
+        relay(LineMessage(line, style))
     else:
         console.print(line, style=style, soft_wrap=True)
 
 
-def relay_to_parent(send: Callable[..., None]) -> None:
-    """From now on send every line and progress to the parent process with `send(kind, ...)`."""
-    global _relay
-    _relay = send
+def relay_to_parent(send: Callable[[ConsoleMessage], None]) -> None:
+    """From now on, send every line and every progress update to the parent process with `send`."""
+    global _send_to_parent
+    _send_to_parent = send
 
 
 def is_relayed() -> bool:
-    """Return whether another process prints for this one."""
-    return _relay is not None
+    """Return whether the parent process prints for this one."""
+    return _send_to_parent is not None
 
 
-def relay(kind: str, *values: object) -> None:
-    """Send one message to the process that prints. Only where `is_relayed()`."""
-    assert _relay is not None
-    _relay(kind, *values)
+def relay(message: ConsoleMessage) -> None:
+    """Send a message to the parent process. Call it only where `is_relayed()`."""
+    assert _send_to_parent is not None
+    _send_to_parent(message)
 
 
 def warn_of_bundled_sample(reason: str) -> None:
-    """Warn, so that nobody misses it, that the bundled sample stands in for 全唐诗."""
+    """Print a conspicuous warning that the bundled sample replaces 全唐诗."""
     line = "=" * 78
     print_line(
         f"{line}\nNOT 全唐诗: the network was not reached ({reason}).\n"
@@ -75,14 +95,14 @@ def warn_of_bundled_sample(reason: str) -> None:
 
 
 def format_number(number: float) -> str:
-    """Format a score or a count: one decimal, none for whole numbers, powers of ten from a million on."""
+    """Format as `12.3`, a whole number as `1,234`, and from a million on as `1.2e+06`."""
     if abs(number) >= 1e6:
         return f"{number:.1e}"
     return f"{number:,.0f}" if number.is_integer() else f"{number:,.1f}"
 
 
 def format_outcome(outcome: Outcome, folder: str) -> str:
-    """Format in one line how a run ended."""
+    """Describe in one line how a run ended; `folder` is where its log lies."""
     record = outcome.record
     if outcome.holder:
         return f"{outcome.run_id}  left to {outcome.holder}, which trains it now"
@@ -108,7 +128,7 @@ def format_outcome(outcome: Outcome, folder: str) -> str:
 
 
 def format_score(metric: str, scores: Mapping[str, float | None]) -> str:
-    """Format a score with its short name: `ppl 380.4`, `accuracy 0.9990`."""
+    """Format a score with its short name: `ppl 380.4 (8.57 bits)`, `accuracy 0.9990`."""
     value = scores[metric]
     if metric == "perplexity":
         text = f"ppl {format_number(math.inf if value is None else value)}"

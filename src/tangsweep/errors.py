@@ -1,23 +1,23 @@
-"""The exception whose text is written for the user, and what messages say of errors and names."""
+"""The exception for mistakes of the user, and helpers that word error messages."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake that the user can mend. Its text is one line: what was wrong, where, what to do.
+    """A mistake that the user can correct. Its text is one line: what was wrong, where, what to do.
 
     The entry points print it without a stack trace and exit with status 2.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of another library's error, without its full stop."""
+    """Return the first line of an error of another library, without its full stop."""
     return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what a record says of an error; where memory ran out, with the keys to lower."""
+    """Describe an error for a run's record; where memory ran out, with the config keys to lower."""
     if isinstance(error, UserError):
         return str(error)
     text = repr(error)
@@ -30,6 +30,6 @@ def describe_error(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return "did you mean X? " for the nearest of `names`; an empty string where none is near."""
+    """Return "did you mean X? " for the closest of `names`; an empty string where none is close."""
     nearest = difflib.get_close_matches(name, list(names), n=1)
     return f"did you mean {nearest[0]}? " if nearest else ""

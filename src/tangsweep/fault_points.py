@@ -1,16 +1,16 @@
-"""Points at which the tests kill a process, to prove that a run continues after a kill at any of them."""
+"""Points at which tests kill the process, to show that a run continues after a kill at any of them."""
 
 import os
 import signal
 
-VARIABLE = "TANGSWEEP_FAULT"  # NAME@COUNT: the process kills itself when it reaches NAME for that time
+VARIABLE = "TANGSWEEP_FAULT"  # NAME@COUNT: the process kills itself when it reaches NAME for the COUNTth time
 _passed: dict[str, int] = {}
 
 
 def fault_point(name: str) -> None:
-    """Kill this process where TANGSWEEP_FAULT names this point; otherwise one look into the environment.
+    """Kill this process with SIGKILL if TANGSWEEP_FAULT names this point and count.
 
-    SIGKILL leaves no time to clean up, as when the power goes.
+    As in a power failure, nothing is cleaned up. Without the variable, nothing is done.
     """
     fault = os.environ.get(VARIABLE)
     if fault is None:

@@ -1,4 +1,4 @@
-"""Where files lie, and how they are written: the only module that knows the repository and TANGSWEEP_HOME."""
+"""Paths of the repository, data and outputs, and atomic writes. Only this module reads TANGSWEEP_HOME."""
 
 import os
 import re
@@ -13,18 +13,19 @@ BUNDLED_SAMPLE = REPOSITORY / "data" / "sample"
 
 
 def home_folder() -> Path:
-    """Return the folder that relative paths start from: TANGSWEEP_HOME, else the repository."""
+    """Return the folder that relative paths are relative to: TANGSWEEP_HOME, else the repository."""
     return Path(os.environ.get("TANGSWEEP_HOME") or REPOSITORY).expanduser().resolve()
 
 
 def absolute_path(path: str | Path) -> Path:
-    """Return an absolute path; a relative one starts from `home_folder()`, not the working directory."""
+    """Return an absolute path; a relative one is relative to `home_folder()`, not the working directory."""
     return home_folder() / Path(path).expanduser()
 
 
 def user_path(path: str) -> Path:
-    """Return the path that a user typed: from the working directory where it exists there, else
-    `absolute_path`.
+    """Return the path that a user typed.
+
+    It is relative to the working directory where it exists there, else to `home_folder()`.
     """
     literal = Path(path).expanduser()
     return literal if literal.exists() else absolute_path(path)
@@ -36,12 +37,12 @@ def data_folder() -> Path:
 
 
 def outputs_folder() -> Path:
-    """Return the folder of all sweeps: one folder a sweep, one folder a run in it."""
+    """Return the folder of all sweeps, which holds a folder for each sweep with a folder for each run."""
     return absolute_path("outputs")
 
 
 def display_path(path: Path) -> str:
-    """Format a path for messages: relative to the working directory where it lies there."""
+    """Format a path for messages: relative to the working directory where it lies inside it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
@@ -49,17 +50,18 @@ def display_path(path: Path) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Return `name` as a file name: `+` is dropped, any other characters than `[A-Za-z0-9._-]` become one
-    dash.
+    """Return `name` as a file name.
+
+    Every `+` is removed, and every sequence of other characters than `[A-Za-z0-9._-]` becomes one dash.
     """
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("+", "")).strip("-.")
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write to a temporary name beside `path`, flush to disk, rename over `path`.
+    """Write a temporary file beside `path`, flush it to disk, and rename it to `path`.
 
-    A full disk or a kill leaves what was there before. Raises UserError where the folder cannot be
-    written or the disk is full.
+    A full disk or a kill leaves the previous content. Raises UserError where the folder cannot be written
+    or the disk is full.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = None
@@ -81,7 +83,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
-    """Return the error for a folder that cannot be written or a disk that is full."""
+    """Return the error to raise where a folder cannot be written or the disk is full."""
     return UserError(
         f"cannot write {path} ({error.strerror or error}): free some space, mend its permissions, "
         "or set TANGSWEEP_HOME to a folder that can be written"
@@ -89,9 +91,10 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 
 def new_output_file(name: str) -> Path:
-    """Return the path of `--out`, as typed from the working directory.
+    """Return the path of the option `--out`, which is relative to the working directory.
 
-    Raises UserError where the file exists already (nothing is overwritten) or its folder does not exist.
+    Raises UserError where the file exists already, since nothing is overwritten, or where its folder does
+    not exist.
     """
     path = Path(name).expanduser().absolute()
     if path.exists():
@@ -102,7 +105,7 @@ def new_output_file(name: str) -> Path:
 
 
 def write_new_file(path: Path, text: str) -> None:
-    """Write a new file. Raises UserError where it exists by now, or cannot be written."""
+    """Write a new file. Raises UserError where it exists by then or cannot be written."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

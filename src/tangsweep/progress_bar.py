@@ -1,4 +1,4 @@
-"""A run's progress bar: drawn on the terminal, or relayed to the process that draws for many runs."""
+"""Progress bars: of one run on the terminal, or relayed to the parent process that draws those of many."""
 
 import contextlib
 import time
@@ -13,7 +13,7 @@ REDRAWS_PER_SECOND = 4
 
 
 class ProgressBar(Protocol):
-    """Shows the steps done of all steps, and a short status beside them."""
+    """The progress of one run: steps done out of all steps, and a short status beside them."""
 
     def start(self, steps: float, done: int = 0) -> None: ...
     def step(self, done: int) -> None: ...
@@ -22,14 +22,14 @@ class ProgressBar(Protocol):
 
 
 def progress_bar_for(name: str) -> ProgressBar:
-    """Return the progress bar of the run `name`, wherever this process prints."""
+    """Return a progress bar for the run `name`: relayed in a worker, else on this terminal."""
     return RelayedBar(name) if console.is_relayed() else TerminalBar(name)
 
 
 def terminal_progress(*more: ProgressColumn) -> Progress:
     """Return rich's progress display: description, bar, per cent, the field `state`, and `more` columns.
 
-    Nothing is drawn where the output is no terminal.
+    It is disabled where the output is not a terminal.
     """
     return Progress(
         TextColumn("{task.description}", markup=False),
@@ -46,7 +46,7 @@ def terminal_progress(*more: ProgressColumn) -> Progress:
 
 @contextlib.contextmanager
 def counting_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that shows how many of how many are done; the bar appears with its first call."""
+    """Yield a function `(done, total)` that updates a bar; the bar appears with the first call."""
     bar = terminal_progress()
     task = bar.add_task(name, total=1, state="")
 
@@ -63,7 +63,7 @@ def counting_bar(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class TerminalBar:
-    """A bar on this process's terminal, redrawn by time and never by step."""
+    """A bar on this process's terminal, redrawn a few times a second and not after every step."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -89,11 +89,11 @@ class TerminalBar:
 
 
 class RelayedBar:
-    """Sends name, steps done, all steps and status to the parent process, a few times a second."""
+    """A bar that the parent process draws, from messages sent a few times a second."""
 
     def __init__(self, name: str) -> None:
         self._name, self._steps, self._status = name, 0.0, ""
-        self._sent = 0.0  # when the last message was
+        self._sent = 0.0  # time of the last message
 
     def start(self, steps: float, done: int = 0) -> None:
         self._steps = steps
@@ -107,8 +107,8 @@ class RelayedBar:
         self._status = status
 
     def close(self) -> None:
-        """Send nothing: the parent sees the job's end without it."""
+        """Send nothing: the parent process knows when the job ends."""
 
     def _send(self, done: int) -> None:
         self._sent = time.monotonic()
-        console.relay("progress", self._name, done, self._steps, self._status)
+        console.relay(console.ProgressMessage(self._name, done, self._steps, self._status))

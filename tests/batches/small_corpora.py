@@ -1,9 +1,9 @@
-"""Small poems for the tests of this folder."""
+"""Small corpora and the options of their split, for the tests of this folder."""
 
 from tangsweep.config.data_options import PoemSplitOptions
-from tangsweep.corpora.tang import PoemCorpus, Poem
+from tangsweep.corpora.tang import Poem, PoemCorpus
 
-SETTINGS = PoemSplitOptions(
+OPTIONS = PoemSplitOptions(
     poems=None,
     duplicates="drop",
     min_chars=1,
@@ -20,8 +20,8 @@ SETTINGS = PoemSplitOptions(
 )
 
 
-def settings(**changes: object) -> PoemSplitOptions:
-    return SETTINGS.model_copy(update=changes)
+def options(**changes: object) -> PoemSplitOptions:
+    return OPTIONS.model_copy(update=changes)
 
 
 def corpus(*texts: str) -> PoemCorpus:

@@ -7,10 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tangsweep.batches.batch import Batch
-from tangsweep.batches.encoded_text import encode_poems
-from tangsweep.batches.encoded_text import EncodedSequences
-from tangsweep.batches.poems import IndexedBatches, PoemBatches, PaddedSequences, bucket_by_length, longest_first
-from tests.batches.poems import corpus, settings
+from tangsweep.batches.encoded_text import EncodedSequences, encode_poems
+from tangsweep.batches.poems import (
+    IndexedBatches,
+    PaddedSequences,
+    PoemBatches,
+    bucket_by_length,
+    longest_first,
+)
+from tests.batches.small_corpora import corpus, options
 
 row_lists = st.lists(st.lists(st.integers(3, 20), min_size=1, max_size=15), min_size=1, max_size=70)
 
@@ -36,10 +41,10 @@ def test_every_character_exactly_once_an_epoch(
 ) -> None:
     data = sequences(rows)
     expected = Counter(pair for row in rows for pair in zip([2, *row], row, strict=False))
-    resident = PaddedSequences(data, width, score_pads=False)
-    order = bucket_by_length(resident.lengths, size, seed=1, epoch=epoch)
-    assert scored(IndexedBatches(resident, order)) == expected
-    assert scored(longest_first(resident)) == expected
+    padded = PaddedSequences(data, width, score_pads=False)
+    order = bucket_by_length(padded.lengths, size, seed=1, epoch=epoch)
+    assert scored(IndexedBatches(padded, order)) == expected
+    assert scored(longest_first(padded)) == expected
     assert all(len(batch) <= size for batch in order)
 
 
@@ -54,12 +59,12 @@ def test_order_is_a_function_of_seed_and_epoch() -> None:
     assert flat(1, 2) != flat(2, 2)
 
 
-def test_buckets_spare_padding() -> None:
+def test_buckets_need_little_padding() -> None:
     lengths = np.random.default_rng(0).integers(1, 60, 3_000)
-    padded = sum(len(b) * lengths[b].max() for b in bucket_by_length(lengths, 32, 0, 0))
+    size = sum(len(b) * lengths[b].max() for b in bucket_by_length(lengths, 32, 0, 0))
     unsorted = np.random.default_rng(1).permutation(3_000).reshape(-1, 30)
-    assert padded < 0.65 * sum(len(b) * lengths[b].max() for b in unsorted)
-    assert padded < 1.1 * lengths.sum()
+    assert size < 0.65 * sum(len(b) * lengths[b].max() for b in unsorted)
+    assert size < 1.1 * lengths.sum()
 
 
 def test_padding_to_the_batch_or_to_a_fixed_width() -> None:
@@ -77,6 +82,6 @@ def test_scored_padding_is_a_target() -> None:
 
 
 @pytest.mark.parametrize(("score", "pad"), [(True, 0), (False, None)])
-def test_the_module_says_which_target_is_padding(score: bool, pad: int | None) -> None:
-    encoded = encode_poems(corpus("甲乙。", "丙丁。", "甲。"), settings())
+def test_pad_is_the_target_of_padding_if_it_is_scored(score: bool, pad: int | None) -> None:
+    encoded = encode_poems(corpus("甲乙。", "丙丁。", "甲。"), options())
     assert PoemBatches(encoded, 2, 0, None, score).pad == pad

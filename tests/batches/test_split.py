@@ -4,23 +4,23 @@ from hypothesis import strategies as st
 
 from tangsweep.batches.split import cut_into_chunks, split_poems
 from tangsweep.errors import UserError
-from tests.batches.poems import corpus, settings
+from tests.batches.small_corpora import corpus, options
 
 TEN = [f"{c}山水。" for c in "甲乙丙丁戊己庚辛壬癸"]
 poem_texts = st.text("甲乙丙，。！[", max_size=30)
 
 
-def texts(side: list[list[str]]) -> list[str]:
-    return ["".join(sentences) for sentences in side]
+def texts(poems: list[list[str]]) -> list[str]:
+    return ["".join(sentences) for sentences in poems]
 
 
 @given(st.lists(poem_texts, min_size=4, max_size=40), st.integers(1, 8), st.sampled_from(["drop", "keep"]))
-def test_every_poem_is_kept_or_counted_and_none_lies_on_both_sides(
+def test_every_poem_is_kept_or_counted_and_none_is_in_both_sets(
     poems: list[str], min_chars: int, duplicates: str
 ) -> None:
-    chosen = settings(min_chars=min_chars, duplicates=duplicates)
+    split_options = options(min_chars=min_chars, duplicates=duplicates)
     try:
-        train, dev, _, counts = split_poems(corpus(*poems).poems, chosen)
+        train, dev, _, counts = split_poems(corpus(*poems).poems, split_options)
     except UserError as error:
         assert "the split leaves no" in str(error)
         return
@@ -30,17 +30,17 @@ def test_every_poem_is_kept_or_counted_and_none_lies_on_both_sides(
     if duplicates == "drop":
         assert not set(texts(train)) & set(texts(dev))
         assert len(set(texts(train + dev))) == len(train + dev)
-    kept = texts(train) + texts(dev)
-    assert kept == [p for p in poems if p in kept][: len(kept)] or duplicates == "drop"
+    used = texts(train) + texts(dev)
+    assert used == [p for p in poems if p in used][: len(used)] or duplicates == "drop"
 
 
-def test_what_is_dropped_is_counted_by_its_reason() -> None:
+def test_dropped_poems_are_counted_by_reason() -> None:
     poems = ["", "甲乙丙丁。", "甲乙丙丁。", "甲。", "乙乙乙乙。", "丙丙丙丙。"]
-    train, dev, _, counts = split_poems(corpus(*poems).poems, settings(min_chars=3))
+    train, dev, _, counts = split_poems(corpus(*poems).poems, options(min_chars=3))
     assert counts == {"read": 6, "empty": 1, "duplicate": 1, "short": 1}
     assert texts(train) + texts(dev) == ["甲乙丙丁。", "乙乙乙乙。", "丙丙丙丙。"]
-    kept = split_poems(corpus(*poems).poems, settings(min_chars=3, duplicates="keep"))
-    assert len(kept.train) + len(kept.dev) == 4
+    with_duplicates = split_poems(corpus(*poems).poems, options(min_chars=3, duplicates="keep"))
+    assert len(with_duplicates.train) + len(with_duplicates.dev) == 4
 
 
 @pytest.mark.parametrize(
@@ -51,32 +51,32 @@ def test_what_is_dropped_is_counted_by_its_reason() -> None:
     ],
 )
 def test_duplicates_are_compared_as_they_are_used(changes: dict[str, object], poems: list[str]) -> None:
-    made = split_poems(corpus(*poems).poems, settings(**changes))
-    assert made.counts["duplicate"] == 1
-    assert (len(made.train), len(made.dev)) == (1, 1)
+    split = split_poems(corpus(*poems).poems, options(**changes))
+    assert split.counts["duplicate"] == 1
+    assert (len(split.train), len(split.dev)) == (1, 1)
 
 
 def test_in_order_by_fraction_rounded_down() -> None:
-    train, dev, pool, _ = split_poems(corpus(*TEN[:9]).poems, settings(train_fraction=0.8))
+    train, dev, pool, _ = split_poems(corpus(*TEN[:9]).poems, options(train_fraction=0.8))
     assert (texts(train), texts(dev)) == (TEN[:7], TEN[7:9])
     assert pool == train
 
 
 def test_by_counts() -> None:
-    both = split_poems(corpus(*TEN).poems, settings(train_poems=5, dev_poems=2))
+    both = split_poems(corpus(*TEN).poems, options(train_poems=5, dev_poems=2))
     assert (texts(both.train), texts(both.dev)) == (TEN[:5], TEN[5:7])
-    train_only = split_poems(corpus(*TEN).poems, settings(train_poems=6))
+    train_only = split_poems(corpus(*TEN).poems, options(train_poems=6))
     assert (texts(train_only.train), texts(train_only.dev)) == (TEN[:6], TEN[6:])
-    dev_only = split_poems(corpus(*TEN).poems, settings(dev_poems=3))
+    dev_only = split_poems(corpus(*TEN).poems, options(dev_poems=3))
     assert (texts(dev_only.train), texts(dev_only.dev)) == (TEN[:7], TEN[7:])
     with pytest.raises(UserError, match="more than the 10 poems kept"):
-        split_poems(corpus(*TEN).poems, settings(train_poems=9, dev_poems=2))
+        split_poems(corpus(*TEN).poems, options(train_poems=9, dev_poems=2))
     with pytest.raises(UserError, match="more than the 10 poems kept"):
-        split_poems(corpus(*TEN).poems, settings(dev_poems=11))
+        split_poems(corpus(*TEN).poems, options(dev_poems=11))
 
 
 def test_a_split_seed_shuffles_and_is_repeatable() -> None:
-    first, again, other = (split_poems(corpus(*TEN).poems, settings(split_seed=s)) for s in (1, 1, 2))
+    first, again, other = (split_poems(corpus(*TEN).poems, options(split_seed=s)) for s in (1, 1, 2))
     assert first == again
     assert texts(first.train) not in (TEN[:8], texts(other.train))
     assert set(texts(first.train) + texts(first.dev)) == set(TEN)
@@ -84,28 +84,28 @@ def test_a_split_seed_shuffles_and_is_repeatable() -> None:
 
 @pytest.mark.parametrize("split_seed", [None, 4])
 def test_fixed_holds_out_the_same_poems_whatever_the_number_of_training_poems(split_seed: int | None) -> None:
-    made = [
+    splits = [
         split_poems(
-            corpus(*TEN).poems, settings(split="fixed", pool=7, dev_poems=3, poems=n, split_seed=split_seed)
+            corpus(*TEN).poems, options(split="fixed", pool=7, dev_poems=3, poems=n, split_seed=split_seed)
         )
         for n in (1, 4, 7)
     ]
-    assert [len(s.train) for s in made] == [1, 4, 7]
-    assert made[0].dev == made[1].dev == made[2].dev
-    assert made[0].pool == made[1].pool == made[2].pool == made[2].train
-    assert made[1].train[:1] == made[0].train
-    assert settings(split="fixed", pool=7, dev_poems=3, poems=1).poems_to_read == 10
+    assert [len(s.train) for s in splits] == [1, 4, 7]
+    assert splits[0].dev == splits[1].dev == splits[2].dev
+    assert splits[0].pool == splits[1].pool == splits[2].pool == splits[2].train
+    assert splits[1].train[:1] == splits[0].train
+    assert options(split="fixed", pool=7, dev_poems=3, poems=1).poems_to_read == 10
 
 
 @pytest.mark.parametrize("poems", [TEN[:1], ["", ""]])
-def test_a_split_without_a_side_is_an_error(poems: list[str]) -> None:
+def test_an_empty_set_is_an_error(poems: list[str]) -> None:
     with pytest.raises(UserError, match=r"the split leaves no (training|development) poem"):
-        split_poems(corpus(*poems).poems, settings())
+        split_poems(corpus(*poems).poems, options())
 
 
 def test_punctuation_dropped_but_still_a_sentence_end() -> None:
     train, _, _, _ = split_poems(
-        corpus("甲乙，丙丁。戊[1]己！", "甲。", "乙。").poems, settings(punctuation="drop", train_poems=1)
+        corpus("甲乙，丙丁。戊[1]己！", "甲。", "乙。").poems, options(punctuation="drop", train_poems=1)
     )
     assert train == [["甲乙丙丁", "戊1己"]]
 
@@ -113,23 +113,27 @@ def test_punctuation_dropped_but_still_a_sentence_end() -> None:
 @given(st.lists(st.text("甲乙丙丁", min_size=1, max_size=25), min_size=1, max_size=12), st.integers(2, 20))
 def test_chunks_lose_nothing_and_end_at_sentence_ends(lines: list[str], max_chars: int) -> None:
     sentences = [f"{line}。" for line in lines]
-    made = cut_into_chunks(sentences, max_chars, "chunk")
-    assert "".join(piece.text for piece in made) == "".join(sentences)
-    assert all(0 < len(piece.text) <= max_chars for piece in made)
-    assert [piece.last for piece in made] == [False] * (len(made) - 1) + [True]
+    chunks = cut_into_chunks(sentences, max_chars, "chunk")
+    assert "".join(chunk.text for chunk in chunks) == "".join(sentences)
+    assert all(0 < len(chunk.text) <= max_chars for chunk in chunks)
+    assert [chunk.ends_poem for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     if all(len(s) <= max_chars for s in sentences):
-        assert all(piece.text.endswith("。") for piece in made)
+        assert all(chunk.text.endswith("。") for chunk in chunks)
 
 
 def test_chunks_are_filled() -> None:
-    made = cut_into_chunks(["甲乙。", "丙丁。", "戊己。"], 6, "chunk")
-    assert [piece.text for piece in made] == ["甲乙。丙丁。", "戊己。"]
+    chunks = cut_into_chunks(["甲乙。", "丙丁。", "戊己。"], 6, "chunk")
+    assert [chunk.text for chunk in chunks] == ["甲乙。丙丁。", "戊己。"]
 
 
-def test_equal_chunks_are_not_all_the_last() -> None:
-    assert [piece.last for piece in cut_into_chunks(["甲", "乙", "甲"], 1, "chunk")] == [False, False, True]
+def test_of_equal_chunks_only_the_last_ends_the_poem() -> None:
+    assert [chunk.ends_poem for chunk in cut_into_chunks(["甲", "乙", "甲"], 1, "chunk")] == [
+        False,
+        False,
+        True,
+    ]
 
 
-def test_truncation_keeps_the_beginning_and_says_that_the_poem_goes_on() -> None:
+def test_truncation_keeps_the_beginning_and_marks_it_as_unfinished() -> None:
     assert cut_into_chunks(["甲乙丙。", "丁戊己。"], 5, "truncate") == [("甲乙丙。丁", False)]
     assert cut_into_chunks(["甲乙丙。"], 5, "truncate") == [("甲乙丙。", True)]

@@ -13,7 +13,7 @@ from hydra.types import RunMode
 
 from tangsweep.files import REPOSITORY
 from tangsweep.sweep.compose import Composer
-from tangsweep.sweep.grid import every_job, parse_grids
+from tangsweep.sweep.grid import expand_grids, parse_grids
 from tangsweep.tasks.registry import parse_config
 from tests.conftest import configured
 from tests.small import FEW_STEPS, FIXED_POOL, TALE, VECTORS, small_sizes
@@ -67,7 +67,7 @@ def sweep_file(name: str) -> dict:  # type: ignore[type-arg]
 
 def jobs_of(file: dict) -> list[list[str]]:  # type: ignore[type-arg]
     sweeper = file["hydra"]["sweeper"]
-    return every_job(parse_grids(sweeper.get("grids") or [sweeper["params"]], []))
+    return expand_grids(parse_grids(sweeper.get("grids") or [sweeper["params"]], []))
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SWEEPS.glob("*.yaml")))

@@ -12,7 +12,7 @@ from tangsweep.config.options import Options
 from tangsweep.config.run_config import RunConfig
 from tangsweep.config.value_types import describe_valid_values
 from tangsweep.files import REPOSITORY
-from tangsweep.tasks.registry import TASKS
+from tangsweep.tasks.registry import TASKS, load_task
 from tests.conftest import configured
 
 PATH = REPOSITORY / "docs" / "configuration.md"
@@ -57,7 +57,8 @@ def _lines() -> Iterator[str]:
         field = RunConfig.model_fields[group]
         assert isinstance(field.annotation, type)
         yield from _section(f"`{group}`", field.annotation, configured().get(group, {}), f"{group}.")
-    for name, task in TASKS.items():
+    for name in TASKS:
+        task = load_task(name)
         values = configured(f"corpus={TASK_CORPORA[name]}")
         yield from _section(f"`corpus`, task `{name}`", task.corpus_options, values["corpus"], "corpus.")
         yield from _section(f"`data={task.data_file}`", task.data_options, values["data"], "data.")

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep.corpora import book, download
-from tangsweep.corpora.book import PUBLISHED_BOOKS, FOLDER, Source, resolve
+from tangsweep.corpora import download
+from tangsweep.corpora.book import FOLDER, PUBLISHED_BOOKS, BookSource, find_book
 from tangsweep.errors import UserError
 
 TEXT = "Once upon a time.\n"
@@ -13,16 +13,16 @@ GUTENBERG = (
 )
 
 
-def source(path: Path | None = None, name: str = "grimms", **changes: object) -> Source:
-    whole = {"path": path and str(path), "root": None, "verify": True, "strip_license": True} | changes
-    return Source(name, **whole)  # type: ignore[arg-type]
+def source(path: Path | None = None, name: str = "grimms", **changes: object) -> BookSource:
+    values = {"path": path and str(path), "root": None, "verify": True, "strip_license": True} | changes
+    return BookSource(name, **values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bom", ["", "\ufeff"])
 def test_any_text(tmp_path: Path, bom: str) -> None:
     (tmp_path / "my tale.txt").write_text(bom + TEXT, encoding="utf-8")
-    made = resolve(source(tmp_path / "my tale.txt"))
-    assert (made.name, made.text, made.verified, made.stripped) == ("my-tale", TEXT, False, 0)
+    book = find_book(source(tmp_path / "my tale.txt"))
+    assert (book.name, book.text, book.verified, book.stripped) == ("my-tale", TEXT, False, 0)
 
 
 @pytest.mark.parametrize(
@@ -33,62 +33,62 @@ def test_any_text(tmp_path: Path, bom: str) -> None:
         ("*** START OF THE PROJECT GUTENBERG EBOOK X ***", "End of Project Gutenberg’s X"),
     ],
 )
-def test_the_licence_is_taken_off(tmp_path: Path, begin: str, end: str) -> None:
+def test_the_licence_is_stripped(tmp_path: Path, begin: str, end: str) -> None:
     path = tmp_path / "x.txt"
     path.write_text(f"head\n{begin}\n\n{TEXT}\n{end}\ntail\n", encoding="utf-8")
-    made = resolve(source(path))
-    assert made.text == TEXT
-    assert made.stripped == len(path.read_text()) - len(TEXT)
-    kept = resolve(source(path, strip_license=False))
-    assert (kept.text, kept.stripped) == (path.read_text(), 0)
-    assert kept.fingerprint != made.fingerprint
+    book = find_book(source(path))
+    assert book.text == TEXT
+    assert book.stripped == len(path.read_text()) - len(TEXT)
+    unstripped = find_book(source(path, strip_license=False))
+    assert (unstripped.text, unstripped.stripped) == (path.read_text(), 0)
+    assert unstripped.fingerprint != book.fingerprint
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         (b"", "holds no text: name another"),
         (b" \n", "holds no text"),
         ("caf\xe9".encode("latin-1"), r"is not UTF-8 \(at byte 3\)"),
         (GUTENBERG.replace(TEXT, "").encode(), "holds no text but the licence"),
-        (None, "is missing, or no file"),
+        (None, "is missing or not a file"),
     ],
 )
-def test_bad_files(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+def test_bad_files(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "x.txt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=complaint):
-        resolve(source(path))
+    with pytest.raises(UserError, match=message):
+        find_book(source(path))
 
 
 def test_an_unknown_name() -> None:
-    with pytest.raises(UserError, match="no book; there are: grimms, democracy, don_quijote"):
-        resolve(source(name="moby_dick"))
+    with pytest.raises(UserError, match="not a known book: choose one of grimms, democracy, don_quijote"):
+        find_book(source(name="moby_dick"))
 
 
 def test_a_named_folder_must_hold_the_published_edition(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UserError, match=r"grimms_fairy_tales\.txt is missing"):
-        resolve(source(root=str(tmp_path)))
+        find_book(source(root=str(tmp_path)))
     path = tmp_path / FOLDER / PUBLISHED_BOOKS["grimms"].file
     path.parent.mkdir()
     path.write_text(TEXT, encoding="utf-8")
-    with pytest.raises(UserError, match=r"another checksum .* corpus\.verify=false"):
-        resolve(source(root=str(tmp_path)))
+    with pytest.raises(UserError, match=r"does not have the published file's checksum.*corpus\.verify=false"):
+        find_book(source(root=str(tmp_path)))
     monkeypatch.setenv("TANGSWEEP_DATA", str(tmp_path))
-    made = resolve(source(verify=False))
-    assert (made.name, made.text, made.verified) == ("grimms", TEXT, False)
+    book = find_book(source(verify=False))
+    assert (book.name, book.text, book.verified) == ("grimms", TEXT, False)
 
 
 def test_without_a_network_and_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object) -> Path:
         raise download.NetworkUnreachable("no route")
 
-    monkeypatch.setattr(book.fetch, "fetch", unreachable)
+    monkeypatch.setattr(download, "download_file", unreachable)
     with pytest.raises(UserError, match=r"no route\): connect, or name a copy in corpus\.path"):
-        resolve(source())
+        find_book(source())
 
 
 def test_every_book_has_a_checksum() -> None:
@@ -100,6 +100,6 @@ def test_every_book_has_a_checksum() -> None:
     [("grimms", 520_793, 19_447), ("democracy", 1_129_001, 19_433), ("don_quijote", 2_071_776, 0)],
 )
 def test_the_published_books(tang_folder: Path, name: str, characters: int, stripped: int) -> None:
-    made = resolve(source(name=name, root=str(tang_folder)))
-    assert (len(made.text), made.stripped, made.verified) == (characters, stripped, True)
-    assert "gutenberg" not in made.text[-2_000:].lower()
+    book = find_book(source(name=name, root=str(tang_folder)))
+    assert (len(book.text), book.stripped, book.verified) == (characters, stripped, True)
+    assert "gutenberg" not in book.text[-2_000:].lower()

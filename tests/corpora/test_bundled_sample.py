@@ -1,4 +1,4 @@
-"""The bundled sample: 120 poems in the four regular forms, none of whose lines is a Tang line."""
+"""The bundled sample holds 120 poems in the four regular forms, with no line of a Tang poem."""
 
 import re
 import unicodedata
@@ -30,8 +30,8 @@ def test_punctuation_and_characters() -> None:
 
 
 def test_no_line_twice() -> None:
-    every = [line for poem in POEMS for line in lines(poem)]
-    assert len(every) == len(set(every))
+    all_lines = [line for poem in POEMS for line in lines(poem)]
+    assert len(all_lines) == len(set(all_lines))
 
 
 def test_no_line_occurs_in_tang(tang_folder: Path) -> None:

@@ -10,7 +10,7 @@ from tangsweep.errors import UserError
 
 
 def test_counts_and_information_by_hand() -> None:
-    counts = character_vectors._cooccurrences(["甲乙甲", "丙"], ["甲", "乙", "丙"])
+    counts = character_vectors._count_cooccurrences(["甲乙甲", "丙"], ["甲", "乙", "丙"])
     assert counts.tolist() == [[2, 2, 0], [2, 0, 0], [0, 0, 0]]
     information = character_vectors._ppmi(counts)
     assert information[0, 1] == pytest.approx(np.log(2 * 6 / (4 * 2)))
@@ -18,17 +18,17 @@ def test_counts_and_information_by_hand() -> None:
     assert not information[2].any()
 
 
-def test_against_the_whole_decomposition() -> None:
+def test_truncated_svd_equals_the_full_one() -> None:
     random = np.random.default_rng(0)
     factors = random.standard_normal((80, 6)) * [9, 7, 5, 3, 2, 1]
     matrix = (factors @ factors.T).astype(np.float32)
     left, values = character_vectors._truncated_svd(matrix, 4, seed=0)
-    theirs_left, theirs, _ = np.linalg.svd(matrix)
-    np.testing.assert_allclose(values, theirs[:4], rtol=1e-4)
-    np.testing.assert_allclose(np.abs(np.sum(left * theirs_left[:, :4], 0)), 1, rtol=1e-3)
+    full_left, full_values, _ = np.linalg.svd(matrix)
+    np.testing.assert_allclose(values, full_values[:4], rtol=1e-4)
+    np.testing.assert_allclose(np.abs(np.sum(left * full_left[:, :4], 0)), 1, rtol=1e-3)
 
 
-def test_characters_that_keep_the_same_company_lie_close() -> None:
+def test_characters_with_the_same_neighbours_are_similar() -> None:
     random = np.random.default_rng(1)
     filler = [chr(0x5000 + i) for i in range(60)]
     texts = []
@@ -37,11 +37,11 @@ def test_characters_that_keep_the_same_company_lie_close() -> None:
         texts.append(
             companion + "".join(random.choice(filler[:30] if companion == "日" else filler[30:], 3)) + other
         )
-    characters, made = character_vectors.compute_character_vectors(texts, 8)
-    unit = made / np.linalg.norm(made, axis=1, keepdims=True)
+    characters, vectors = character_vectors.compute_character_vectors(texts, 8)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     row = {c: unit[i] for i, c in enumerate(characters)}
     assert row["日"] @ row["月"] > 0.9 > 0.5 > row["日"] @ row["魚"]
-    assert made.std() == pytest.approx(1, rel=1e-3)
+    assert vectors.std() == pytest.approx(1, rel=1e-3)
 
 
 def test_too_few_characters() -> None:
@@ -51,10 +51,10 @@ def test_too_few_characters() -> None:
 
 def test_the_command_writes_a_file_that_a_run_can_load(home: Path) -> None:
     command = [sys.executable, "-m", "tangsweep.corpora.character_vectors", "--corpus", "sample"]
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, "--skip", "20", "--width", "8"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     header, *rows = (home / "data" / "vectors.txt").read_text(encoding="utf-8").splitlines()
     assert header == f"{len(rows)} 8"
     assert all(len(row.split()) == 9 for row in rows)

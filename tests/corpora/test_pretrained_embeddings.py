@@ -8,40 +8,40 @@ from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tangsweep.errors import UserError
 from tests.conftest import SMALL
 
-KNOWN = Vocabulary([*SPECIAL_TOKENS, "紅", "山", "水"])
+VOCABULARY = Vocabulary([*SPECIAL_TOKENS, "紅", "山", "水"])
 
 
-def vectors(tmp_path: Path, text: str) -> dict[str, list[float]]:
+def read(tmp_path: Path, text: str) -> dict[str, list[float]]:
     (tmp_path / "v.txt").write_text(text, encoding="utf-8")
-    return read_embeddings(tmp_path / "v.txt", KNOWN, 2)
+    return read_embeddings(tmp_path / "v.txt", VOCABULARY, 2)
 
 
 def test_rows_by_character_with_or_without_header(tmp_path: Path) -> None:
     for header in ("", "3 2\n"):
-        assert vectors(tmp_path, f"{header}山 1 2\n外 3 4\n山水 5 6\n\n") == {"山": [1, 2]}
+        assert read(tmp_path, f"{header}山 1 2\n外 3 4\n山水 5 6\n\n") == {"山": [1, 2]}
 
 
 def test_simplified_files_are_converted_but_the_exact_character_wins(tmp_path: Path) -> None:
-    assert vectors(tmp_path, "红 1 2\n") == {"紅": [1, 2]}
-    assert vectors(tmp_path, "紅 3 4\n红 1 2\n") == {"紅": [3, 4]}
+    assert read(tmp_path, "红 1 2\n") == {"紅": [1, 2]}
+    assert read(tmp_path, "紅 3 4\n红 1 2\n") == {"紅": [3, 4]}
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("山 1 2 3\n", "line 1: 山 has 3 numbers.*embed_size=3"),
-        ("水 1 2\n山 1 x\n", "line 2: 山 is followed by something that is no finite number"),
-        ("山 1 nan\n", "no finite number"),
+        ("水 1 2\n山 1 x\n", "line 2: 山 is followed by a value that is not a finite number"),
+        ("山 1 nan\n", "not a finite number"),
     ],
 )
-def test_a_file_that_does_not_fit(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(UserError, match=complaint):
-        vectors(tmp_path, text)
+def test_a_file_with_unusable_vectors(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, text)
 
 
-def test_a_vector_of_one_number_is_no_header(tmp_path: Path) -> None:
+def test_a_vector_of_one_number_is_not_a_header(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text("山 1\n水 2\n", encoding="utf-8")
-    assert read_embeddings(tmp_path / "v.txt", KNOWN, 1) == {"山": [1], "水": [2]}
+    assert read_embeddings(tmp_path / "v.txt", VOCABULARY, 1) == {"山": [1], "水": [2]}
 
 
 def test_checked_before_a_run_starts(tmp_path: Path) -> None:

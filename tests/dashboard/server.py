@@ -1,4 +1,4 @@
-"""As much of W&B's server as publishing asks: it lets one user in, knows some runs, and keeps what is saved."""
+"""A stand-in for W&B's server: it admits one user, knows some runs, and stores the views that are saved."""
 
 import json
 import threading
@@ -12,22 +12,22 @@ USER = {"id": "VXNlcjox", "entity": "poet", "username": "poet", "email": None, "
 
 
 class Server:
-    """`saved` are the views that clients saved; `unknown` what they asked that no answer is written for."""
+    """Stores in `saved` the views that clients saved, in `unknown` the queries without an answer here."""
 
     def __init__(self, project: str, runs: int) -> None:
         self.project, self.runs = project, runs
         self.saved: list[dict[str, Any]] = []
         self.unknown: list[str] = []
 
-    def answer(self, query: str, given: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         if "upsertView" in query:
-            self.saved.append(given)
-            view = {"id": f"Vmlldzo{len(self.saved)}", "name": given.get("name"), "displayName": "", "type": "runs",
-                    "description": "", "spec": given["spec"], "project": {"id": "1", "name": self.project, "entityName": "poet"},
+            self.saved.append(variables)
+            view = {"id": f"Vmlldzo{len(self.saved)}", "name": variables.get("name"), "displayName": "", "type": "runs",
+                    "description": "", "spec": variables["spec"], "project": {"id": "1", "name": self.project, "entityName": "poet"},
                     "createdAt": "2026-11-21T00:00:00", "updatedAt": "2026-11-21T00:00:00"}  # fmt: skip
             return {"upsertView": {"view": view, "inserted": True}}
         if "runCount" in query:
-            there = given["project"] == self.project
+            exists = variables["project"] == self.project
             runs = {
                 "totalCount": self.runs,
                 "edges": [],
@@ -35,7 +35,7 @@ class Server:
             }
             return {
                 "project": {"internalId": "1", "readOnly": False, "runCount": self.runs, "runs": runs}
-                if there
+                if exists
                 else None
             }
         if "GetProjects" in query:
@@ -49,20 +49,20 @@ class Server:
         return {}
 
 
-def handler(server: Server) -> type[BaseHTTPRequestHandler]:
+def request_handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            request = self.rfile.read(int(self.headers["Content-Length"]))
             body = {}
             if self.path == "/graphql":
-                told = json.loads(asked)
-                body = {"data": server.answer(told["query"], told.get("variables") or {})}
-            written = json.dumps(body).encode()
+                query = json.loads(request)
+                body = {"data": server.answer(query["query"], query.get("variables") or {})}
+            response = json.dumps(body).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(written)))
+            self.send_header("Content-Length", str(len(response)))
             self.end_headers()
-            self.wfile.write(written)
+            self.wfile.write(response)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -72,8 +72,8 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def serving(server: Server) -> Iterator[str]:
-    """Its address, while it answers."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler(server))
+    """Yield the address of the server while it runs."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), request_handler(server))
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     try:

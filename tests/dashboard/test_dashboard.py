@@ -10,49 +10,49 @@ from typing import Any
 import pytest
 import wandb_workspaces  # noqa: F401  (its own import must warn of nothing)
 
-from tangsweep.dashboard import publish
-from tangsweep.dashboard.logged import logged
-from tangsweep.dashboard.spec import Home, dashboard
+from tangsweep.dashboard.logged import logged_names
+from tangsweep.dashboard.publish import find_wandb_project
+from tangsweep.dashboard.spec import WandbProject, build_dashboard
 from tangsweep.errors import UserError
 from tangsweep.files import REPOSITORY
-from tangsweep.report.data.collect import Collected
-from tangsweep.report.render.blocks import Report
-from tangsweep.report.write import made
+from tangsweep.report.blocks import Report
+from tangsweep.report.build import report_on
+from tangsweep.report.data.collect import SweepData
 from tangsweep.runs import wandb_names
 from tests.conftest import SMALL, Ran
-from tests.dashboard.named import named, walk
+from tests.dashboard.named_in_spec import names_in, walk
 from tests.dashboard.server import KEY, Server, serving
-from tests.report.made import QUALITY, optimizers, record, run
+from tests.report.written_sweeps import QUALITY, record, write_optimizer_runs, write_run
 from tests.training import wandb_file
 
-HERE = Home("poet", "tangsweep")
+HERE = WandbProject("poet", "tangsweep")
 
 
-def shown(found: Collected, report: Report, home: Home = HERE) -> dict[str, Any]:
-    return json.loads(dashboard(found, report, home).json)
+def spec_json(data: SweepData, report: Report, project: WandbProject = HERE) -> dict[str, Any]:
+    return json.loads(build_dashboard(data, report, project).json)
 
 
-def at_wandb(sweep: Path, **config: Any) -> tuple[Collected, Report]:
+def at_wandb(sweep: Path, **config: Any) -> tuple[SweepData, Report]:
     """Two optimizers, two seeds each, as records say that went to W&B."""
-    optimizers(sweep, {"sgd": [500.0, 520.0], "adam": [400.0, 410.0]}, **config)
+    write_optimizer_runs(sweep, {"sgd": [500.0, 520.0], "adam": [400.0, 410.0]}, **config)
     for number, path in enumerate(sorted(sweep.glob("*/result.json"))):
         result = json.loads(path.read_text())
         result |= {"wandb": {"id": f"run{number}", "path": f"tangsweep/run{number}"}, "quality": QUALITY}
         path.write_text(json.dumps(result))
         (path.parent / "poems.txt").write_text("# 日\n日出\n")
-    return made([sweep])
+    return report_on([sweep])
 
 
 class TestNames:
     """Against the .wandb files that W&B's own client wrote."""
 
-    WANDB = (*SMALL, "poems.starts='山'", "logger=wandb", "sweep.name=asked")
+    WANDB = (*SMALL, "poems.starts='山'", "logger=wandb", "sweep.name=published")
 
     def test_a_sweep_of_poems(self, home: Path, train: Callable[..., Ran]) -> None:
         for overrides in (("optimizer=sgd",), ("optimizer=adam",), ("optimizer=adam", "optimizer.lr=0.1")):
             train(*overrides, base=self.WANDB)
-        found, report = made([home / "outputs" / "asked"])
-        whole = shown(found, report)
+        data, report = report_on([home / "outputs" / "published"])
+        whole = spec_json(data, report)
         panels = [node["viewType"] for node in walk(whole["workspaces"]) if "viewType" in node]
         assert {
             "Run History Line Plot",
@@ -61,18 +61,20 @@ class TestNames:
             "Parallel Coordinates Plot",
             "Weave",
         } == set(panels)
-        asked = self.logged_all(whole, home / "outputs" / "asked")
-        assert {"val/loss", "val/perplexity", "train/epoch_loss", "epoch", "seconds"} <= asked.history
-        assert {"best/dev/perplexity", "poems"} <= asked.summary
-        assert asked.config == {"variant", "optimizer.lr"}
+        names = self.logged_all(whole, home / "outputs" / "published")
+        assert {"val/loss", "val/perplexity", "train/epoch_loss", "epoch", "seconds"} <= names.history
+        assert {"best/dev/perplexity", "poems"} <= names.summary
+        assert names.config == {"variant", "optimizer.lr"}
 
     def test_a_task_that_is_solved(self, home: Path, train: Callable[..., Ran]) -> None:
         easy = ("corpus=palindromes", "corpus.length=3", "data.dev_size=40", "trainer.val_every=20",
                 "trainer.max_steps=4000", "optimizer.lr=0.01", "model.hidden_size=8")  # fmt: skip
-        assert train(base=(*easy, "logger=wandb", "sweep.name=asked")).result["solved_step"]
-        asked = self.logged_all(shown(*made([home / "outputs" / "asked"])), home / "outputs" / "asked")
-        assert {"_step", "val/accuracy"} <= asked.history
-        assert {"solved_step", "best/dev/accuracy"} <= asked.summary
+        assert train(base=(*easy, "logger=wandb", "sweep.name=published")).result["solved_step"]
+        names = self.logged_all(
+            spec_json(*report_on([home / "outputs" / "published"])), home / "outputs" / "published"
+        )
+        assert {"_step", "val/accuracy"} <= names.history
+        assert {"solved_step", "best/dev/accuracy"} <= names.summary
 
     def test_a_book(self, home: Path, train: Callable[..., Ran]) -> None:
         (home / "tale.txt").write_text(
@@ -81,25 +83,29 @@ class TestNames:
         book = ("corpus=book", "corpus.path=tale.txt", "data.seq_len=10", "data.batch_size=4", "model.embed_size=8",
                 "model.hidden_size=8", "trainer.max_steps=6", "trainer.val_every=3", "samples.every=3",
                 "samples.length=12")  # fmt: skip
-        train(base=(*book, "logger=wandb", "sweep.name=asked"))
-        asked = self.logged_all(shown(*made([home / "outputs" / "asked"])), home / "outputs" / "asked")
-        assert "continuations" in asked.summary and "poems" not in asked.summary
+        train(base=(*book, "logger=wandb", "sweep.name=published"))
+        names = self.logged_all(
+            spec_json(*report_on([home / "outputs" / "published"])), home / "outputs" / "published"
+        )
+        assert "continuations" in names.summary and "poems" not in names.summary
 
     @staticmethod
     def logged_all(whole: dict[str, Any], sweep: Path) -> Any:
         """What the dashboard names, after a look into the runs' own W&B files."""
         runs = [wandb_file.read(path.parent) for path in sweep.glob("*/result.json")]
-        asked = named(whole)
-        assert asked.ids == {one.id for one in runs}
-        assert asked.history <= {key for one in runs for row in one.history for key in row}
-        known = {key for one in runs for key in one.summary}
-        assert asked.summary <= known | {key.removesuffix("/_type") for key in known}  # a table is a tree
-        for key in asked.config:
+        names = names_in(whole)
+        assert names.ids == {one.id for one in runs}
+        assert names.history <= {key for one in runs for row in one.history for key in row}
+        summary_keys = {key for one in runs for key in one.summary}
+        assert names.summary <= summary_keys | {
+            key.removesuffix("/_type") for key in summary_keys
+        }  # a table is a tree
+        for key in names.config:
             for one in runs:
                 place = {name: json.loads(value) for name, value in one.config.items()}
                 for part in key.split("."):
                     place = place[part]
-        return asked
+        return names
 
     def test_runs_that_differ_in_their_seed_have_one_variant(self, train: Callable[..., Ran]) -> None:
         runs = [train("optimizer=sgd", f"seed={seed}", base=self.WANDB) for seed in (0, 1)]
@@ -109,14 +115,14 @@ class TestNames:
 
 class TestSpec:
     def test_the_same_runs_make_the_same_text(self, tmp_path: Path) -> None:
-        found, report = at_wandb(tmp_path)
-        assert dashboard(found, report, HERE).json == dashboard(*made([tmp_path]), HERE).json
-        ids = [node["__id__"] for node in walk(shown(found, report)) if "__id__" in node]
+        data, report = at_wandb(tmp_path)
+        assert build_dashboard(data, report, HERE).json == build_dashboard(*report_on([tmp_path]), HERE).json
+        ids = [node["__id__"] for node in walk(spec_json(data, report)) if "__id__" in node]
         assert len(ids) == len(set(ids)) > 10
 
     def test_what_it_says(self, tmp_path: Path) -> None:
-        found, report = at_wandb(tmp_path)
-        whole = shown(found, report)
+        data, report = at_wandb(tmp_path)
+        whole = spec_json(data, report)
         [workspace] = whole["workspaces"]
         assert (workspace["entity"], workspace["project"]) == HERE
         section = workspace["spec"]["section"]
@@ -127,10 +133,10 @@ class TestSpec:
         text = json.dumps(whole["report"], ensure_ascii=False)
         assert "adam is best: development perplexity 405" in text
         assert all(warning[:40] in text for warning in report.warnings)
-        assert named(whole["report"]) == named(workspace)
+        assert names_in(whole["report"]) == names_in(workspace)
 
     def test_panels_of_a_report_do_not_overlap(self, tmp_path: Path) -> None:
-        whole = shown(*at_wandb(tmp_path))
+        whole = spec_json(*at_wandb(tmp_path))
         cells = [
             (x, y)
             for panel in walk(whole["report"])
@@ -144,52 +150,54 @@ class TestSpec:
         at_wandb(tmp_path)
         other = record(90.0)
         other["corpus"] = other["corpus"] | {"name": "sample", "dev_fingerprint": "other"}
-        run(tmp_path, "other", other | {"wandb": {"id": "run9", "path": "tangsweep/run9"}})
-        whole = shown(*made([tmp_path]))
-        shown_in = [named(workspace).ids for workspace in whole["workspaces"]]
-        assert shown_in == [{"run0", "run1", "run2", "run3"}, {"run9"}]
+        write_run(tmp_path, "other", other | {"wandb": {"id": "run9", "path": "tangsweep/run9"}})
+        whole = spec_json(*report_on([tmp_path]))
+        run_ids = [names_in(workspace).ids for workspace in whole["workspaces"]]
+        assert run_ids == [{"run0", "run1", "run2", "run3"}, {"run9"}]
 
     def test_a_rate_that_varies_is_shown(self, tmp_path: Path) -> None:
         for rate in (0.01, 0.1):
             result = record(500.0, overrides=[f"optimizer.lr={rate}"])
-            run(
+            write_run(
                 tmp_path,
                 f"lr-{rate}",
                 result | {"wandb": {"id": f"r{rate}", "path": "p/r"}},
                 optimizer__lr=rate,
             )
-        found, report = made([tmp_path])
-        assert logged(found, report.rankings[0].part).config == ("optimizer.lr",)
-        assert "Learning-rate sensitivity" in json.dumps(shown(found, report))
+        data, report = report_on([tmp_path])
+        assert logged_names(data, report.rankings[0].comparable).config == ("optimizer.lr",)
+        assert "Learning-rate sensitivity" in json.dumps(spec_json(data, report))
 
     def test_runs_without_wandb_and_scores_that_nobody_has_are_left_out(self, tmp_path: Path) -> None:
         at_wandb(tmp_path)
-        run(tmp_path, "local", record(300.0, seed=5, overrides=["optimizer=local"]))
+        write_run(tmp_path, "local", record(300.0, seed=5, overrides=["optimizer=local"]))
         diverged = record(None, status="diverged", dev=None, train=None, last=None, seed=6)
-        run(tmp_path, "diverged", diverged | {"wandb": {"id": "runx", "path": "tangsweep/runx"}}, losses=())
-        assert named(shown(*made([tmp_path]))).ids == {"run0", "run1", "run2", "run3", "runx"}
+        write_run(
+            tmp_path, "diverged", diverged | {"wandb": {"id": "runx", "path": "tangsweep/runx"}}, losses=()
+        )
+        assert names_in(spec_json(*report_on([tmp_path]))).ids == {"run0", "run1", "run2", "run3", "runx"}
 
 
-class TestHome:
+class TestProject:
     def test_the_records_say_where(self, tmp_path: Path) -> None:
-        found, _ = at_wandb(tmp_path)
-        assert publish.home(found, None, None) == Home("", "tangsweep")
-        assert publish.home(found, "team", "other") == Home("team", "other")
+        data, _ = at_wandb(tmp_path)
+        assert find_wandb_project(data, None, None) == WandbProject("", "tangsweep")
+        assert find_wandb_project(data, "team", "other") == WandbProject("team", "other")
 
     def test_two_projects_are_not_one(self, tmp_path: Path) -> None:
         at_wandb(tmp_path)
-        run(tmp_path, "other", record(90.0) | {"wandb": {"id": "run9", "path": "team/mine/run9"}})
-        found, _ = made([tmp_path])
+        write_run(tmp_path, "other", record(90.0) | {"wandb": {"id": "run9", "path": "team/mine/run9"}})
+        data, _ = report_on([tmp_path])
         with pytest.raises(
-            UserError, match="project is not one but mine, tangsweep: name one with --project"
+            UserError, match="several W&B project names, mine, tangsweep: name one with --project"
         ):
-            publish.home(found, None, None)
-        assert publish.home(found, None, "mine") == Home("team", "mine")
+            find_wandb_project(data, None, None)
+        assert find_wandb_project(data, None, "mine") == WandbProject("team", "mine")
 
     def test_no_run_went_there(self, tmp_path: Path) -> None:
-        run(tmp_path, "local", record(300.0))
+        write_run(tmp_path, "local", record(300.0))
         with pytest.raises(UserError, match="none of these runs went to W&B"):
-            publish.home(made([tmp_path])[0], None, None)
+            find_wandb_project(report_on([tmp_path])[0], None, None)
 
 
 class TestPublish:
@@ -197,7 +205,7 @@ class TestPublish:
 
     @pytest.fixture
     def call(self, home: Path) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-        def one(sweep: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        def call_report(sweep: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
             return subprocess.run(
                 [
                     sys.executable,
@@ -214,44 +222,44 @@ class TestPublish:
                 check=False,
             )
 
-        yield one
+        yield call_report
 
     def test_it_saves_what_spec_writes(self, tmp_path: Path, call: Any) -> None:
-        sweep = tmp_path / "asked"
+        sweep = tmp_path / "published"
         at_wandb(sweep)
         server = Server("tangsweep", runs=3)
         with serving(server) as url:
-            done = call(sweep, "publish", WANDB_BASE_URL=url, WANDB_API_KEY=KEY)
-        assert done.returncode == 0, done.stderr
+            process = call(sweep, "publish", WANDB_BASE_URL=url, WANDB_API_KEY=KEY)
+        assert process.returncode == 0, process.stderr
         assert server.unknown == []
-        assert "W&B has 3 of the 4 runs; `wandb sync" in done.stdout
-        assert done.stdout.splitlines()[-2].startswith(f"{url}/poet/tangsweep?nw=")
-        assert done.stdout.splitlines()[-1].startswith(f"{url}/poet/tangsweep/reports/")
-        whole = shown(*made([sweep]))
+        assert "W&B has 3 of the 4 runs; `wandb sync" in process.stdout
+        assert process.stdout.splitlines()[-2].startswith(f"{url}/poet/tangsweep?nw=")
+        assert process.stdout.splitlines()[-1].startswith(f"{url}/poet/tangsweep/reports/")
+        whole = spec_json(*report_on([sweep]))
         assert [json.loads(saved["spec"]) for saved in server.saved] == [
             whole["workspaces"][0]["spec"], whole["report"]["spec"]]  # fmt: skip
         assert {(saved["entityName"], saved["projectName"]) for saved in server.saved} == {HERE}
 
     @pytest.mark.slow
     def test_runs_that_are_not_there_come_first(self, tmp_path: Path, call: Any) -> None:
-        sweep = tmp_path / "asked"
+        sweep = tmp_path / "published"
         at_wandb(sweep)
         server = Server("another", runs=0)
         with serving(server) as url:
-            done = call(sweep, "publish", WANDB_BASE_URL=url, WANDB_API_KEY=KEY)
-        assert (done.returncode, server.saved) == (2, [])
-        assert "error: W&B has none of the 4 runs in poet/tangsweep: first `wandb sync" in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+            process = call(sweep, "publish", WANDB_BASE_URL=url, WANDB_API_KEY=KEY)
+        assert (process.returncode, server.saved) == (2, [])
+        assert "error: W&B has none of the 4 runs in poet/tangsweep: first run `wandb sync" in process.stderr
+        assert len(process.stderr.splitlines()) == 1
 
     @pytest.mark.slow
     def test_spec_needs_no_network_and_publish_an_account(self, tmp_path: Path, call: Any) -> None:
-        sweep = tmp_path / "asked"
+        sweep = tmp_path / "published"
         at_wandb(sweep)
         nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-        done = call(sweep, "spec", **nowhere)
-        assert done.returncode == 0, done.stderr
-        assert json.loads((sweep / "dashboard.json").read_text()) == shown(
-            *made([sweep]), Home("", "tangsweep")
+        process = call(sweep, "spec", **nowhere)
+        assert process.returncode == 0, process.stderr
+        assert json.loads((sweep / "dashboard.json").read_text()) == spec_json(
+            *report_on([sweep]), WandbProject("", "tangsweep")
         )
         refused = call(sweep, "publish", **nowhere)
         assert refused.returncode == 2

@@ -1,6 +1,6 @@
 import pytest
 
-from tangsweep.prosody import pinyin
+from tangsweep.prosody.lookup import ModernProsody, mandarin_final
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,7 @@ from tangsweep.prosody import pinyin
         ("，", None, None, None),
     ],
 )
-def test_readings(character: str, final: str | None, rhyme: str | None, tone: str | None) -> None:
-    assert (pinyin.final(character), pinyin.rhyme(character), pinyin.tone(character)) == (final, rhyme, tone)
+def test_mandarin_readings(character: str, final: str | None, rhyme: str | None, tone: str | None) -> None:
+    prosody = ModernProsody()
+    assert mandarin_final(character) == final
+    assert (prosody.rhyme(character), prosody.tone(character)) == (rhyme, tone)

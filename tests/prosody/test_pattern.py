@@ -1,9 +1,9 @@
-"""The patterns against the rules that they come from, and against each form written out by hand."""
+"""Compare the patterns with quatrains written out by hand, and with the rules that they come from."""
 
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.prosody.form import REGULAR_FORMS, Form, describe_form
+from tangsweep.prosody.form import REGULAR_FORMS, Form
 from tangsweep.prosody.pattern import FREE, LEVEL, OBLIQUE, free_pattern, regulated_patterns
 
 BY_HAND = {
@@ -24,13 +24,13 @@ BY_HAND = {
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_quatrains_as_written_out_by_hand(name: str) -> None:
-    ours = {pattern.name: pattern.tones for pattern in regulated_patterns(REGULAR_FORMS[name])}
-    theirs = {n: text.replace("，", "").replace("。", "") for n, text in BY_HAND[name].items()}
-    assert ours == theirs
+    patterns = {pattern.name: pattern.tones for pattern in regulated_patterns(REGULAR_FORMS[name])}
+    expected = {n: text.replace("，", "").replace("。", "") for n, text in BY_HAND[name].items()}
+    assert patterns == expected
 
 
 @pytest.mark.parametrize("form", [*REGULAR_FORMS.values(), Form(7, 12)])
-def test_rules_that_every_pattern_keeps(form: Form) -> None:
+def test_every_pattern_keeps_the_rules(form: Form) -> None:
     for pattern in regulated_patterns(form):
         lines = [pattern.tones[n * form.chars :][: form.chars] for n in range(form.lines)]
         for number, line in enumerate(lines):
@@ -58,7 +58,11 @@ def test_a_second_half_repeats_the_unrhymed_first() -> None:
 def test_openings() -> None:
     assert {p.name[:2] for p in regulated_patterns(REGULAR_FORMS["qilu"], "pingqi")} == {"平起"}
     assert {p.name[:2] for p in regulated_patterns(REGULAR_FORMS["qilu"], "zeqi")} == {"仄起"}
-    assert len(regulated_patterns(REGULAR_FORMS["qilu"], "pingqi")) + len(regulated_patterns(REGULAR_FORMS["qilu"], "zeqi")) == 4
+    assert (
+        len(regulated_patterns(REGULAR_FORMS["qilu"], "pingqi"))
+        + len(regulated_patterns(REGULAR_FORMS["qilu"], "zeqi"))
+        == 4
+    )
 
 
 @pytest.mark.parametrize("form", [Form(6, 4), Form(5, 3), Form(4, 4)])
@@ -70,11 +74,3 @@ def test_forms_without_patterns(form: Form) -> None:
 def test_without_tones_every_second_line_rhymes() -> None:
     assert free_pattern(Form(4, 5)).rhymed == (1, 3)
     assert set(free_pattern(Form(4, 5)).tones) == {FREE}
-
-
-def test_places_and_marks() -> None:
-    form = Form(5, 3)
-    assert [form.place(p) for p in (0, 4, 5, 14)] == [(0, 0), (0, 4), (1, 0), (2, 4)]
-    assert [form.last(line) for line in range(3)] == [4, 9, 14]
-    assert [form.mark(line) for line in range(3)] == ["，", "。", "。"]
-    assert (describe_form(REGULAR_FORMS["qilu"]), describe_form(form)) == ("七律", "3 lines of 5 characters")

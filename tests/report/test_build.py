@@ -1,21 +1,24 @@
 """Whole reports: their files, their tables, folders without runs."""
 
 import re
+from pathlib import Path
+
 import pandas as pd
 import pytest
-from pathlib import Path
+
 from tangsweep.errors import UserError
 from tangsweep.files import REPOSITORY
 from tangsweep.report.blocks import Table
-from tangsweep.report.build import report_on
-from tangsweep.report.build import write_report
-from tests.report.written_sweeps import CORPUS
-from tests.report.written_sweeps import write_optimizer_runs
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
-from tests.report.written_sweeps import cells
+from tangsweep.report.build import report_on, write_report
+from tests.report.written_sweeps import (
+    CORPUS,
+    cells,
+    find_block,
+    record,
+    report_of,
+    write_optimizer_runs,
+    write_run,
+)
 
 
 def test_folders_without_runs(home: Path) -> None:
@@ -72,7 +75,9 @@ def test_files(sweep: Path, tmp_path: Path) -> None:
 
 
 def test_every_column_of_every_table_is_documented(sweep: Path) -> None:
-    told = set(re.findall(r"`([^`]+)`", (REPOSITORY / "docs" / "report.md").read_text(encoding="utf-8")))
+    documented = set(
+        re.findall(r"`([^`]+)`", (REPOSITORY / "docs" / "report.md").read_text(encoding="utf-8"))
+    )
     for rate in (0.1, 1.0):
         for poems in (50, 500, 5_000):
             corpus = {**CORPUS, "characters": {"train": 50 * poems, "dev": 700}, "length": 5}
@@ -89,4 +94,4 @@ def test_every_column_of_every_table_is_documented(sweep: Path) -> None:
     of_poems = re.compile("(free|constrained)_")
     for name, table in tables.items():
         plain = {column for column in table if not column.startswith("config.")}
-        assert {of_poems.sub("", column) for column in plain} <= told, name
+        assert {of_poems.sub("", column) for column in plain} <= documented, name

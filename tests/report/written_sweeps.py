@@ -1,4 +1,4 @@
-"""Sweeps written by hand: records and metrics as a run would leave them, with the figures one wants."""
+"""Write sweeps by hand, with records and metrics as runs would leave them, and look things up in reports."""
 
 import json
 import math
@@ -7,8 +7,10 @@ from typing import Any
 
 import yaml
 
+from tangsweep.report.blocks import Report, Table
+from tangsweep.report.build import report_on
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import MetricsFile
+from tangsweep.runs.metrics_file import MetricsFile
 from tests.conftest import made
 
 CONFIG = {
@@ -32,6 +34,7 @@ CORPUS = {
 
 
 def record(perplexity: float | None, **changes: Any) -> dict[str, Any]:
+    """Return a record with this development perplexity."""
     loss = math.log(perplexity) if perplexity and perplexity < math.inf else None
     dev = {
         "perplexity": perplexity,
@@ -67,19 +70,19 @@ def write_run(
     losses: tuple[float, ...] = (7.0, 6.0, 5.0),
     **config: Any,
 ) -> RunFolder:
-    """`config` are `group__key=value` over CONFIG; without a result the run has not ended."""
+    """Write the folder of a run; `config` are `group__key=value` over CONFIG. A run without a result is unfinished."""
     folder = made(sweep / name)
-    written: dict[str, Any] = json.loads(json.dumps(CONFIG))
+    values: dict[str, Any] = json.loads(json.dumps(CONFIG))
     for key, value in config.items():
         *groups, last = key.split("__")
-        place = written
+        place = values
         for group in groups:
             place = place[group]
         place[last] = value
     if result is not None:
-        written["seed"] = result["seed"]
+        values["seed"] = result["seed"]
         folder.result.write_text(json.dumps(result), encoding="utf-8")
-    folder.config.write_text(yaml.safe_dump(written), encoding="utf-8")
+    folder.config.write_text(yaml.safe_dump(values), encoding="utf-8")
     metrics = MetricsFile(folder.metrics)
     for epoch, loss in enumerate(losses):
         evaluated = {
@@ -97,7 +100,7 @@ def write_run(
 
 
 def write_optimizer_runs(sweep: Path, scores: dict[str, list[float]], **config: Any) -> None:
-    """One run for each optimizer and seed, with these development perplexities."""
+    """Write one run for each optimizer and seed, with these development perplexities."""
     for optimizer, by_seed in scores.items():
         for seed, score in enumerate(by_seed):
             result = record(score, seed=seed, overrides=[f"optimizer={optimizer}", f"seed={seed}"])
@@ -121,3 +124,17 @@ QUALITY = {
     "constrained": None,
     "not_constrained": "too few",
 }  # fmt: skip
+
+
+def report_of(sweep: Path) -> Report:
+    return report_on([sweep])[1]
+
+
+def find_block(report: Report, title: str, kind: type) -> Any:
+    """Return the first block of a kind in the sections whose title begins with `title`."""
+    sections = [section for section in report.sections if section.title.startswith(title)]
+    return next(block for section in sections for block in section.blocks if isinstance(block, kind))
+
+
+def cells(table: Table, heading: str) -> list[str]:
+    return [row[table.columns.index(heading)] for row in table.rows]

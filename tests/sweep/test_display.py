@@ -1,4 +1,4 @@
-"""What is shown of a sweep at work, on a terminal and without one."""
+"""The progress display of a sweep, on a terminal and without one."""
 
 import io
 
@@ -82,7 +82,7 @@ def test_more_is_better_of_an_accuracy(terminal: io.StringIO) -> None:
         assert "best dev accuracy 0.5000 1" in shown(terminal, view)
 
 
-def test_a_death_is_told_and_its_share_taken_back(terminal: io.StringIO) -> None:
+def test_a_death_is_reported_and_its_progress_taken_back(terminal: io.StringIO) -> None:
     with SweepDisplay(["a", "b"]) as view:
         view.on_job_start(0)
         view.on_progress(0, "a-1", 10, 10, "")
@@ -100,19 +100,19 @@ def test_without_a_terminal_only_lines(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "a-1  done\n"
 
 
-def test_a_relayed_bar_tells_the_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[object, ...]] = []
-    monkeypatch.setattr(console, "_relay", lambda *message: told.append(message))
+def test_a_relayed_bar_sends_to_the_parent_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[console.ConsoleMessage] = []
+    monkeypatch.setattr(console, "_send_to_parent", messages.append)
     steps = progress_bar.progress_bar_for("a-1")
     steps.start(40)
     for done in range(40):
-        steps.step(done)  # within a quarter of a second: not told one by one
+        steps.step(done)  # within a quarter of a second: not sent one by one
     steps.show_status("epoch 1")
     steps.close()
     console.print_line("a line", "bold")
-    assert told[0] == ("progress", "a-1", 0, 40, "")
-    assert len(told) < 10
-    assert told[-1] == ("line", "a line", "bold")
+    assert messages[0] == console.ProgressMessage("a-1", 0, 40, "")
+    assert len(messages) < 10
+    assert messages[-1] == console.LineMessage("a line", "bold")
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(7, "0:07"), (750, "12:30"), (11100, "3:05:00")])

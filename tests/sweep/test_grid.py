@@ -1,26 +1,26 @@
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.sweep.grid import combinations, every_job, parse_grids, swept_keys
+from tangsweep.sweep.grid import expand_grid, expand_grids, parse_grids, swept_keys
 
 
 def test_every_combination_in_the_order_written() -> None:
     [overrides] = parse_grids([{}], ["optimizer=a,b", "seed=range(2)", "x.y=[1,2]", "+new=1", "~gone"])
     assert swept_keys(overrides) == ["optimizer", "seed"]
     fixed = ["x.y=[1,2]", "+new=1", "~gone"]
-    assert combinations(overrides) == [
+    assert expand_grid(overrides) == [
         [f"optimizer={o}", f"seed={s}", *fixed] for o in ("a", "b") for s in (0, 1)
     ]
 
 
 def test_the_command_line_narrows_the_file() -> None:
     [overrides] = parse_grids([{"optimizer": "a,b,c", "lr": "1,2"}], ["optimizer=b", "lr=3,4"])
-    assert combinations(overrides) == [["optimizer=b", "lr=3"], ["optimizer=b", "lr=4"]]
+    assert expand_grid(overrides) == [["optimizer=b", "lr=3"], ["optimizer=b", "lr=4"]]
 
 
 def test_a_continuous_range_is_refused() -> None:
     with pytest.raises(UserError, match=r"lr=interval\(0,1\) is a continuous range"):
-        every_job(parse_grids([{}], ["lr=interval(0,1)"]))
+        expand_grids(parse_grids([{}], ["lr=interval(0,1)"]))
 
 
 GRIDS = [
@@ -31,7 +31,7 @@ GRIDS = [
 
 def jobs(*arguments: str) -> list[str]:
     return [
-        " ".join(part.partition("=")[2] for part in job) for job in every_job(parse_grids(GRIDS, arguments))
+        " ".join(part.partition("=")[2] for part in job) for job in expand_grids(parse_grids(GRIDS, arguments))
     ]
 
 
@@ -65,4 +65,4 @@ def test_the_command_line_chooses_among_grids(arguments: list[str], expected: li
 
 def test_a_job_of_two_grids_is_trained_once() -> None:
     twice = parse_grids([{"lr": "1,2"}, {"lr": "2,3"}], [])
-    assert every_job(twice) == [["lr=1"], ["lr=2"], ["lr=3"]]
+    assert expand_grids(twice) == [["lr=1"], ["lr=2"], ["lr=3"]]

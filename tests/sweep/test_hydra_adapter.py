@@ -1,7 +1,6 @@
-"""The adapter to Hydra's private parts does what it says, with the Hydra that is installed."""
+"""Each function of the adapter to Hydra's private parts, on the installed Hydra."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import hydra
 import pytest
@@ -9,7 +8,7 @@ from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobStatus
 from omegaconf import OmegaConf
 
 from tangsweep.files import REPOSITORY
@@ -58,9 +57,10 @@ def test_config_folders(loader: ConfigLoader) -> None:
     assert folders == {"file": REPOSITORY / "conf", "sweeps": REPOSITORY}
 
 
-def test_a_job_that_raised_tells_what(tmp_path: Path) -> None:
+def test_the_result_of_a_job_that_raised() -> None:
     error = ValueError("x")
-    returned = JobReturn(status=JobStatus.FAILED, _return_value=error)
+    returned = hydra_adapter.failed_job(error)
+    assert returned.status is JobStatus.FAILED
     assert hydra_adapter.job_result(returned) is error
     hydra_adapter.replace_job_result(returned, RuntimeError("y"))
     with pytest.raises(RuntimeError, match="y"):
@@ -69,9 +69,9 @@ def test_a_job_that_raised_tells_what(tmp_path: Path) -> None:
 
 def test_private_parts_are_used_nowhere_else() -> None:
     source = REPOSITORY / "src"
-    private = ("hydra._internal", "._return_value", "._apply_overrides_to_config", ".repository.")
+    private = ("hydra._internal", "_return_value", "._apply_overrides_to_config", ".repository.")
     for path in source.rglob("*.py"):
         if path.name == "hydra_adapter.py":
             continue
-        text = path.read_text(encoding="utf-8").replace("_return_value=", "")
+        text = path.read_text(encoding="utf-8")
         assert not [name for name in private if name in text], path

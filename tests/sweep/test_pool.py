@@ -108,7 +108,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 return composed
 
             setup = WorkerSetup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
-            made = pool.Pool(pool.start_method(None), setup, workers, noted, fail_fast)
+            made = pool.Pool(pool.process_context(None), setup, workers, noted, fail_fast)
             return made.run([lambda word=word: config(word) for word in words]), noted
 
     jobs.noted = noted  # type: ignore[attr-defined]

@@ -210,7 +210,7 @@ class TestBooks:
     def test_held_out_perplexity_is_that_of_reading_the_text_once(
         self, train: Train, book: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(windows, "WINDOW", 4)  # several windows a row, the state carried between them
+        monkeypatch.setattr(windows, "EVALUATION_WINDOW", 4)  # several windows a row, each carrying the state
         result, folder = train("model.layers=2", base=book)
         model, _, _ = load_model(folder.path)
         ids = prepared_for(*book, "model.layers=2").encoded.dev.ids

@@ -4,7 +4,10 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple
+
+from pydantic.fields import FieldInfo
 
 from tangsweep.config import cell_options, data_options
 from tangsweep.config.cell_options import CellOptions
@@ -36,11 +39,12 @@ def key_marks() -> KeyMarks:
     return KeyMarks(frozenset(volatile), before)
 
 
-def _declared_keys() -> Iterator[tuple[str, Any]]:
+def _declared_keys() -> Iterator[tuple[str, FieldInfo]]:
     kinds: dict[str, type[Options]] = {"cell.": CellOptions, "corpus.": CorpusOptions, "data.": DataOptions}
     classes = [*_options_in(cell_options), *_options_in(data_options)]
     own = [(prefix, group) for prefix, kind in kinds.items() for group in classes if issubclass(group, kind)]
-    for prefix, group in [("", RunConfig), *own]:
+    run: type[Options] = RunConfig
+    for prefix, group in [("", run), *own]:
         for name, field in group.model_fields.items():
             key = f"{prefix}{field.alias or name}"
             yield key, field
@@ -50,7 +54,7 @@ def _declared_keys() -> Iterator[tuple[str, Any]]:
                     yield f"{key}.{inner_field.alias or inner}", inner_field
 
 
-def _options_in(module: Any) -> list[type[Options]]:
+def _options_in(module: ModuleType) -> list[type[Options]]:
     classes = (value for value in vars(module).values() if isinstance(value, type))
     return [value for value in classes if issubclass(value, Options) and value.__module__ == module.__name__]
 

@@ -83,10 +83,8 @@ def _describe(annotation: object, metadata: Iterable[object] = ()) -> str:
         return f"one of {', '.join(map(str, arguments))}"
     if origin is list:
         return f"a list of at least one, each {_describe(arguments[0])}"
-    return {bool: "true or false", str: "text", int: "a whole number", float: "a number"}.get(
-        annotation,
-        "a group of keys",  # type: ignore[call-overload]
-    )
+    names = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
+    return next((name for kind, name in names.items() if kind is annotation), "a group of keys")
 
 
 def _literals(annotation: object) -> tuple[object, ...]:

@@ -63,7 +63,7 @@ class Book:
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()[:12]
 
 
-class Source(NamedTuple):
+class BookSource(NamedTuple):
     """The keys of conf/corpus/book.yaml that say where the text comes from."""
 
     name: str
@@ -73,7 +73,7 @@ class Source(NamedTuple):
     strip_license: bool
 
 
-def resolve(source: Source) -> Book:
+def find_book(source: BookSource) -> Book:
     """Return the book, downloading it if necessary.
 
     It is the file at `source.path`. Without a path, it is looked up by name in `source.root`, in the folder

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tangsweep.corpora.tang import Source, resolve
+from tangsweep.corpora.tang import PoemSource, find_poems
 from tangsweep.errors import UserError
 from tangsweep.files import absolute_path, atomic_write, display_path
 
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--out", default="data/vectors.txt")
     options = parser.parse_args()
     try:
-        corpus = resolve(Source(options.corpus), None)
+        corpus = find_poems(PoemSource(options.corpus), None)
         if corpus.fallback:
             raise UserError(f"the network was not reached ({corpus.fallback}): name a copy in TANGSWEEP_DATA")
         texts = [poem.text for poem in corpus.poems[options.skip :]]

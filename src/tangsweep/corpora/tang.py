@@ -67,7 +67,7 @@ class PoemCorpus:
         )
 
 
-class Source(NamedTuple):
+class PoemSource(NamedTuple):
     """The keys of conf/corpus/ that say where the poems come from."""
 
     name: str  # tang or sample
@@ -76,7 +76,7 @@ class Source(NamedTuple):
     verify: bool = True  # whether files in `root` must equal the published ones byte for byte
 
 
-def resolve(source: Source, count: int | None) -> PoemCorpus:
+def find_poems(source: PoemSource, count: int | None) -> PoemCorpus:
     """Return the first `count` poems (None: all) of `source`, downloading them if necessary.
 
     Poems of `tang` are read from the first of these that applies: `source.root`; the folder that the

@@ -17,7 +17,7 @@ from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.conformity import RuleCount, conformity_shares
 from tangsweep.prosody.form import LINE_END, REGULAR_FORMS
-from tangsweep.prosody.lookup import Prosody
+from tangsweep.prosody.protocol import Prosody
 from tangsweep.randomness import derive_seed
 from tangsweep.runs.record import Quality, QualityFigures
 

@@ -14,7 +14,7 @@ from tangsweep.generation.poem_start import PoemStart, StartEncoder
 from tangsweep.generation.request import GenerationRequest
 from tangsweep.generation.text_writer import TextWriter
 from tangsweep.prosody.form import Form
-from tangsweep.prosody.lookup import Prosody
+from tangsweep.prosody.protocol import Prosody
 
 DEFAULT_TEMPERATURE = 0.8
 DEFAULT_LENGTH = 200  # characters of running text

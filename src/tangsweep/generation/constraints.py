@@ -17,7 +17,7 @@ from torch import Tensor
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.prosody.form import Form, describe_form
-from tangsweep.prosody.lookup import Prosody
+from tangsweep.prosody.protocol import Prosody
 from tangsweep.prosody.pattern import (
     EITHER,
     FREE,

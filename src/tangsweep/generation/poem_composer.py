@@ -16,7 +16,7 @@ from tangsweep.generation.poem import GeneratedPoem
 from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.form import Form
-from tangsweep.prosody.lookup import Prosody
+from tangsweep.prosody.protocol import Prosody
 from tangsweep.randomness import derive_seed
 
 MAX_ROWS = 128  # poems written at once; more only if one start alone has more samples

@@ -10,7 +10,7 @@ from tangsweep.analytic import gradient_flow, lstm, rnn
 from tangsweep.analytic.shapes import FloatArray
 from tangsweep.cells.lstm import LSTM
 from tangsweep.checkpoint import load_model
-from tangsweep.corpora.tang import Source, resolve
+from tangsweep.corpora.tang import PoemSource, find_poems
 from tangsweep.errors import UserError
 from tangsweep.files import user_path
 
@@ -54,7 +54,7 @@ def norms_of_trained_model(checkpoint: str, T: int) -> pd.DataFrame:
     if not isinstance(cell, LSTM) or config["corpus"]["task"] != "poems":
         raise UserError(f"{checkpoint} is not an LSTM of poems, of which this is the chart: name another run")
     p = lstm.Parameters(*(weights.detach().double().numpy() for weights in (cell.W, cell.U, cell.b)))
-    text = "".join(poem.text for poem in resolve(Source("sample"), None).poems)
+    text = "".join(poem.text for poem in find_poems(PoemSource("sample"), None).poems)
     ids = vocabulary.encode(text[:T])
     x = model.embedding_weight.detach().double().numpy()[ids]
     through_h, through_c = gradient_flow.lstm_norms(p, x)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tangsweep.prosody.form import Form
-from tangsweep.prosody.lookup import Prosody
 from tangsweep.prosody.pattern import EITHER, FREE, TonePattern, regulated_patterns
+from tangsweep.prosody.protocol import Prosody
 
 
 class RuleCount(NamedTuple):

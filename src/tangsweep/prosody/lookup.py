@@ -1,26 +1,14 @@
 """Look up the tone and the rhyme of a character: in tables learned from the corpus, or in modern Mandarin."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
 from tangsweep.prosody.pattern import LEVEL, OBLIQUE
 
 LEVEL_MANDARIN_TONES = "12"  # 陰平, 陽平; characters of the entering tone, now lost, have any of the four
 MEDIALS = "iuv"
-
-
-class Prosody(Protocol):
-    """Protocol for tone and rhyme lookup; None for unknown characters."""
-
-    @property
-    def source(self) -> str: ...  # learned or modern, for records and messages
-    @property
-    def fallback_reason(self) -> str: ...  # why modern readings replace the learned tables; else empty
-
-    def tone(self, character: str) -> str | None: ...  # 平, 仄 or ○
-    def rhyme(self, character: str) -> Hashable | None: ...  # equal for characters that rhyme
 
 
 class ToneAgreement(TypedDict):

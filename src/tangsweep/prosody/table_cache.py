@@ -11,7 +11,8 @@ from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, data_folder
 from tangsweep.progress_bar import counting_bar
 from tangsweep.prosody import learn_tables
-from tangsweep.prosody.lookup import LearnedProsody, ModernProsody, Prosody
+from tangsweep.prosody.lookup import LearnedProsody, ModernProsody
+from tangsweep.prosody.protocol import Prosody
 
 FORMAT = 1  # increase it whenever the same files would give other tables
 

@@ -1,11 +1,11 @@
-"""A run's folder: the names of the files in it, and how a run that is trained anew is set aside."""
+"""The files in a run's folder, and how a run that is trained anew is set aside."""
 
 import time
 from pathlib import Path
 
 from tangsweep.files import cannot_write
 
-REPLACED = ".replaced-"  # in the name of a folder whose run was trained anew
+REPLACED = ".replaced-"  # in the name of the folder of a run that was trained anew
 
 
 class RunFolder:
@@ -19,8 +19,8 @@ class RunFolder:
         self.log = path / "train.log"
         self.poems = path / "poems.txt"
         self.samples = path / "samples.txt"
-        self.interrupted = path / "interrupted"  # there while a run was stopped and not yet continued
-        self.extended = path / "extended-from.txt"  # the shorter run that it went on from
+        self.interrupted = path / "interrupted"  # exists where the run was stopped and has not continued yet
+        self.extended = path / "extended-from.txt"  # names the shorter run that this run continues
         self.lock = path / ".lock"
         self.holder = path / ".lock.json"  # who holds the lock, for messages only
         self.checkpoints = path / "checkpoints"
@@ -28,14 +28,14 @@ class RunFolder:
         self.last = self.checkpoints / "last.ckpt"
 
     def prepare(self) -> None:
-        """Make the folder and its subfolders. Raises UserError where they cannot be written."""
+        """Create the folder and its subfolder. Raises UserError where they cannot be written."""
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
     def set_aside(self) -> Path:
-        """Move everything but the lock into a new folder beside this one, and return that folder."""
+        """Move everything but the lock into a new folder beside this one, and return that new folder."""
         beside = self.path.with_name(
             f"{self.path.name}{REPLACED}{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns()}"
         )

@@ -1,4 +1,4 @@
-"""A lock on a run, so that one process trains it; the operating system releases it when its holder dies."""
+"""A lock on a run's folder: only one process trains it. The system releases it when its holder dies."""
 
 import contextlib
 import json
@@ -15,15 +15,15 @@ from tangsweep.runs.folder import RunFolder
 
 
 class LockHeld(Exception):
-    """Raised where another live process trains the run; the text says which."""
+    """Another live process trains the run; the text says which."""
 
 
 @contextlib.contextmanager
 def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
-    """Hold the lock of the run in `folder` inside the block; the folder is made where it does not exist.
+    """Hold the lock of the run in `folder` inside the `with` block; the folder is created if need be.
 
-    Raises Held where another process holds the lock, UserError where the folder cannot be written or
-    the file system knows no locks. With `unlock` no lock is taken.
+    With `unlock` no lock is taken. Raises LockHeld where another process holds the lock, and UserError where
+    the folder cannot be written or the file system has no locks.
     """
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise LockHeld(holder(folder)) from None
+        raise LockHeld(describe_holder(folder)) from None
     except (NotImplementedError, OSError) as error:
         raise UserError(
             f"{folder.lock} cannot be locked ({error}): make sure that no other process trains this run, "
@@ -55,7 +55,7 @@ def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
 
 
 def is_held(folder: RunFolder) -> bool:
-    """Return whether a live process trains the run in `folder`; nothing is written."""
+    """Return whether a live process trains the run in `folder`, without writing anything."""
     if not folder.lock.exists():
         return False
     probe = _lock(folder)
@@ -69,8 +69,8 @@ def is_held(folder: RunFolder) -> bool:
     return False
 
 
-def holder(folder: RunFolder) -> str:
-    """Describe who held the lock last, for messages only."""
+def describe_holder(folder: RunFolder) -> str:
+    """Describe the process that took the lock last; for messages only."""
     try:
         description = json.loads(folder.holder.read_text(encoding="utf-8"))
         return f"process {description['pid']} on {description['host']} since {description['since']}"

@@ -1,4 +1,4 @@
-"""The code, libraries, machine and commands that made runs, for their records and commands.jsonl."""
+"""Describes the code, libraries and machine for the records of runs, and logs the commands of a sweep."""
 
 import json
 import platform
@@ -25,10 +25,10 @@ def git_state() -> GitState:
     def output(*arguments: str) -> str | None:
         command = ["git", "-C", str(REPOSITORY), *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+            process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
         except (OSError, subprocess.SubprocessError):
             return None
-        return done.stdout.strip()
+        return process.stdout.strip()
 
     commit = output("rev-parse", "HEAD")
     changed = output("status", "--porcelain", "--untracked-files=no") if commit else None
@@ -36,21 +36,22 @@ def git_state() -> GitState:
 
 
 @cache
-def machine() -> str:
+def describe_machine() -> str:
     """Describe the processor, the cores that this process may use, and the system."""
     return f"{processor_name()}, {usable_cores()} cores, {platform.system()}"
 
 
 @cache
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that could change a result."""
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
 
 
 def log_command(sweep: Path, runs: int, trained: int) -> None:
-    """Append a line to a sweep's commands.jsonl: time, arguments, commit, runs that it names and trains.
+    """Append this command to commands.jsonl in the folder `sweep`: time, arguments, commit, numbers of runs.
 
-    Raises UserError where the folder cannot be written.
+    `runs` counts all runs of the command, `trained` those that it trains. Raises UserError where the folder
+    cannot be written.
     """
     line = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

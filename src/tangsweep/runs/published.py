@@ -1,4 +1,4 @@
-"""The figures published for an experiment, and ours of the same name beside them."""
+"""Compares a run with the published figures of its experiment."""
 
 import math
 from collections.abc import Mapping
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from tangsweep.config.groups import PublishedOptions
 from tangsweep.runs.record import PublishedFigure, Record
 
-# Which field of a record a key of `published` in conf/experiment/ is compared with. Training figures are
-# those at the end of training, over the whole training text (`train_windows`: of a book in windows of
-# data.seq_len, each from zero state); of the held-out text, those of the best epoch.
+# The field of a record that each key of `published` in conf/experiment/ is compared with. Training figures
+# are those at the end of training, over the whole training text; `train_windows` reads a book in windows of
+# data.seq_len characters, each from the zero state. Figures of the held-out text are those of the best epoch.
 RECORD_FIELDS = {
     "vocabulary": ("corpus", "vocabulary"),
     "train_perplexity": ("last", "train", "perplexity"),
@@ -17,11 +17,13 @@ RECORD_FIELDS = {
     "dev_perplexity": ("dev", "perplexity"),
     "nats_per_sequence": ("dev", "nats_per_sequence"),
 }
-DIFFERENCES = "differences"  # a sentence beside the figures: how the setting differs from the published one
+DIFFERENCES = (
+    "differences"  # key of a sentence beside the figures: how this setting differs from the published one
+)
 
 
 def compare_with_published(published: PublishedOptions, record: Record) -> dict[str, PublishedFigure]:
-    """Return each published figure with ours beside it; ours is None where the run has none."""
+    """Return each published figure with the run's own, which is None where the run has none."""
     figures = published.model_dump(exclude_unset=True, exclude={DIFFERENCES})
     return {
         name: PublishedFigure(published=figure, ours=_record_value(record, RECORD_FIELDS[name]))

@@ -8,20 +8,20 @@ from tangsweep.runs.record import read_record
 
 
 class State(StrEnum):
-    """The state of one run; the first three are results."""
+    """The state of one run. The first three stand in records of runs that have ended."""
 
     DONE = "done"
     DIVERGED = "diverged"
     FAILED = "failed"
     RUNNING = "running"  # a live process holds its lock
     INTERRUPTED = "interrupted"  # stopped by Ctrl-C or SIGTERM
-    CRASHED = "crashed"  # began, holds no record and no lock: killed, or the power went
+    CRASHED = "crashed"  # began, has no record and no lock: killed, or a power failure
     MISSING = "missing"
 
 
-ENDED = (State.DONE, State.DIVERGED)  # results that are not trained again
+ENDED = (State.DONE, State.DIVERGED)  # such runs are trained again only on demand
 
-# What `rerun=` makes a command train; a run that is running is never touched.
+# The runs that each value of `rerun` lets a command train. A running run is never touched.
 RERUN = {
     "unfinished": {State.MISSING, State.INTERRUPTED, State.CRASHED, State.FAILED},
     "failed": {State.FAILED},
@@ -32,7 +32,7 @@ RERUN = {
 
 
 def run_state(folder: RunFolder) -> State:
-    """Return the state of the run in `folder`; a lock that is held means running."""
+    """Return the state of the run in `folder`; it is running where its lock is held."""
     if not folder.path.exists():
         return State.MISSING
     if lock.is_held(folder):
@@ -41,9 +41,9 @@ def run_state(folder: RunFolder) -> State:
 
 
 def state_at_rest(folder: RunFolder) -> State:
-    """Return the state of a run that nobody trains at this moment, as the holder of its lock sees it.
+    """Return the state of a run whose lock is free, or is held by the caller.
 
-    A result.json that cannot be read counts for nothing: the run goes on from its checkpoint.
+    A result.json that cannot be read is ignored, so that the run continues from its checkpoint.
     """
     record = read_record(folder)
     if record is not None and record.status in set(State):

@@ -8,23 +8,23 @@ from tangsweep.config.overrides import variant
 from tangsweep.runs.metrics_file import MetricsRow
 from tangsweep.runs.record import Record
 
-VARIANT = "variant"  # in W&B's config: what to group runs by
+VARIANT = "variant"  # key in W&B's config by which runs are grouped
 
 
 def wandb_config(
     config: Mapping[str, Any], run_id: str, config_hash: str, overrides: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the run's composed config, with the keys that tell it from other runs."""
+    """Return the run's config for W&B: the composed config, the run's identity and its variant."""
     return {**config, "run_id": run_id, "config_hash": config_hash, VARIANT: variant(overrides)}
 
 
 def wandb_history(row: MetricsRow) -> dict[str, float | int]:
-    """Return a row of metrics.csv without its empty columns."""
+    """Return a row of metrics.csv for W&B, without its empty columns."""
     return {key: value for key, value in row.items() if value is not None}
 
 
 def wandb_summary(record: Record) -> dict[str, Any]:
-    """Return the scores at the best epoch, where W&B's tables look for them."""
+    """Return the run's summary for W&B: its status and the scores at the best epoch."""
     summary: dict[str, Any] = {
         "status": record.status,
         "best_epoch": record.best_epoch,

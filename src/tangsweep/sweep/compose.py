@@ -1,6 +1,6 @@
-"""Composes the config of every job of a sweep: once for each choice of groups, with values set on top.
+"""Composes the configs of a sweep's jobs: once for each choice of config groups, with values set on top.
 
-What was composed is kept in a cache for the next command, under the content of all config files.
+Composed configs are cached for the next command. The name of the cache file is a hash of all config files.
 """
 
 import contextlib
@@ -24,18 +24,18 @@ from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, data_folder
 from tangsweep.sweep.hydra_adapter import apply_value_overrides, config_folders, is_group_override
 
-FORMAT = 1  # raise it whenever the same files and overrides would give another config
-MAX_CACHE_FILES = 5  # the newest: one for every content of the config files
-RESOLVED_OUTSIDE = re.compile(r"\$\{\s*(?:[^}]*:|hydra\b)")  # `${oc.env:HOME}` is not in the files
+CACHE_FORMAT = 1  # increase it whenever the same files and overrides would give another config
+MAX_CACHE_FILES = 5  # the newest are kept
+EXTERNAL_REFERENCE = re.compile(r"\$\{\s*(?:[^}]*:|hydra\b)")  # such as `${oc.env:HOME}`
 
 PlainConfig = dict[str, Any]
 
 
 class Composer:
-    """Composes what Hydra's loader composes for one job of a sweep, without Hydra's own part.
+    """Composes the same config as Hydra's loader for one job of a sweep, without the key `hydra`.
 
-    Where a config or an override refers to something outside the files, such as an environment variable,
-    nothing is cached.
+    `master` is the config of the whole command. Nothing is cached where a config file or an override refers
+    to something outside the files, such as an environment variable.
     """
 
     def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
@@ -44,12 +44,13 @@ class Composer:
         self._bases: dict[tuple[str, ...], DictConfig] = {}
         self._cache_file = self._find_cache_file()
         self._cached: dict[str, PlainConfig] = self._read_cache()  # by overrides
-        self._has_grown = False
+        self._has_new_configs = False
 
     def plain(self, overrides: Sequence[str]) -> PlainConfig:
         """Return the job's config, resolved, as plain values.
 
-        Options of the command come last, so that a plan and its sweep share the cache.
+        Options of the command (`plan`, `rerun`, …) are set last and not cached: `plan=true` and the sweep
+        itself share the cache.
         """
         options = [text for text in overrides if text.partition("=")[0] in COMMAND_OPTIONS]
         config = self._composed_or_cached([text for text in overrides if text not in options])
@@ -58,16 +59,16 @@ class Composer:
     def _composed_or_cached(self, overrides: Sequence[str]) -> PlainConfig:
         key = "\n".join(overrides)
         if key not in self._cached:
-            if self._cache_file is None or RESOLVED_OUTSIDE.search(key):
+            if self._cache_file is None or EXTERNAL_REFERENCE.search(key):
                 return self._compose(overrides)
-            self._cached[key], self._has_grown = self._compose(overrides), True
+            self._cached[key], self._has_new_configs = self._compose(overrides), True
         return copy.deepcopy(self._cached[key])
 
     def save(self) -> None:
-        """Keep what was composed for the next command."""
-        if self._cache_file is None or not self._has_grown:
+        """Write the cache file for the next command, and remove old ones."""
+        if self._cache_file is None or not self._has_new_configs:
             return
-        with contextlib.suppress(OSError, UserError):  # no cache is no reason to stop
+        with contextlib.suppress(OSError, UserError):  # the sweep needs no cache
             self._cache_file.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(self._cache_file, json.dumps(self._cached))
             files = self._cache_file.parent.glob("composed-*.json")
@@ -75,7 +76,7 @@ class Composer:
                 path.unlink(missing_ok=True)
 
     def _compose(self, overrides: Sequence[str]) -> PlainConfig:
-        """Compose as Hydra does: group choices make the config, then values are set in their order."""
+        """Compose as Hydra does: first the group options, then the values in their order."""
         parsed = [self._parse(text) for text in overrides]
         choices = tuple(o.input_line or "" for o in parsed if is_group_override(self._loader, o))
         if choices not in self._bases:
@@ -91,16 +92,17 @@ class Composer:
         return {str(key): value for key, value in plain.items()}
 
     def _find_cache_file(self) -> Path | None:
+        """Return the cache file for the present config files; None where configs depend on other things."""
         paths = self._config_files()
         try:
             texts = [path.read_bytes() for path in paths]
         except OSError:
             return None
-        if any(RESOLVED_OUTSIDE.search(text.decode("utf-8", "replace")) for text in texts):
+        if any(EXTERNAL_REFERENCE.search(text.decode("utf-8", "replace")) for text in texts):
             return None
         job, overrides = self._master.hydra.job, self._master.hydra.overrides
         digest = hashlib.sha256(
-            f"{FORMAT} {hydra.__version__} {omegaconf.__version__} {job.config_name} "
+            f"{CACHE_FORMAT} {hydra.__version__} {omegaconf.__version__} {job.config_name} "
             f"{list(overrides.hydra)}".encode()
         )
         for path, text in zip(paths, texts, strict=True):
@@ -108,7 +110,7 @@ class Composer:
         return data_folder() / "cache" / f"composed-{digest.hexdigest()[:16]}.json"
 
     def _config_files(self) -> list[Path]:
-        """Every file that a run's config may come from; Hydra's own group and hidden files left out."""
+        """Return every file that a run's config may come from, without the group `hydra` and hidden files."""
         sources = config_folders(self._loader, ("file", "sweeps"))
         folders = {folder / (scheme if scheme == "sweeps" else "") for scheme, folder in sources}
         files = ((path.relative_to(folder), path) for folder in folders for path in folder.rglob("*.yaml"))
@@ -123,24 +125,24 @@ class Composer:
 
 
 class PrecomposedLoader:
-    """Hydra's loader as launchers see it: each job gets the config that was checked before the first began.
+    """Hydra's config loader for launchers: gives each job the config that was checked before the first began.
 
-    A file of conf/ that is edited while a sweep runs changes no run of it. It pickles as Hydra's own loader:
-    a launcher that composes elsewhere does so from the files there.
+    So an edit to conf/ while a sweep runs changes none of its runs. Pickling gives Hydra's own loader: a
+    launcher that composes on another machine reads the files there.
     """
 
     def __init__(self, loader: ConfigLoader, composer: Composer) -> None:
         self._loader, self._composer = loader, composer
-        self._template: DictConfig | None = None  # with Hydra's part, which all jobs share
+        self._template: DictConfig | None = None  # whose key `hydra` the jobs share
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _unpickled, (self._loader,)
+        return _unpickle_loader, (self._loader,)
 
     def load_sweep_config(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
-        """Return Hydra's part of the first job, with these overrides in it, and the job's own config."""
+        """Return the job's config, with the first job's key `hydra` and these overrides in it."""
         if self._template is None:
             self._template = self._loader.load_sweep_config(master, list(overrides))
         config = OmegaConf.create(self._composer.plain(overrides))
@@ -152,5 +154,5 @@ class PrecomposedLoader:
         return config
 
 
-def _unpickled(loader: ConfigLoader) -> ConfigLoader:
+def _unpickle_loader(loader: ConfigLoader) -> ConfigLoader:
     return loader

@@ -1,4 +1,4 @@
-"""Shows a sweep at work: jobs done, running and left, the best score so far, and the time that is left."""
+"""Shows the progress of a sweep: jobs done, running and left, the best score so far and the time left."""
 
 import time
 
@@ -12,16 +12,16 @@ from tangsweep.sweep.hydra_adapter import job_result
 
 
 class SweepDisplay:
-    """A `PoolObserver` with a bar for the sweep and one for each job that runs.
+    """A `PoolObserver` with a bar for the sweep and one for each running job.
 
-    Where there is no terminal it prints lines only.
+    Where the output is not a terminal, it prints lines only.
     """
 
     def __init__(self, names: list[str]) -> None:
         self._names, self._started = names, time.monotonic()
-        self._shares: dict[int, float] = {}  # job that runs → how much of it is done
-        self._unreported: set[int] = set()  # jobs that run and have not said yet where they start
-        self._done_before = 0.0  # jobs' worth of work that earlier commands did
+        self._fractions: dict[int, float] = {}  # running job → the fraction of its steps that is done
+        self._unreported: set[int] = set()  # running jobs that have not reported their first step yet
+        self._done_before = 0.0  # work of earlier commands on continued runs, in jobs
         self._ended = 0
         self._best: Record | None = None
         self._bars: dict[int, TaskID] = {}
@@ -38,7 +38,7 @@ class SweepDisplay:
             self._progress.stop()
 
     def on_job_start(self, job: int) -> None:
-        self._shares[job] = 0.0
+        self._fractions[job] = 0.0
         self._unreported.add(job)
         self._bars[job] = self._progress.add_task(f"  {self._names[job]}", total=1, state="starts")
         self._redraw()
@@ -47,17 +47,17 @@ class SweepDisplay:
         print_line(line, style)
 
     def on_progress(self, job: int, name: str, done: int, steps: float, status: str) -> None:
-        share = done / steps
+        fraction = done / steps
         if job in self._unreported:
             self._unreported.remove(job)
-            self._done_before += share  # of a run that is continued
-        self._names[job], self._shares[job] = name, share
-        self._progress.update(self._bars[job], description=f"  {name}", completed=share, state=status)
+            self._done_before += fraction  # above 0 for a run that is continued
+        self._names[job], self._fractions[job] = name, fraction
+        self._progress.update(self._bars[job], description=f"  {name}", completed=fraction, state=status)
         self._redraw()
 
     def on_worker_death(self, job: int, reason: str, will_retry: bool) -> None:
-        then = "it goes on in another" if will_retry else "not tried again in this command"
-        print_line(f"{self._names[job]}: {reason}; {then}", style="bold red")
+        consequence = "it goes on in another" if will_retry else "not tried again in this command"
+        print_line(f"{self._names[job]}: {reason}; {consequence}", style="bold red")
         self._remove_bar(job)
 
     def on_job_end(self, job: int, returned: JobReturn) -> None:
@@ -69,14 +69,14 @@ class SweepDisplay:
         self._redraw()
 
     def _remove_bar(self, job: int) -> None:
-        self._shares.pop(job, None)
+        self._fractions.pop(job, None)
         if job in self._bars:
             self._progress.remove_task(self._bars.pop(job))
 
     def _redraw(self) -> None:
-        done = self._ended + sum(self._shares.values())
-        left = len(self._names) - self._ended - len(self._shares)
-        state = f"{self._ended} done, {len(self._shares)} running, {left} left"
+        done = self._ended + sum(self._fractions.values())
+        left = len(self._names) - self._ended - len(self._fractions)
+        state = f"{self._ended} done, {len(self._fractions)} running, {left} left"
         if self._best is not None and self._best.dev is not None:
             score = format_score(self._best.metric.name, self._best.dev.model_dump())
             state += f"  best dev {score} {self._best.run_id}"

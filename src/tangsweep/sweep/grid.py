@@ -1,4 +1,4 @@
-"""From overrides with several values to the list of jobs: every combination, in the order written."""
+"""Expands overrides with several values to jobs: every combination, in the order of the values."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,12 @@ from tangsweep.errors import UserError
 def parse_grids(
     grids: Sequence[Mapping[str, str]], arguments: Sequence[str], config_loader: ConfigLoader | None = None
 ) -> list[list[Override]]:
-    """Return the sweep file's grids, each narrowed by the command line, which adds new keys to all of them.
+    """Parse the sweep file's grids and merge the command line's overrides into each of them.
 
-    A key on the command line replaces every grid's values. But where the grids differ in that key and some
-    hold a value that the command line names, it chooses among them, and a grid that holds none is dropped.
-    The loader lets `optimizer=glob(*)` look up what exists.
+    An override on the command line replaces the values of its key in every grid, and adds the key where a
+    grid lacks it. There is one exception, where the grids differ in that key and one of them has a value
+    that the command line names. Then each grid keeps only those of its values that the command line names,
+    and a grid without any is dropped. `optimizer=glob(*)` needs the `config_loader` to list the options.
     """
     parser = OverridesParser.create(config_loader)
     from_command_line = {o.get_key_element(): o for o in parser.parse_overrides(list(arguments))}
@@ -30,8 +31,8 @@ def parse_grids(
         named = _choices(override)
         shared = [named if own is None else [c for c in named if c in own] for own in grid_choices]
         if any(own != grid_choices[0] for own in grid_choices) and any(shared):
-            pairs = [(grid, choices) for grid, choices in zip(parsed, shared, strict=True) if choices]
-            parsed = [grid | {key: _join_choices(parser, choices)} for grid, choices in pairs]
+            narrowed = [(grid, choices) for grid, choices in zip(parsed, shared, strict=True) if choices]
+            parsed = [grid | {key: _join_choices(parser, choices)} for grid, choices in narrowed]
         else:
             parsed = [grid | {key: override} for grid in parsed]
     return [list(grid.values()) for grid in parsed]
@@ -43,12 +44,12 @@ def _join_choices(parser: OverridesParser, choices: Sequence[str]) -> Override:
     return parser.parse_override(f"{key}={','.join(choice.partition('=')[2] for choice in choices)}")
 
 
-def every_job(grids: Sequence[Sequence[Override]]) -> list[list[str]]:
-    """Return the jobs of all grids; a job that an earlier grid holds is left out."""
+def expand_grids(grids: Sequence[Sequence[Override]]) -> list[list[str]]:
+    """Return the jobs of all grids, each job once."""
     jobs: list[list[str]] = []
     for grid in grids:
-        earlier = {tuple(sorted(job)) for job in jobs}
-        jobs += [job for job in combinations(grid) if tuple(sorted(job)) not in earlier]
+        previous = {tuple(sorted(job)) for job in jobs}
+        jobs += [job for job in expand_grid(grid) if tuple(sorted(job)) not in previous]
     return jobs
 
 
@@ -57,15 +58,19 @@ def swept_keys(overrides: Sequence[Override]) -> list[str]:
     return [o.get_key_element() for o in overrides if o.is_sweep_override()]
 
 
-def combinations(overrides: Sequence[Override]) -> list[list[str]]:
-    """Return one list of single-valued overrides a job. Raises UserError for a continuous range."""
+def expand_grid(overrides: Sequence[Override]) -> list[list[str]]:
+    """Return the jobs of one grid, each a list of single-valued overrides.
+
+    Raises UserError for a continuous range.
+    """
     return [list(job) for job in itertools.product(*map(_choices, overrides))]
 
 
 def _choices(override: Override) -> list[str]:
-    written = override.input_line or ""
+    """Return one single-valued override for each value."""
+    text = override.input_line or ""
     if not override.is_sweep_override():
-        return [written]
+        return [text]
     if not override.is_discrete_sweep():
-        raise UserError(f"{written} is a continuous range: name the values to try")
+        raise UserError(f"{text} is a continuous range: name the values to try")
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]

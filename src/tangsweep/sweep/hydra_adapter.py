@@ -1,6 +1,6 @@
 """The private parts of Hydra that this project uses, each behind a plain function.
 
-Written for Hydra 1.3; tests/sweep/test_hydra_adapter.py says so when another version is installed.
+They are those of Hydra 1.3; tests/sweep/test_hydra_adapter.py fails where another version is installed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,13 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.file_config_source import FileConfigSource as _FileConfigSource
+from hydra._internal.core_plugins.file_config_source import FileConfigSource as FileConfigSource
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 HYDRA_VERSION = "1.3"
-
-
-# Base class of config sources that read files from a folder. Hydra registers every source class that it finds
-# in a plugin module, so it is no class of this module's own.
-FileConfigSource = _FileConfigSource
 
 
 class _GroupRepository(Protocol):
@@ -27,7 +22,7 @@ class _GroupRepository(Protocol):
 
 
 def is_group_override(loader: ConfigLoader, override: Override) -> bool:
-    """Return whether an override chooses a file of a config group, rather than setting a value."""
+    """Return whether an override selects an option of a config group, rather than setting a value."""
     if override.package is not None:
         return True
     repository = cast(_GroupRepository, cast(ConfigLoaderImpl, loader).repository)
@@ -52,5 +47,10 @@ def job_result(returned: JobReturn) -> object:
 
 
 def replace_job_result(returned: JobReturn, result: object) -> None:
-    """Let a job have returned, or raised, something else."""
+    """Replace what a job returned or raised."""
     returned._return_value = result
+
+
+def failed_job(error: Exception) -> JobReturn:
+    """Return the result of a job that raised `error`."""
+    return JobReturn(status=JobStatus.FAILED, _return_value=error)

@@ -9,7 +9,7 @@ from tangsweep.config import identity
 from tangsweep.console import print_line
 from tangsweep.files import safe_name
 from tangsweep.sweep.compose import Composer
-from tangsweep.sweep.grid import every_job, swept_keys
+from tangsweep.sweep.grid import expand_grids, swept_keys
 from tangsweep.training.prepare import PreparedRun
 
 MANY_JOBS = 20  # more jobs take seconds to compose
@@ -42,7 +42,7 @@ def compose_jobs(
     named_keys = named_keys or [override.get_key_element() for override in overrides]
     has_name = any(override.get_key_element() == "sweep.name" for override in overrides)
     name = safe_name(sweep_file or "_".join(named_keys)) or "single"
-    combinations = every_job(grids)
+    combinations = expand_grids(grids)
     if len(combinations) > MANY_JOBS:
         print_line(f"composing and checking {len(combinations)} runs …")
     jobs = []

@@ -1,27 +1,29 @@
-"""Worker processes that share the jobs of a sweep; one that dies costs only the job it had."""
+"""A pool of worker processes that run the jobs of a sweep and are replaced when they die."""
 
 import contextlib
 import multiprocessing
-import os
 import pickle
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import connection
-from multiprocessing.context import BaseContext
-from typing import Any, Protocol
+from multiprocessing.context import ForkServerContext, SpawnContext
+from typing import Protocol
 
 import cloudpickle
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
-from tangsweep.sweep.worker import WorkerSetup, run_worker
+from tangsweep.console import LineMessage, ProgressMessage
+from tangsweep.sweep.hydra_adapter import failed_job
+from tangsweep.sweep.worker import JobExited, JobReturned, WorkerMessage, WorkerSetup, run_worker
 
-MAX_ATTEMPTS = 2  # of a job whose worker dies
+MAX_ATTEMPTS = 2  # at a job whose worker dies
+ProcessContext = ForkServerContext | SpawnContext
 
 
 class PoolObserver(Protocol):
-    """Receives what happens to the jobs, which are numbered from 0."""
+    """Is notified of what happens to the jobs, which are numbered from 0."""
 
     def on_job_start(self, job: int) -> None: ...
     def on_line(self, line: str, style: str | None) -> None: ...
@@ -30,10 +32,11 @@ class PoolObserver(Protocol):
     def on_job_end(self, job: int, returned: JobReturn) -> None: ...
 
 
-def start_method(preload: str | None) -> BaseContext:
-    """Return the way to make processes: forked from a server that has imported `preload`, where there is one.
+def process_context(preload: str | None) -> ProcessContext:
+    """Return multiprocessing's `forkserver` context, whose server imports the module `preload`.
 
-    The server begins to import at once, beside what this process does next.
+    The server starts to import at once, in parallel to what this process does next. Where the system has
+    no fork server, the `spawn` context is returned.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -41,7 +44,7 @@ def start_method(preload: str | None) -> BaseContext:
     context.set_forkserver_preload([preload] if preload else [])
     from multiprocessing import forkserver, resource_tracker
 
-    resource_tracker.ensure_running()  # first: it would lift the mask
+    resource_tracker.ensure_running()  # first, because it would unblock Ctrl-C
     with _ctrl_c_blocked():
         forkserver.ensure_running()
     return context
@@ -49,18 +52,18 @@ def start_method(preload: str | None) -> BaseContext:
 
 @contextlib.contextmanager
 def _ctrl_c_blocked() -> Iterator[None]:
-    """Block Ctrl-C, which a terminal sends to all processes, in processes that are made inside the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Block Ctrl-C, which a terminal sends to every process, in processes started inside the block."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 class Worker:
-    """One process and the job that it has."""
+    """One worker process and the job that it runs."""
 
-    def __init__(self, context: Any, setup: bytes) -> None:
+    def __init__(self, context: ProcessContext, setup: bytes) -> None:
         self.pipe, child_pipe = context.Pipe()
         self.process = context.Process(target=run_worker, args=(child_pipe, setup), daemon=True)
         with _ctrl_c_blocked():
@@ -70,25 +73,29 @@ class Worker:
 
     def start_job(self, job: int, config: bytes) -> None:
         self.job = job
-        with contextlib.suppress(BrokenPipeError):  # it died while idle, which the next message shows
+        with contextlib.suppress(BrokenPipeError):  # it died while idle; reading its pipe will say so
             self.pipe.send(config)
 
     def reason_of_death(self) -> str:
-        """Return how a dead process ended."""
+        """Describe how a dead process ended."""
         self.process.join()
         code = self.process.exitcode
         if code is not None and code < 0:
-            killed = " (what the system does when memory runs out)" if code == -signal.SIGKILL else ""
-            return f"its worker was ended by {signal.Signals(-code).name}{killed}"
+            hint = " (what the system does when memory runs out)" if code == -signal.SIGKILL else ""
+            return f"its worker was ended by {signal.Signals(-code).name}{hint}"
         return f"its worker exited with status {code}"
 
 
 class Pool:
-    """Runs jobs on as many workers as `environments`, which are added to what the workers inherit."""
+    """Runs jobs in worker processes, one for each of `environments`.
+
+    An environment holds the variables that are added to those that the worker inherits. With `fail_fast`
+    the first job that fails ends the others.
+    """
 
     def __init__(
         self,
-        context: BaseContext,
+        context: ProcessContext,
         setup: WorkerSetup,
         environments: Sequence[Mapping[str, str]],
         observer: PoolObserver,
@@ -96,18 +103,18 @@ class Pool:
     ) -> None:
         self._context, self._observer, self._fail_fast = context, observer, fail_fast
         self._setups = [
-            cloudpickle.dumps(setup._replace(environment={**setup.environment, **own}))
-            for own in environments
+            cloudpickle.dumps(setup._replace(environment={**setup.environment, **environment}))
+            for environment in environments
         ]
         self._workers: list[Worker] = []
 
     def run(self, jobs: Sequence[Callable[[], DictConfig]]) -> list[JobReturn]:
-        """Return the jobs' results in their order.
+        """Run every job, each given as a function that composes its config, and return the results in order.
 
-        Raises SystemExit where a job does, after the other jobs were interrupted. A KeyboardInterrupt is
-        passed on to the jobs and raised when they have ended.
+        Raises SystemExit where a job raises it, after the other jobs were interrupted. A KeyboardInterrupt
+        is passed on to the jobs and raised again when they have ended.
         """
-        self._configs, self._waiting = jobs, deque(range(len(jobs)))
+        self._jobs, self._queue = jobs, deque(range(len(jobs)))
         self._attempts: Counter[int] = Counter()
         self._returns: dict[int, JobReturn] = {}
         try:
@@ -117,63 +124,64 @@ class Pool:
                 self._receive_messages()
         finally:
             self._shut_down()
-        return [self._returns[number] for number in range(len(jobs))]
+        return [self._returns[job] for job in range(len(jobs))]
 
     def _assign_jobs(self) -> None:
         for worker in self._workers:
-            if worker.job is None and self._waiting and not worker.pipe.closed:
-                number = self._waiting.popleft()
-                self._attempts[number] += 1
-                worker.start_job(number, pickle.dumps(self._configs[number]()))
-                self._observer.on_job_start(number)
+            if worker.job is None and self._queue and not worker.pipe.closed:
+                job = self._queue.popleft()
+                self._attempts[job] += 1
+                worker.start_job(job, pickle.dumps(self._jobs[job]()))
+                self._observer.on_job_start(job)
 
     def _receive_messages(self) -> None:
+        """Wait for messages, handle one of each worker that has sent any, and replace dead workers."""
         ready = connection.wait([worker.pipe for worker in self._workers if not worker.pipe.closed])
-        for place, worker in enumerate(self._workers):
+        for index, worker in enumerate(self._workers):
             if worker.pipe.closed or worker.pipe not in ready:
                 continue
             try:
-                kind, *values = worker.pipe.recv()
+                message: WorkerMessage = worker.pipe.recv()
             except (EOFError, OSError):
                 self._handle_death(worker)
-                if self._waiting:
-                    self._workers[place] = Worker(self._context, self._setups[place])
+                if self._queue:
+                    self._workers[index] = Worker(self._context, self._setups[index])
             else:
-                self._handle_message(worker, kind, values)
+                self._handle_message(worker, message)
 
-    def _handle_message(self, worker: Worker, kind: str, values: list[Any]) -> None:
-        if kind == "line":
-            self._observer.on_line(*values)
-        elif kind == "progress" and worker.job is not None:
-            self._observer.on_progress(worker.job, *values)
-        elif kind == "returned" and worker.job is not None:
-            number, worker.job = worker.job, None
-            self._end_job(number, pickle.loads(values[0]))
-        elif kind == "exited":
-            raise SystemExit(values[0])
+    def _handle_message(self, worker: Worker, message: WorkerMessage) -> None:
+        if isinstance(message, LineMessage):
+            self._observer.on_line(message.line, message.style)
+        elif isinstance(message, JobExited):
+            raise SystemExit(message.code)
+        elif isinstance(message, ProgressMessage) and worker.job is not None:
+            self._observer.on_progress(worker.job, *message)
+        elif isinstance(message, JobReturned) and worker.job is not None:
+            job, worker.job = worker.job, None
+            self._end_job(job, pickle.loads(message.pickled))
 
     def _handle_death(self, worker: Worker) -> None:
-        """Try a job whose worker died once more, first of those that wait."""
+        """Put the job of a dead worker first in the queue; after its last attempt, let it have failed."""
         reason = worker.reason_of_death()
         worker.pipe.close()
-        number, worker.job = worker.job, None
-        if number is None:
+        job, worker.job = worker.job, None
+        if job is None:
             return
-        will_retry = self._attempts[number] < MAX_ATTEMPTS
-        self._observer.on_worker_death(number, reason, will_retry)
+        will_retry = self._attempts[job] < MAX_ATTEMPTS
+        self._observer.on_worker_death(job, reason, will_retry)
         if will_retry:
-            self._waiting.appendleft(number)
+            self._queue.appendleft(job)
         else:
-            self._end_job(number, JobReturn(status=JobStatus.FAILED, _return_value=RuntimeError(reason)))
+            self._end_job(job, failed_job(RuntimeError(reason)))
 
-    def _end_job(self, number: int, returned: JobReturn) -> None:
-        self._returns[number] = returned
-        self._observer.on_job_end(number, returned)
+    def _end_job(self, job: int, returned: JobReturn) -> None:
+        self._returns[job] = returned
+        self._observer.on_job_end(job, returned)
         if self._fail_fast and returned.status is JobStatus.FAILED:
             raise SystemExit(1)
 
     def _shut_down(self) -> None:
-        """Let idle workers exit and interrupt the others; lines that they still print are shown."""
+        """Let idle workers exit, interrupt the others, and print the lines that they still send."""
         for worker in self._workers:
             if worker.pipe.closed:
                 continue
@@ -181,11 +189,11 @@ class Pool:
                 with contextlib.suppress(BrokenPipeError):
                     worker.pipe.send(None)
             elif worker.process.is_alive():
-                os.kill(worker.process.pid, signal.SIGTERM)
+                worker.process.terminate()  # with SIGTERM
         for worker in self._workers:
             with contextlib.suppress(EOFError, OSError):
                 while True:
-                    kind, *values = worker.pipe.recv()
-                    if kind == "line":
-                        self._observer.on_line(*values)
+                    message: WorkerMessage = worker.pipe.recv()
+                    if isinstance(message, LineMessage):
+                        self._observer.on_line(message.line, message.style)
             worker.process.join()

@@ -1,4 +1,4 @@
-"""Imported once, before workers are forked: all that a run imports on its way, pandas by W&B's tables."""
+"""Imports what a run needs, once, in the server that workers are forked from; W&B's tables use pandas."""
 
 import pandas  # noqa: F401
 import wandb.sdk.launch  # noqa: F401

@@ -15,7 +15,7 @@ from tangsweep.runs.record import Outcome, read_record
 from tangsweep.sweep import plan, run_status
 from tangsweep.sweep.jobs import Job, PreparedJob
 from tangsweep.sweep.run_status import RunStatus
-from tangsweep.tasks.registry import TASKS, parse_config, task_of
+from tangsweep.tasks.registry import parse_config, task_of
 from tangsweep.tasks.task import Corpus
 from tangsweep.training.job import print_outcome, train_prepared
 from tangsweep.training.prepare import PreparedRun, check_resources, prepare, print_corpora
@@ -100,7 +100,7 @@ def _is_work_likely(configs: Sequence[AnyConfig]) -> bool:
 def _prepare_runs(jobs: Sequence[Job], configs: Sequence[AnyConfig]) -> list[PreparedRun]:
     """Prepare each run; a corpus that several runs read is read once, by their task."""
     corpora: dict[int, Corpus] = {}
-    for task in TASKS.values():
+    for task in dict.fromkeys(task_of(config.plain) for config in configs):
         numbers = [number for number, config in enumerate(configs) if task_of(config.plain) is task]
         corpora |= zip(numbers, task.find_corpora([configs[n] for n in numbers]), strict=True)
     return [prepare(config, jobs[number].overrides, corpora[number]) for number, config in enumerate(configs)]
@@ -118,7 +118,7 @@ def _prepare_training(runs: Sequence[PreparedRun], launcher: Launcher) -> None:
 
     configs = [run.config for run in runs]
     check_before_training(configs)
-    for task in TASKS.values():
+    for task in dict.fromkeys(run.task for run in runs):
         own = [run for run in runs if run.task is task]
         task.download_extras([run.config for run in own], [run.corpus for run in own])
     launcher.prepare_workers(configs)
@@ -155,7 +155,7 @@ def _print_single(run: PreparedRun, outcomes: Sequence[Outcome]) -> None:
     folder = RunFolder(run.folder)
     if not outcomes:
         record = read_record(folder)
-        holder = lock.holder(folder) if lock.is_held(folder) else ""
+        holder = lock.describe_holder(folder) if lock.is_held(folder) else ""
         status = record.status if record else "missing"
         print_outcome(run, Outcome(run.name, status, record, skipped=True, holder=holder))
     print_line(f"files in {display_path(run.folder)}")

@@ -1,4 +1,4 @@
-"""A worker process: trains one Hydra job after another and reports over a pipe."""
+"""A worker process: runs one Hydra job after another and reports to its parent over a pipe."""
 
 import multiprocessing
 import os
@@ -25,24 +25,38 @@ class WorkerSetup(NamedTuple):
 
     context: HydraContext
     task_function: TaskFunction
-    singletons: object  # Hydra's, with OmegaConf's resolvers
+    singletons: object  # from Singleton.get_state(): Hydra's registries and OmegaConf's resolvers
     environment: dict[str, str]
 
 
-def run_worker(pipe: Connection, setup: bytes) -> None:
-    """Train pickled job configs until the pipe closes or None comes.
+class JobReturned(NamedTuple):
+    """The message of a worker whose job has ended, whether it returned or raised."""
 
-    Messages are tuples whose first item is their kind: `line` and `progress` as the console relays them;
-    `returned` with the pickled JobReturn; `exited` where the job raised SystemExit, with its code. SIGTERM
-    interrupts the job; Ctrl-C is left to the parent.
+    pickled: bytes  # the JobReturn
+
+
+class JobExited(NamedTuple):
+    """The message of a worker whose job raised SystemExit."""
+
+    code: str | int | None
+
+
+WorkerMessage = console.ConsoleMessage | JobReturned | JobExited
+
+
+def run_worker(pipe: Connection, setup: bytes) -> None:
+    """Receive pickled job configs and run them until the pipe closes or None is received.
+
+    Everything sent back is a WorkerMessage. SIGTERM interrupts the job. Ctrl-C is ignored: the parent
+    process handles it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _raise_keyboard_interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while the process was made
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while the process was started
     _die_with_parent()
     sending = threading.Lock()
 
-    def send(*message: object) -> None:
+    def send(message: WorkerMessage) -> None:
         with sending:
             pipe.send(message)
 
@@ -56,11 +70,11 @@ def run_worker(pipe: Connection, setup: bytes) -> None:
             try:
                 returned = _run_job(pickle.loads(job), context, task_function)
             except SystemExit as error:
-                send("exited", error.code)
+                send(JobExited(error.code))
             else:
-                send("returned", _pickle_result(returned))
+                send(JobReturned(_pickle_result(returned)))
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
-        return  # the run has marked itself as interrupted, or the parent has gone
+        return  # the run has marked itself as interrupted, or the parent process has ended
 
 
 def _run_job(config: DictConfig, context: HydraContext, task_function: TaskFunction) -> JobReturn:
@@ -75,7 +89,7 @@ def _run_job(config: DictConfig, context: HydraContext, task_function: TaskFunct
 
 
 def _pickle_result(returned: JobReturn) -> bytes:
-    """Pickle a result so that it can be unpickled: an exception that cannot be becomes its description."""
+    """Pickle a result. A RuntimeError with its text replaces an exception that cannot be unpickled."""
     try:
         pickled: bytes = cloudpickle.dumps(returned)
         pickle.loads(pickled)
@@ -90,7 +104,7 @@ def _raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _die_with_parent() -> None:
-    """When the parent is killed, kill this process too: no run goes on unseen, and its lock is released."""
+    """Kill this process when its parent is killed, so that no run continues unseen and holds its lock."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -1,4 +1,4 @@
-"""A book: a language model of its characters that writes samples while it learns to spell."""
+"""The book task: train a character language model on a book and sample text from it during training."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tangsweep.batches.encoded_text import EncodedText, encode_book
 from tangsweep.config.data_options import BookCorpusOptions, BookDataOptions
 from tangsweep.config.run_config import RunConfig
-from tangsweep.corpora.book import Book, Source, resolve
+from tangsweep.corpora.book import Book, BookSource, find_book
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.mirror import LogTable
 from tangsweep.runs.record import Record
@@ -22,7 +22,7 @@ BookConfig = RunConfig[BookCorpusOptions, BookDataOptions]
 
 
 class BookTask(Task[Book, EncodedText, BookConfig]):
-    """Any UTF-8 text; its last part is held out."""
+    """A language model of any UTF-8 text; the last part of the text is held out."""
 
     corpus_options = BookCorpusOptions
     data_options = BookDataOptions
@@ -31,7 +31,7 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
 
     def find_corpora(self, configs: Sequence[BookConfig]) -> list[Book]:
         sources = [_source(config.corpus) for config in configs]
-        books = {source: resolve(source) for source in dict.fromkeys(sources)}
+        books = {source: find_book(source) for source in dict.fromkeys(sources)}
         return [books[source] for source in sources]
 
     def encode(self, corpus: Book, config: BookConfig) -> EncodedText:
@@ -41,7 +41,7 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
     def describe_corpus(self, corpus: Book, encoded: EncodedText, config: BookConfig) -> str:
         facts = encoded.facts
         assert facts.characters and facts.oov
-        stripped = f"; licence of {corpus.stripped:,} taken off" if corpus.stripped else ""
+        stripped = f"; licence of {corpus.stripped:,} characters removed" if corpus.stripped else ""
         return (
             f"corpus {corpus.name} ({corpus.source}): {len(corpus.text):,} characters{stripped}\n"
             f"characters scored: {facts.characters.train:,} train, {facts.characters.dev:,} held out; "
@@ -49,11 +49,11 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
         )
 
     def batches(self, encoded: EncodedText, config: BookConfig) -> "RunBatches":
-        from tangsweep.batches.stepwise import StepwiseBatches
         from tangsweep.batches.windows import (
             ContiguousWindows,
             IndependentWindows,
             RandomWindows,
+            StepwiseBatches,
             evaluation_windows,
         )
 
@@ -65,9 +65,8 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
         )
         evaluation_sets: dict[str, BatchSequence] = {
             "train": evaluation_windows(ids),
-            "train_windows": IndependentWindows(
-                ids, data.seq_len
-            ),  # as the course reports measured, most likely
+            # Windows from zero state, probably as the course reports measured.
+            "train_windows": IndependentWindows(ids, data.seq_len),
             "dev": evaluation_windows(encoded.dev.ids),
         }
         assert config.trainer.val_every is not None
@@ -120,5 +119,5 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
         )
 
 
-def _source(corpus: BookCorpusOptions) -> Source:
-    return Source(corpus.name, corpus.path, corpus.root, corpus.verify, corpus.strip_license)
+def _source(corpus: BookCorpusOptions) -> BookSource:
+    return BookSource(corpus.name, corpus.path, corpus.root, corpus.verify, corpus.strip_license)

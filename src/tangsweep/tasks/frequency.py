@@ -64,7 +64,7 @@ class FrequencyTask(Task[SyntheticCorpus, EncodedExamples, FrequencyConfig]):
         )
 
     def batches(self, encoded: EncodedExamples, config: FrequencyConfig) -> "RunBatches":
-        from tangsweep.batches.stepwise import StepwiseBatches
+        from tangsweep.batches.windows import StepwiseBatches
 
         time_input = _has_time_input(config)
 

@@ -77,7 +77,7 @@ class PalindromeTask(Task[SyntheticCorpus, EncodedExamples, PalindromeConfig]):
         )
 
     def batches(self, encoded: EncodedExamples, config: PalindromeConfig) -> "RunBatches":
-        from tangsweep.batches.stepwise import StepwiseBatches
+        from tangsweep.batches.windows import StepwiseBatches
 
         palindromes, seed = _palindromes(config), config.seed
         rows, curriculum = config.data.batch_size, config.corpus.curriculum
@@ -101,7 +101,8 @@ def length_at(step: int, length: int, curriculum: int, random: np.random.Generat
     if not curriculum or length <= SHORTEST:
         return length
     limit = min(length, SHORTEST + (length - SHORTEST) * step // curriculum)
-    return int(random.integers(SHORTEST, limit + 1))
+    length = int(random.integers(SHORTEST, limit + 1))
+    return length
 
 
 def palindrome_batch(digits: np.ndarray) -> "Batch":

@@ -1,4 +1,4 @@
-"""Poems: a language model that scores every character, and composes."""
+"""The poem task: train a character language model on Tang poems, compose poems and measure their quality."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tangsweep.batches.encoded_text import EncodedText, encode_poems
 from tangsweep.config.data_options import PoemCorpusOptions, PoemDataOptions
 from tangsweep.config.run_config import RunConfig
-from tangsweep.corpora.tang import PoemCorpus, Source, resolve
+from tangsweep.corpora.tang import PoemCorpus, PoemSource, find_poems
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write
 from tangsweep.prosody import table_cache
@@ -23,7 +23,7 @@ PoemConfig = RunConfig[PoemCorpusOptions, PoemDataOptions]
 
 
 class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
-    """全唐诗, or the bundled sample of poems."""
+    """A language model of 全唐诗, the complete Tang poems, or of the bundled sample of poems."""
 
     corpus_options = PoemCorpusOptions
     data_options = PoemDataOptions
@@ -50,19 +50,19 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
 
     def find_corpora(self, configs: Sequence[PoemConfig]) -> list[PoemCorpus]:
         """Read each source once, for the config that needs most of it."""
-        counts: dict[Source, list[int | None]] = {}
+        counts: dict[PoemSource, list[int | None]] = {}
         for config in configs:
             counts.setdefault(_source(config), []).append(config.data.poems_to_read)
         corpora = {
-            source: resolve(source, None if None in sizes else max(c for c in sizes if c))
+            source: find_poems(source, None if None in sizes else max(c for c in sizes if c))
             for source, sizes in counts.items()
         }
         return [corpora[_source(config)].first(config.data.poems_to_read) for config in configs]
 
     def download_extras(self, configs: Sequence[PoemConfig], corpora: Sequence[PoemCorpus]) -> None:
-        """Make the tables of tones and rhymes, from the whole of 全唐诗 and its annotation (45 MB, once).
+        """Build the tables of tones and rhymes from the whole of 全唐诗 and its annotation (45 MB, once).
 
-        Runs on the bundled sample use the tables where they are there already.
+        Runs on the bundled sample use the tables only if they were built before.
         """
         pairs = zip(configs, corpora, strict=True)
         measured = [config for config, corpus in pairs if config.poems.quality and corpus.name == "tang"]
@@ -87,7 +87,7 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         )
 
     def batches(self, encoded: EncodedText, config: PoemConfig) -> "RunBatches":
-        """With `data.pad=fixed` sequences are padded to max_chars and the one mark that may follow."""
+        """With `data.pad=fixed`, pad sequences to max_chars and one special token (<bos> or <eos>)."""
         from tangsweep.batches.poems import PoemBatches
 
         data = config.data
@@ -103,7 +103,7 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         log_table: LogTable,
         record: Record,
     ) -> None:
-        """Write poems.txt and the mirror's table of the same, and measure the poems' quality."""
+        """Write poems.txt, log the same poems as a table, and measure their quality."""
         from tangsweep.evaluation import poem_quality
         from tangsweep.generation import run_poems
         from tangsweep.generation.poem_composer import PoemComposer
@@ -118,10 +118,10 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
             record.quality = Quality.model_validate(measured)
 
 
-def _source(config: PoemConfig) -> Source:
+def _source(config: PoemConfig) -> PoemSource:
     corpus = config.corpus
     return (
-        Source("sample")
+        PoemSource("sample")
         if config.sweep.stands_in
-        else Source(corpus.name, corpus.root, corpus.url, corpus.verify)
+        else PoemSource(corpus.name, corpus.root, corpus.url, corpus.verify)
     )

@@ -1,33 +1,41 @@
-"""Tasks by the name that `corpus.task` has, and the validated config of a run of any of them."""
+"""Tasks by the name that `corpus.task` has, and the validated config of a run of any of them.
+
+Importing this module imports no task: a task's module is imported when it is first named.
+"""
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from tangsweep.cells.registry import find_cell
 from tangsweep.config.checks import check_combinations, check_groups
 from tangsweep.config.run_config import AnyConfig, validate_config
 from tangsweep.errors import UserError, did_you_mean
-from tangsweep.tasks.books import BookTask
-from tangsweep.tasks.frequency import FrequencyTask
-from tangsweep.tasks.palindromes import PalindromeTask
-from tangsweep.tasks.poems import PoemTask
 from tangsweep.tasks.task import AnyTask
 
-TASKS: dict[str, AnyTask] = {
-    "poems": PoemTask(),
-    "palindromes": PalindromeTask(),
-    "frequency": FrequencyTask(),
-    "book": BookTask(),
+TASKS = {
+    "poems": "tangsweep.tasks.poems.PoemTask",
+    "palindromes": "tangsweep.tasks.palindromes.PalindromeTask",
+    "frequency": "tangsweep.tasks.frequency.FrequencyTask",
+    "book": "tangsweep.tasks.books.BookTask",
 }
+
+
+@cache
+def load_task(name: str) -> AnyTask:
+    """Return the one object of the task of this name. Raises UserError where there is none."""
+    if name not in TASKS:
+        hint = did_you_mean(name, TASKS)
+        raise UserError(f"corpus.task={name} does not exist; {hint}there are: {', '.join(TASKS)}")
+    module, _, class_name = TASKS[name].rpartition(".")
+    task: AnyTask = getattr(import_module(module), class_name)()
+    return task
 
 
 def task_of(values: Mapping[str, Any]) -> AnyTask:
     """Return the task of a composed config. Raises UserError where there is none of the name."""
-    name = values["corpus"].get("task")
-    if name not in TASKS:
-        hint = did_you_mean(str(name), TASKS)
-        raise UserError(f"corpus.task={name} does not exist; {hint}there are: {', '.join(TASKS)}")
-    return TASKS[name]
+    return load_task(str(values["corpus"].get("task")))
 
 
 def parse_config(values: Mapping[str, Any]) -> AnyConfig:

@@ -72,7 +72,7 @@ class LanguageModelModule(L.LightningModule):
             return optimizer
         return [optimizer], [self._make_scheduler(optimizer)]
 
-    def training_step(self, group: list[Batch], batch_idx: int) -> GroupOutput:  # type: ignore[override]
+    def training_step(self, group: list[Batch], batch_idx: int) -> GroupOutput:
         """Make one optimizer step a batch."""
         optimizer: Any = self.optimizers()
         # Only 16-mixed has a scaler; all else of Lightning's manual_backward are hooks nobody uses here,

@@ -2,19 +2,14 @@
 
 import math
 from pathlib import Path
-from tangsweep.report.analysis.ranking import rank_groups
-from tangsweep.report.analysis.ranking import seconds_to_reach
-from tangsweep.report.analysis.ranking import perplexity_thresholds
-from tangsweep.report.data.collect import collect
-from tangsweep.report.data.comparability import comparable_sets
+
+from tangsweep.report.analysis.ranking import perplexity_thresholds, rank_groups, seconds_to_reach
 from tangsweep.report.blocks import Table
 from tangsweep.report.build import report_on
-from tests.report.written_sweeps import write_optimizer_runs
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
-from tests.report.written_sweeps import cells
+from tangsweep.report.data.collect import collect
+from tangsweep.report.data.comparability import comparable_sets
+from tangsweep.report.text.ranking_table import ranking_section
+from tests.report.written_sweeps import cells, find_block, record, report_of, write_optimizer_runs, write_run
 
 
 def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
@@ -30,11 +25,12 @@ def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
     assert cells(ranking, "p (corrected)")[0] == "–"
     assert float(cells(ranking, "p (corrected)")[1]) > 0.05
     assert report.answers[0] == (
-        "adam is best: development perplexity 390 ± 24.8 (3 seeds), before rmsprop with development perplexity "
+        "adam is best: development perplexity 390 ± 24.8 (3 seeds). Next is rmsprop: development perplexity "
         "392 ± 32.3 (3 seeds)."
     )
     assert report.answers[1] == (
-        "Seed by seed it is ahead of sgd; not told apart from rmsprop (paired t-tests, Holm-corrected, level 0.05)."
+        "Seed by seed it is better than sgd; not significantly different from rmsprop "
+        "(paired t-tests, Holm-corrected, level 0.05)."
     )
     assert report.question == "What does optimizer change?"
     assert "Baselines on the same text: uniform 1,366, unigram 565, bigram 553" in ranking.note
@@ -45,8 +41,10 @@ def test_one_seed_has_no_interval(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"sgd": [500.0], "adam": [400.0]})
     report = report_of(sweep)
     assert cells(find_block(report, "Ranking", Table), "development perplexity") == ["400", "500"]
-    assert report.answers[1].startswith("Too few seeds to say how sure that is")
-    assert "One seed only: no difference here can be told from luck." in report.warnings
+    assert report.answers[1].startswith("There are too few seeds for a significance test")
+    assert (
+        "There is only one seed per group: no difference can be distinguished from chance." in report.warnings
+    )
 
 
 def test_accuracy_ranks_upward(sweep: Path) -> None:
@@ -70,7 +68,7 @@ def test_accuracy_ranks_upward(sweep: Path) -> None:
     assert cells(ranking, "group") == ["lstm", "rnn"]
     assert cells(ranking, "accuracy") == ["0.9995 (0.9990 to 1.0000)", "0.2500 (0.2000 to 0.3000)"]
     assert report.answers[0].startswith("lstm is best: solved by 2 of 2 runs, accuracy 0.9995")
-    assert "Guessing: accuracy 0.00073" in ranking.note
+    assert "Accuracy of guessing: 0.00073" in ranking.note
     solved = find_block(report, "Solve rates", Table)
     assert [row[:4] for row in solved.rows] == [
         ["lstm", "20", "2 of 2", "100, 150, 200"],
@@ -109,9 +107,20 @@ def test_seconds_until_a_perplexity(sweep: Path) -> None:
     assert table["seconds"].fillna(-1).tolist() == [3.0, 4.0, -1.0]
     assert table["reached"].tolist() == [2, 1, 0]
     assert table["runs"].tolist() == [2, 2, 2]
-    assert perplexity_thresholds(rank_groups(of_tang._replace(runs=of_tang.runs.assign(unigram=399.0)))) == [
-        600.0,
-        553.0,
-        440.0,
+    assert perplexity_thresholds(rank_groups(of_tang)) == [
+        (600.0, "1.5 × the best"),
+        (565.0, "unigram baseline"),
+        (553.0, "bigram baseline"),
+        (440.0, "1.1 × the best"),
     ]
-    assert perplexity_thresholds(rank_groups(of_tang)) == [600.0, 565.0, 553.0, 440.0]
+    easier = of_tang._replace(runs=of_tang.runs.assign(unigram=399.0, bigram=440.0))
+    assert perplexity_thresholds(rank_groups(easier)) == [
+        (600.0, "1.5 × the best"),
+        (440.0, "bigram baseline, 1.1 × the best"),
+    ]
+    headings = [
+        block.columns
+        for block in ranking_section(data, rank_groups(of_tang)).blocks
+        if isinstance(block, Table)
+    ]
+    assert headings[2][2] == "seconds to reach perplexity 565 (unigram baseline)"

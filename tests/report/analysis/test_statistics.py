@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from tangsweep.report.analysis.statistics import interval_half_widths, holm_correction, confidence_interval, paired_difference, fit_power_law
+from tangsweep.report.analysis.statistics import (
+    confidence_interval,
+    fit_power_law,
+    holm_correction,
+    interval_half_widths,
+    paired_difference,
+)
 
 SCORES = st.lists(st.floats(1, 1e4, allow_subnormal=False), min_size=2, max_size=12)
 
@@ -50,10 +56,10 @@ def test_holm_leaves_out_what_was_not_tested() -> None:
 
 def test_pairs_by_seed() -> None:
     """By hand: differences 1, 2, 3 have mean 2, standard error 1/√3, t = 2√3, p = 0.0742 on two degrees."""
-    found = paired_difference({0: 11.0, 1: 22.0, 2: 33.0, 9: 5.0}, {0: 10.0, 1: 20.0, 2: 30.0, 8: 1.0})
-    assert found is not None and found.p is not None
-    assert (found.interval.mean, found.interval.n) == (2.0, 3)
-    assert found.p == pytest.approx(0.07417990022744862)
+    difference = paired_difference({0: 11.0, 1: 22.0, 2: 33.0, 9: 5.0}, {0: 10.0, 1: 20.0, 2: 30.0, 8: 1.0})
+    assert difference is not None and difference.p is not None
+    assert (difference.interval.mean, difference.interval.n) == (2.0, 3)
+    assert difference.p == pytest.approx(0.07417990022744862)
     assert paired_difference({0: 1.0}, {1: 1.0}) is None
     assert paired_difference({0: 3.0}, {0: 1.0}) == ((2.0, None, 1), None)
     assert paired_difference({0: math.inf, 1: 2.0}, {0: 1.0, 1: 1.0}) is None

@@ -2,20 +2,16 @@
 
 import json
 import math
-import pandas as pd
 from pathlib import Path
+
+import pandas as pd
+
 from tangsweep.metrics import METRICS
-from tangsweep.report.charts.curves import mean_curves
-from tangsweep.report.charts.curves import curve_points
-from tangsweep.report.charts.curves import thin_lines
-from tangsweep.report.charts.curves import MIN_POINTS_PER_LINE
-from tangsweep.report.data.collect import collect
 from tangsweep.report.blocks import Chart
-from tests.report.written_sweeps import write_optimizer_runs
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
+from tangsweep.report.charts.curves import MIN_POINTS_PER_LINE, curve_points, mean_curves, thin_lines
+from tangsweep.report.data.collect import collect
+from tangsweep.report.render.vega import draw_svg
+from tests.report.written_sweeps import find_block, record, report_of, write_optimizer_runs, write_run
 
 PERPLEXITY = METRICS["perplexity"]
 
@@ -40,7 +36,7 @@ def test_a_run_without_curves_is_one_that_no_mean_can_speak_for(sweep: Path) -> 
     (sweep / "optimizer-adam_seed-1-00000001" / "metrics.csv").unlink()
     data = collect([sweep])
     assert set(mean_curves(data.epochs, data.runs, PERPLEXITY)["group"]) == {"sgd"}
-    assert [u.reason for u in data.unreadable] == ["there is none, though the run ended"]
+    assert [u.reason for u in data.unreadable] == ["missing, although the run ended"]
 
 
 def test_thinning_keeps_ends_and_extremes() -> None:
@@ -50,10 +46,10 @@ def test_thinning_keeps_ends_and_extremes() -> None:
         for e in range(60)
     ]
     whole = pd.DataFrame(rows)
-    kept = thin_lines(whole, ["run", "side"])
-    assert len(kept) < 2_000 * (MIN_POINTS_PER_LINE + 4)
+    thinned = thin_lines(whole, ["run", "side"])
+    assert len(thinned) < 2_000 * (MIN_POINTS_PER_LINE + 4)
     for name, same in list(whole.groupby("run"))[:50]:
-        own = kept[kept["run"] == name]
+        own = thinned[thinned["run"] == name]
         assert {0, 59} <= set(own["epoch"])
         assert {same["value"].min(), same["value"].max()} <= set(own["value"])
     few = whole[whole["run"].isin(["r1", "r2"])].reset_index(drop=True)
@@ -68,3 +64,12 @@ def test_what_is_cut_off_is_drawn_at_the_edge(sweep: Path) -> None:
     [rows] = spec["datasets"].values()
     assert {row["value"] for row in rows if row["kind"] == "end" and row["side"] == "development"} == {30.0}
     assert "clamp(datum.value, 0, 17.5)" in json.dumps(spec)
+
+
+def test_the_title_of_the_x_axis_follows_the_choice(sweep: Path) -> None:
+    write_run(sweep, "a-1", record(400.0, overrides=["optimizer=sgd"]))
+    spec = find_block(report_of(sweep), "Curves", Chart).spec
+    [axis] = [parameter for parameter in spec["params"] if parameter["name"] == "axis"]
+    for choice, title in (("epoch", "epoch"), ("seconds", "seconds"), ("characters", "characters seen")):
+        axis["value"] = choice
+        assert f">{title}</text>" in draw_svg(spec)

@@ -2,12 +2,9 @@
 
 import re
 from pathlib import Path
+
 from tangsweep.report.blocks import Chart
-from tests.report.written_sweeps import CORPUS
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
+from tests.report.written_sweeps import CORPUS, find_block, record, report_of, write_run
 
 
 def test_dataset_sizes_on_one_development_set(sweep: Path) -> None:
@@ -31,4 +28,4 @@ def test_sizes_that_the_chart_lacks_are_named(sweep: Path) -> None:
             data__poems=poems,
         )
     [shown] = [section.blocks for section in report_of(sweep).sections if section.title == "Dataset size"]
-    assert shown[-1] == "Left out, scored on another text or not at all: p-5000."
+    assert shown[-1] == "Left out, because scored on another text or not at all: p-5000."

@@ -1,12 +1,9 @@
 """Initializations: loss, gradient norms and distinct units."""
 
 from pathlib import Path
-from tangsweep.report.blocks import Chart
-from tangsweep.report.blocks import Table
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
+
+from tangsweep.report.blocks import Chart, Table
+from tests.report.written_sweeps import find_block, record, report_of, write_run
 
 
 def test_initializations(sweep: Path) -> None:
@@ -19,7 +16,11 @@ def test_initializations(sweep: Path) -> None:
         )
     report = report_of(sweep)
     charts = {
-        p.name for s in report.sections if s.title == "Initialization" for p in s.blocks if isinstance(p, Chart)
+        p.name
+        for s in report.sections
+        if s.title == "Initialization"
+        for p in s.blocks
+        if isinstance(p, Chart)
     }
     assert charts == {"first_epoch", "distinct_units"}
     assert sorted(find_block(report, "Initialization", Table).rows) == [

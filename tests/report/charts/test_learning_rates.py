@@ -2,12 +2,9 @@
 
 import json
 from pathlib import Path
-from tangsweep.report.blocks import Chart
-from tangsweep.report.blocks import Table
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
+
+from tangsweep.report.blocks import Chart, Table
+from tests.report.written_sweeps import find_block, record, report_of, write_run
 
 
 def test_learning_rates(sweep: Path) -> None:
@@ -45,4 +42,8 @@ def test_a_rate_that_failed_has_not_diverged(sweep: Path) -> None:
     table = report.tables["learning_rates"].set_index("rate")
     assert table["diverged"].tolist() == [False, False, False, True]
     assert find_block(report, "Learning rates", Table).rows == [["all", "67%"]]
-    assert any("1 rates have no run that ended" in str(p) for s in report.sections for p in s.blocks)
+    assert any(
+        "1 rates are left out, because none of their runs ended" in str(p)
+        for s in report.sections
+        for p in s.blocks
+    )

@@ -1,14 +1,10 @@
 """Folders of sweeps become tables; what cannot be read is listed and hides nothing."""
 
-import json
 from pathlib import Path
+
 from tangsweep.report.blocks import Table
 from tangsweep.report.build import report_on
-from tests.report.written_sweeps import write_optimizer_runs
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import find_block
-from tests.report.written_sweeps import cells
+from tests.report.written_sweeps import cells, find_block, record, write_optimizer_runs, write_run
 
 
 def test_what_cannot_be_read_is_named_and_hides_nothing(sweep: Path) -> None:
@@ -30,7 +26,7 @@ def test_what_cannot_be_read_is_named_and_hides_nothing(sweep: Path) -> None:
     why = {Path(u.path.split(", line")[0]).relative_to(sweep).as_posix(): u.reason for u in data.unreadable}
     assert why[f"{paths['adam'].name}/result.json"] == "no JSON: JSONDecodeError"
     assert why[f"{paths['rmsprop'].name}/result.json"] == "no record of this project"
-    assert why[f"{paths['adagrad'].name}/metrics.csv"] == "its last line is cut off, and left out"
+    assert why[f"{paths['adagrad'].name}/metrics.csv"] == "the last line is truncated and left out"
     assert why[f"{paths['adamw'].name}/metrics.csv"].startswith("no metrics")
     assert why[f"{paths['sgd'].name}/config.yaml"].startswith("no config")
     assert why["commands.jsonl"] == "no JSON"

@@ -1,11 +1,8 @@
 """Runs that were scored on different texts are not ranked together."""
 
 from pathlib import Path
-from tests.report.written_sweeps import CORPUS
-from tests.report.written_sweeps import write_optimizer_runs
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
+
+from tests.report.written_sweeps import CORPUS, record, report_of, write_optimizer_runs, write_run
 
 
 def test_what_cannot_be_compared_is_ranked_apart(sweep: Path) -> None:
@@ -45,7 +42,9 @@ def test_older_records_without_fingerprints_are_not_mixed(sweep: Path) -> None:
 def test_equal_titles_of_different_texts_are_told_apart(sweep: Path) -> None:
     for name in ("one", "two"):
         corpus = {**CORPUS, "dev_fingerprint": name}
-        write_run(sweep, name, record(400.0, corpus=corpus, overrides=[f"optimizer={name}"]), optimizer__lr=name)
+        write_run(
+            sweep, name, record(400.0, corpus=corpus, overrides=[f"optimizer={name}"]), optimizer__lr=name
+        )
     titles = [ranking.comparable.title for ranking in report_of(sweep).rankings]
     assert [title.partition(", text ")[2] for title in titles] == [
         "one vocabulary v0 corpus c0",

@@ -1,17 +1,16 @@
 """Runs that differ only in their seed form a group with a readable name."""
 
 from pathlib import Path
+
 from tangsweep.report.blocks import Table
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
-from tests.report.written_sweeps import cells
+from tests.report.written_sweeps import cells, find_block, record, report_of, write_run
 
 
 def test_keys_that_came_later_make_no_group(sweep: Path) -> None:
     write_run(sweep, "old-1", record(400.0))
-    write_run(sweep, "new-1", record(410.0, seed=1, overrides=["seed=1"]), trainer={"threads": 1, "give_up": False})
+    write_run(
+        sweep, "new-1", record(410.0, seed=1, overrides=["seed=1"]), trainer={"threads": 1, "give_up": False}
+    )
     assert cells(find_block(report_of(sweep), "Ranking", Table), "group") == ["default"]
 
 

@@ -41,7 +41,11 @@ class TestBadInput:
             ("result.json", "[" * 100_000, "no JSON: RecursionError"),
             ("config.yaml", "a: 2020-99-99", "no config: ValueError"),
             ("config.yaml", "a: &x [*x]\nb: &y {c: *y}", "no config: RecursionError"),
-            ("metrics.csv", "step,epoch,val/loss\n1,1,5\n2,1,5,6,7\n", "1 lines are no valid rows and left out"),
+            (
+                "metrics.csv",
+                "step,epoch,val/loss\n1,1,5\n2,1,5,6,7\n",
+                "1 lines are no valid rows and left out",
+            ),
             (
                 "metrics.csv",
                 "step,epoch,val/loss,val/accuracy\n1,1,5,0.1\n2,2,,0.1\n",

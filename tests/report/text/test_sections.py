@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
-from tangsweep.report.blocks import Table
-from tangsweep.report.blocks import PoemBlock
-from tests.report.written_sweeps import QUALITY
-from tests.report.written_sweeps import write_optimizer_runs
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
+
+from tangsweep.report.blocks import PoemBlock, Table
 from tangsweep.report.render.markdown import render_markdown
+from tests.report.written_sweeps import (
+    QUALITY,
+    find_block,
+    record,
+    report_of,
+    write_optimizer_runs,
+    write_run,
+)
 
 
 def test_poems_of_the_best_run_of_each_group(sweep: Path) -> None:

@@ -2,34 +2,37 @@
 
 from pathlib import Path
 from typing import Any
+
 from tangsweep.report.blocks import Table
-from tests.report.written_sweeps import CORPUS
-from tests.report.written_sweeps import write_optimizer_runs
-from tests.report.written_sweeps import record
-from tests.report.written_sweeps import write_run
-from tests.report.written_sweeps import report_of
-from tests.report.written_sweeps import find_block
-from tests.report.written_sweeps import cells
+from tests.report.written_sweeps import (
+    CORPUS,
+    cells,
+    find_block,
+    record,
+    report_of,
+    write_optimizer_runs,
+    write_run,
+)
 
 
-def test_a_clear_winner_is_called_one(sweep: Path) -> None:
+def test_a_significantly_better_group_is_called_so(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"sgd": [500.0, 521.0, 510.0], "adam": [400.0, 420.0, 411.0]})
-    assert report_of(sweep).answers[1].startswith("Seed by seed it is ahead of all others (")
+    assert report_of(sweep).answers[1].startswith("Seed by seed it is better than all others (")
 
 
 def test_no_more_is_claimed_than_was_tested(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"a": [200.0, 201.0, 50.0, 50.0, 50.0], "b": [150.0, 151.5], "c": [300.0]})
-    told = report_of(sweep).answers[1]
-    assert "ahead of" not in told
-    assert "not told apart from b" in told
-    assert "not tested against c, with which it shares too few seeds" in told
+    answer = report_of(sweep).answers[1]
+    assert "it is better than" not in answer
+    assert "not significantly different from b" in answer
+    assert "not tested against c, which share fewer than two seeds with it" in answer
 
 
 def test_a_best_group_of_survivors_says_so(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"a": [100.0, 101.0], "b": [200.0, 201.0, 202.0]})
     lost = record(None, seed=2, overrides=["optimizer=a", "seed=2"], status="diverged", dev=None, train=None)
     write_run(sweep, "a-2", lost, optimizer___target_="torch.optim.a")
-    assert "(2 seeds; of 3 runs 1 diverged), before b with" in report_of(sweep).answers[0]
+    assert "(2 seeds; of 3 runs 1 diverged). Next is b: " in report_of(sweep).answers[0]
 
 
 def test_the_question_of_a_sweep_file(sweep: Path) -> None:
@@ -37,12 +40,14 @@ def test_the_question_of_a_sweep_file(sweep: Path) -> None:
     assert report_of(sweep).question == "Which is best?"
 
 
-def test_commits_and_changes_are_told(sweep: Path) -> None:
+def test_several_commits_and_uncommitted_changes_are_warned_of(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"sgd": [500.0]})
-    write_run(sweep, "b-1", record(400.0, git={"commit": "fedcba9876543210", "dirty": True}), optimizer__lr=0.1)
+    write_run(
+        sweep, "b-1", record(400.0, git={"commit": "fedcba9876543210", "dirty": True}), optimizer__lr=0.1
+    )
     warnings = " ".join(report_of(sweep).warnings)
     assert "2 commits (01234567, fedcba98)" in warnings or "2 commits (fedcba98, 01234567)" in warnings
-    assert "1 runs come from a checkout with changes" in warnings
+    assert "1 runs were made with uncommitted changes" in warnings
 
 
 def test_survivors_are_counted_and_failures_named(sweep: Path) -> None:
@@ -57,7 +62,11 @@ def test_survivors_are_counted_and_failures_named(sweep: Path) -> None:
     report = report_of(sweep)
     ranking = find_block(report, "Ranking", Table)
     assert cells(ranking, "seeds with a score") == ["2 of 5"]
-    assert set(cells(ranking, "diverged, failed or unfinished")[0].split(", ")) == {"1 failed", "1 diverged", "1 crashed"}
+    assert set(cells(ranking, "diverged, failed or unfinished")[0].split(", ")) == {
+        "1 failed",
+        "1 diverged",
+        "1 crashed",
+    }
     assert "1 of 5 runs failed." in report.warnings
     assert "1 of 5 runs diverged." in report.warnings
     assert any("have not ended (1 crashed)" in warning for warning in report.warnings)
@@ -68,14 +77,16 @@ def test_survivors_are_counted_and_failures_named(sweep: Path) -> None:
 
 
 class TestWarnings:
-    def test_runs_that_a_command_asked_for_and_that_are_not_there(self, sweep: Path) -> None:
+    def test_runs_that_a_command_started_and_that_are_missing(self, sweep: Path) -> None:
         write_optimizer_runs(sweep, {"sgd": [500.0, 501.0], "adam": [400.0, 401.0]})
         (sweep / "commands.jsonl").write_text('{"arguments": [], "runs": 2}\n{"arguments": [], "runs": 6}\n')
-        assert "2 of the 6 runs that a command asked of s are missing." in report_of(sweep).warnings
+        assert "2 of the 6 runs that a command started in s are missing." in report_of(sweep).warnings
 
     def test_one_seed_of_some_groups(self, sweep: Path) -> None:
         write_optimizer_runs(sweep, {"sgd": [500.0, 501.0], "adam": [400.0]})
-        assert "One seed only of adam: no difference to them can be told from luck." in report_of(sweep).warnings
+        assert (
+            "Groups with only one seed, whose differences may be chance: adam." in report_of(sweep).warnings
+        )
 
 
 class TestAccuracies:
@@ -108,6 +119,6 @@ class TestAccuracies:
         self.solving(sweep, "low", (0.5, None), (0.4, None))
         self.solving(sweep, "wide", (0.65, None), (0.1, None))
         assert report_of(sweep).answers[1] == (
-            "Its least accurate seed is above every seed of low, and not above the best of wide "
-            "(no test: accuracies are often all or nothing)."
+            "Its worst seed is better than every seed of low, but not better than the best seed of wide "
+            "(no t-test: accuracies are often all or nothing)."
         )
