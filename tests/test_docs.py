@@ -101,6 +101,8 @@ def shortened(command: str) -> list[str]:
     chosen = " ".join(a for a in arguments if re.match(r"(corpus|experiment|sweeps)=", a))
     task = next((task for task in ("palindromes", "frequency", "book") if task in chosen), "poems")
     sizes = [size for size in small_sizes(task) if size != "corpus=sample" or "corpus=" not in chosen]
+    if "sweeps=" in chosen and not any(argument.startswith("seed=") for argument in arguments):
+        sizes.append("seed=0")  # one seed of several
     if "dataset_sizes" in chosen:
         sizes = [*(size for size in sizes if "dev_poems" not in size), *FIXED_POOL]
     if task in ("poems", "book"):

@@ -1,11 +1,26 @@
+"""Paths of the project's folders, and files that are written whole or not at all."""
+
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from tangsweep.files import REPOSITORY, absolute_path, data_folder, outputs_folder
+from tangsweep.errors import UserError
+from tangsweep.files import (
+    REPOSITORY,
+    absolute_path,
+    atomic_write,
+    data_folder,
+    new_output_file,
+    outputs_folder,
+    safe_name,
+    user_path,
+    write_new_file,
+)
 
 
-def test_relative_paths_count_from_home_not_from_the_working_directory(
+def test_relative_paths_are_relative_to_home_not_to_the_working_directory(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
@@ -14,3 +29,59 @@ def test_relative_paths_count_from_home_not_from_the_working_directory(
     monkeypatch.delenv("TANGSWEEP_HOME")
     assert data_folder() == REPOSITORY / "data"
     assert (REPOSITORY / "pyproject.toml").exists()
+
+
+def test_a_path_that_a_user_typed_may_lie_in_the_working_directory(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "here.txt").touch()
+    assert user_path("here.txt").resolve() == elsewhere.resolve() / "here.txt"
+    assert user_path("not-here.txt") == home.resolve() / "not-here.txt"
+
+
+@pytest.mark.parametrize(("name", "safe"), [("lr=3e+38", "lr-3e38"), ("a  b/c", "a-b-c"), ("../x", "x")])
+def test_safe_names(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_an_atomic_write_leaves_one_file(tmp_path: Path) -> None:
+    atomic_write(tmp_path / "a", "水")
+    atomic_write(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "fdopen"])
+def test_a_full_disk_leaves_the_previous_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    atomic_write(tmp_path / "a", "old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(UserError, match=r"cannot write .*No space left on device"):
+        atomic_write(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_write_into_a_file_instead_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        atomic_write(tmp_path / "file" / "a", "x")
+
+
+def test_an_output_file_is_never_overwritten(tmp_path: Path) -> None:
+    path = new_output_file(str(tmp_path / "poems.txt"))
+    write_new_file(path, "水")
+    with pytest.raises(UserError, match="exists already"):
+        new_output_file(str(path))
+    with pytest.raises(UserError, match="exists by now"):
+        write_new_file(path, "火")
+    with pytest.raises(UserError, match="does not exist, make it first"):
+        new_output_file(str(tmp_path / "none" / "poems.txt"))
+    assert path.read_text(encoding="utf-8") == "水"

@@ -149,7 +149,7 @@ def test_a_run_that_raises_one_that_diverges_and_one_that_is_killed(home: Path) 
         assert f"{folders[name].name}  FAILED  " in done.stdout  # when it happens
         assert "Traceback" in (folders[name] / "train.log").read_text(encoding="utf-8")
     records = {n: json.loads((folders[n] / "result.json").read_text()) for n in (*failed, "Diverges")}
-    assert records["Raises"]["error"] == "ZeroDivisionError('as told')"
+    assert records["Raises"]["error"] == "ZeroDivisionError('on purpose')"
     assert records["RunsOutOfMemory"]["error"].startswith("out of memory: lower data.batch_size")
     assert records["Diverges"]["diverged_step"] == 6
     killed = [line for line in done.stdout.splitlines() if "its worker was ended by SIGKILL" in line]

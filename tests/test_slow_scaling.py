@@ -1,4 +1,4 @@
-"""The same small sweep on every launcher: one after another, worker pool, a real local Ray, submitit."""
+"""The same small sweep on every launcher: in one process, on the worker pool, on a local Ray and on submitit."""
 
 import json
 import os
@@ -31,8 +31,8 @@ def sweep(home: Path, launcher: str, *options: str) -> subprocess.CompletedProce
 
 
 def records(home: Path) -> dict[str, dict]:  # type: ignore[type-arg]
-    found = sorted((home / "outputs" / "optimizer_seed").glob("*/result.json"))
-    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in found}
+    paths = sorted((home / "outputs" / "optimizer_seed").glob("*/result.json"))
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:  # type
 
 
 def test_the_slurm_launcher_takes_its_file(home: Path) -> None:
-    """No cluster is at hand; the keys of conf/hydra/launcher/submitit_slurm.yaml are tried by planning."""
+    """There is no cluster here; `plan=true` checks the keys of conf/hydra/launcher/submitit_slurm.yaml."""
     done = sweep(home / "own", "submitit_slurm", "plan=true", "hydra.launcher.partition=long")
     assert done.returncode == 0, done.stderr
     assert "6 of 6 runs to train" in done.stdout
@@ -58,10 +58,10 @@ def test_the_records_equal_those_of_one_after_another(
 ) -> None:
     done = sweep(home / "own", launcher, *LAUNCHERS[launcher])
     assert done.returncode == 0, done.stderr
-    found = records(home / "own")
-    assert found.keys() == serial.keys()
-    assert len(found) == 6
-    for name, record in found.items():
+    parallel = records(home / "own")
+    assert parallel.keys() == serial.keys()
+    assert len(parallel) == 6
+    for name, record in parallel.items():
         for key in record.keys() - DIFFER:
             assert record[key] == serial[name][key], (name, key)
     assert "dev ppl" in done.stdout  # the closing table

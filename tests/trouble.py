@@ -1,4 +1,4 @@
-"""Optimizers that fail in every way; a sweep names them by `optimizer._target_=tests.trouble.Raises`."""
+"""Optimizers that fail on purpose, for the tests: `optimizer._target_=tests.trouble.Raises`."""
 
 import os
 import signal
@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-LATE = 5  # the step at which trouble begins
+FAILING_STEP = 5
 
 
-class _Trouble(torch.optim.SGD):
+class _FailingSGD(torch.optim.SGD):
     def __init__(self, params: Any, lr: float, **options: Any) -> None:
         super().__init__(params, lr=lr, **options)
         self.steps = 0
@@ -17,32 +17,32 @@ class _Trouble(torch.optim.SGD):
     def step(self, closure: Any = None) -> Any:  # type: ignore[override]
         loss = super().step(closure)
         self.steps += 1
-        if self.steps == LATE:
-            self.begin()
+        if self.steps == FAILING_STEP:
+            self.fail()
         return loss
 
-    def begin(self) -> None:
+    def fail(self) -> None:
         raise NotImplementedError
 
 
-class Raises(_Trouble):
-    def begin(self) -> None:
-        raise ZeroDivisionError("as told")
+class Raises(_FailingSGD):
+    def fail(self) -> None:
+        raise ZeroDivisionError("on purpose")
 
 
-class Diverges(_Trouble):
-    def begin(self) -> None:
+class Diverges(_FailingSGD):
+    def fail(self) -> None:
         with torch.no_grad():
             self.param_groups[0]["params"][0].fill_(float("nan"))
 
 
-class IsKilled(_Trouble):
-    """As the system does when memory runs out."""
+class IsKilled(_FailingSGD):
+    """Kills the process, as the system does when memory runs out."""
 
-    def begin(self) -> None:
+    def fail(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class RunsOutOfMemory(_Trouble):
-    def begin(self) -> None:
+class RunsOutOfMemory(_FailingSGD):
+    def fail(self) -> None:
         raise MemoryError

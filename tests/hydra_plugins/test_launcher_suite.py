@@ -21,8 +21,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_hydra_finds_it() -> None:
-    assert "PoolLauncher" in [found.__name__ for found in Plugins.instance().discover(Launcher)]
+def test_hydra_discovers_the_launcher() -> None:
+    assert "PoolLauncher" in [launcher.__name__ for launcher in Plugins.instance().discover(Launcher)]
 
 
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("pool", ["hydra.launcher.preload=null"])])

@@ -1,4 +1,4 @@
-"""Locks between real processes; the kernel gives a dead one's back."""
+"""Locks between real processes; the kernel releases that of a dead one."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ def test_a_lock_of_another_process(tmp_path: Path, killed: bool) -> None:
     assert run_state(folder) is State.MISSING
 
 
-def test_looking_leaves_no_trace(tmp_path: Path) -> None:
+def test_reading_a_state_creates_no_file(tmp_path: Path) -> None:
     assert run_state(RunFolder(tmp_path / "none")) is State.MISSING
     assert not list(tmp_path.iterdir())
 

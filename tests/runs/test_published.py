@@ -1,3 +1,5 @@
+"""Published figures beside those of a run."""
+
 from pathlib import Path
 
 import pytest
@@ -42,14 +44,14 @@ def test_a_run_without_scores() -> None:
 @pytest.mark.parametrize(
     "path", sorted((REPOSITORY / "conf" / "experiment").glob("*.yaml")), ids=lambda p: p.stem
 )
-def test_every_published_figure_has_its_place(path: Path) -> None:
+def test_every_published_figure_has_a_field_of_the_record(path: Path) -> None:
     values = configured(f"experiment={path.stem}")["published"]
     validate_group(PublishedOptions, values, "published")
     assert set(values) <= {*RECORD_FIELDS, DIFFERENCES}
     assert not values or values[DIFFERENCES]  # no figure without how its setting differs
 
 
-def test_every_figure_that_may_be_published_has_its_place() -> None:
+def test_every_figure_that_may_be_published_has_a_field_of_the_record() -> None:
     assert set(PublishedOptions.model_fields) == {*RECORD_FIELDS, DIFFERENCES}
 
 

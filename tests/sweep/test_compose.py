@@ -1,4 +1,4 @@
-"""The quick way to a job's config gives what Hydra composes, and the cache what was composed."""
+"""A composed job equals what Hydra composes, and the cache returns what was composed."""
 
 import pickle
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def hydra() -> Iterator[tuple[Any, Any]]:
         yield loader, loader.load_configuration("train", [], RunMode.MULTIRUN)
 
 
-def whole(loader: Any, master: Any, job: list[str]) -> Any:
+def composed_by_hydra(loader: Any, master: Any, job: list[str]) -> Any:
     config = loader.load_sweep_config(master, job)
     own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     return OmegaConf.to_container(own, resolve=True)
@@ -42,13 +42,13 @@ def whole(loader: Any, master: Any, job: list[str]) -> Any:
 
 @pytest.mark.parametrize("job", JOBS, ids=" ".join)
 def test_as_hydra_composes(hydra: tuple[Any, Any], job: list[str]) -> None:
-    assert Composer(*hydra).plain(job) == whole(*hydra, job)
+    assert Composer(*hydra).plain(job) == composed_by_hydra(*hydra, job)
 
 
 @pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_as_hydra_composes_the_last_job_of_every_sweep(hydra: tuple[Any, Any], path: Path) -> None:
     job = [f"sweeps={path.stem}", *jobs_of(sweep_file(path.stem))[-1]]
-    assert Composer(*hydra).plain(job) == whole(*hydra, job)
+    assert Composer(*hydra).plain(job) == composed_by_hydra(*hydra, job)
 
 
 def test_the_next_command_composes_nothing(hydra: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_the_next_command_composes_nothing(hydra: tuple[Any, Any], monkeypatch: 
     assert [again.plain(job) for job in JOBS] == configs
 
 
-def test_what_is_handed_out_may_be_changed(hydra: tuple[Any, Any]) -> None:
+def test_a_returned_config_may_be_changed(hydra: tuple[Any, Any]) -> None:
     composer = Composer(*hydra)
     composer.plain(JOBS[0])["model"]["layers"] = 99
     assert composer.plain(JOBS[0])["model"]["layers"] == 1
@@ -77,19 +77,19 @@ def test_a_wrong_key_is_refused_as_hydra_does(hydra: tuple[Any, Any]) -> None:
         Composer(*hydra).plain(["optimizer.rate=1"])
 
 
-def test_launchers_get_what_was_checked(own: Path) -> None:
-    """Edited while a sweep runs: no run of it changes, and Hydra's part is that of the job."""
+def test_launchers_get_the_config_that_was_checked(own: Path) -> None:
+    """A file edited while a sweep runs changes no run, and the key `hydra` is that of the job."""
     with initialize_config_dir(str(own), version_base="1.3"):
         loader: Any = GlobalHydra.instance().config_loader()
         master = loader.load_configuration("train", [], RunMode.MULTIRUN)
         composer = Composer(loader, master)
-        planned = PrecomposedLoader(loader, composer)
+        precomposed = PrecomposedLoader(loader, composer)
         jobs = [["seed=4"], ["seed=5"]]
         for job in jobs:
             composer.plain(job)
-        planned.load_sweep_config(master, jobs[0])
+        precomposed.load_sweep_config(master, jobs[0])
         (own / "train.yaml").write_text("seed: 0\nrate: 9\n", encoding="utf-8")
-        config = planned.load_sweep_config(master, jobs[1])
+        config = precomposed.load_sweep_config(master, jobs[1])
         assert OmegaConf.to_container(OmegaConf.masked_copy(config, ["seed"])) == {"seed": 5}
         assert "rate" not in config
         assert config.hydra.overrides.task == ["seed=5"]
@@ -97,11 +97,11 @@ def test_launchers_get_what_was_checked(own: Path) -> None:
 
 
 class _Loader:
-    """Hydra's loader, as far as pickling goes."""
+    """Stands for Hydra's loader, which cannot be compared after pickling."""
 
 
 @pytest.mark.parametrize("name", [".#train.yaml", ".hidden.yaml"])
-def test_an_editors_files_are_none_of_ours(own: Path, name: str) -> None:
+def test_files_of_an_editor_are_ignored(own: Path, name: str) -> None:
     (own / name).symlink_to("nowhere")
     assert composed(own, ["seed=4"]) == {"seed": 4}
 
@@ -116,11 +116,11 @@ def test_a_cache_that_cannot_be_written_stops_nothing(own: Path, home: Path) -> 
 )
 def test_every_spelling_of_a_resolver_is_seen(own: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (own / "train.yaml").write_text(f"seed: {text}\n", encoding="utf-8")
-    found = []
+    seeds = []
     for number in "12":
         monkeypatch.setenv("NUMBER", number)
-        found.append(str(composed(own, [])["seed"]))
-    assert found == ["1", "2"]
+        seeds.append(str(composed(own, [])["seed"]))
+    assert seeds == ["1", "2"]
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_the_environment_is_never_cached(
         assert composed(own, job) == {"seed": number}
 
 
-def test_a_broken_cache_file_counts_for_nothing(own: Path, home: Path) -> None:
+def test_a_broken_cache_file_is_ignored(own: Path, home: Path) -> None:
     composed(own, ["seed=4"])
     [path] = (home / "data" / "cache").glob("composed-*")
     path.write_text('{"seed=4": {"se', encoding="utf-8")

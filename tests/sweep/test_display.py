@@ -7,7 +7,6 @@ from hydra.core.utils import JobReturn, JobStatus
 from rich.console import Console
 
 from tangsweep import console, progress_bar
-from tangsweep.console import format_clock
 from tangsweep.runs.record import Outcome, PrimaryMetric, Record, Scores
 from tangsweep.sweep import display
 from tangsweep.sweep.display import SweepDisplay
@@ -113,8 +112,3 @@ def test_a_relayed_bar_sends_to_the_parent_process(monkeypatch: pytest.MonkeyPat
     assert messages[0] == console.ProgressMessage("a-1", 0, 40, "")
     assert len(messages) < 10
     assert messages[-1] == console.LineMessage("a line", "bold")
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(7, "0:07"), (750, "12:30"), (11100, "3:05:00")])
-def test_clock(seconds: float, words: str) -> None:
-    assert format_clock(seconds) == words

@@ -1,3 +1,5 @@
+"""Grids of a sweep file, the command line on top of them, and their expansion to jobs."""
+
 import pytest
 
 from tangsweep.errors import UserError
@@ -31,7 +33,8 @@ GRIDS = [
 
 def jobs(*arguments: str) -> list[str]:
     return [
-        " ".join(part.partition("=")[2] for part in job) for job in expand_grids(parse_grids(GRIDS, arguments))
+        " ".join(part.partition("=")[2] for part in job)
+        for job in expand_grids(parse_grids(GRIDS, arguments))
     ]
 
 

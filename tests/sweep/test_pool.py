@@ -1,4 +1,4 @@
-"""Real worker processes on jobs that return, raise, leave and die."""
+"""Real worker processes on jobs that return, raise, exit and are killed."""
 
 import os
 import signal
@@ -19,21 +19,21 @@ from tangsweep.sweep import pool
 from tangsweep.sweep.worker import WorkerSetup
 
 
-class Odd(Exception):
-    """Pickles, and cannot be read again."""
+class UnpicklableError(Exception):
+    """Can be pickled, and cannot be unpickled."""
 
     def __init__(self, one: str, two: str) -> None:
         super().__init__(one)
 
 
 def task(config: DictConfig) -> Any:
-    """Does what `config.what` says."""
+    """Behave as `config.what` says."""
     what, marker = config.what, Path(config.marker)
     if what == "raise":
-        raise ValueError("as told")
-    if what == "raise oddly":
-        raise Odd("one", "two")
-    if what == "leave":
+        raise ValueError("on purpose")
+    if what == "raise unpicklable":
+        raise UnpicklableError("one", "two")
+    if what == "exit":
         raise SystemExit(7)
     if what == "die" or (what == "die once" and not marker.exists()):
         marker.touch()
@@ -48,7 +48,7 @@ def task(config: DictConfig) -> Any:
             marker.with_suffix(".interrupted").touch()
             console.print_line("marked")
             raise
-    if what == "wait for":  # until another job has come so far
+    if what == "wait for":  # until another job has touched the marker
         while not marker.exists():
             os.sched_yield()
         raise SystemExit(7)
@@ -57,7 +57,7 @@ def task(config: DictConfig) -> Any:
 
 
 class RecordingObserver:
-    """Remembers what happened."""
+    """Records what it is notified of."""
 
     def __init__(self) -> None:
         self.stop_at = ""
@@ -84,16 +84,16 @@ Run = Callable[..., tuple[list[JobReturn], RecordingObserver]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs one job for each word, on workers of the environments given."""
+    """Return a function that runs one job for each word, on one worker for each environment."""
     monkeypatch.chdir(tmp_path)  # where Hydra's default logging writes
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "train.yaml").write_text(
         "what: ''\nmarker: ''\nhydra: {output_subdir: null, sweep: {dir: ., subdir: .}}\n", encoding="utf-8"
     )
-    noted = RecordingObserver()
+    observer = RecordingObserver()
 
     def jobs(
-        *words: str, workers: Any = ({}, {}), fail_fast: bool = False
+        *words: str, environments: Any = ({}, {}), fail_fast: bool = False
     ) -> tuple[list[JobReturn], RecordingObserver]:
         with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
@@ -108,10 +108,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 return composed
 
             setup = WorkerSetup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
-            made = pool.Pool(pool.process_context(None), setup, workers, noted, fail_fast)
-            return made.run([lambda word=word: config(word) for word in words]), noted
+            workers_pool = pool.Pool(pool.process_context(None), setup, environments, observer, fail_fast)
+            return workers_pool.run([lambda word=word: config(word) for word in words]), observer
 
-    jobs.noted = noted  # type: ignore[attr-defined]
+    jobs.observer = observer  # type: ignore[attr-defined]
     return jobs
 
 
@@ -121,36 +121,36 @@ def _callbacks() -> Any:
     return Callbacks()
 
 
-def test_every_job_is_done_whatever_befalls_the_others(run: Run, tmp_path: Path) -> None:
-    returns, noted = run("one", "raise", "die once", "two", "three")
+def test_failures_of_other_jobs_do_not_matter(run: Run, tmp_path: Path) -> None:
+    returns, observer = run("one", "raise", "die once", "two", "three")
     assert [r.status for r in returns] == [
         JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.COMPLETED, JobStatus.COMPLETED,
     ]  # fmt: skip
     assert [r.return_value["what"] for r in returns if r.status is JobStatus.COMPLETED] == [
         "one", "die once", "two", "three",
     ]  # fmt: skip
-    with pytest.raises(ValueError, match="as told"):
+    with pytest.raises(ValueError, match="on purpose"):
         _ = returns[1].return_value
-    assert sorted(noted.order) == [0, 1, 2, 3, 4]  # each ended once
-    assert sorted(noted.lines) == ["die once done", "one done", "three done", "two done"]
-    [(job, why, again)] = noted.deaths
-    assert (job, again) == (2, True)
-    assert why.startswith("its worker was ended by SIGKILL")
+    assert sorted(observer.order) == [0, 1, 2, 3, 4]  # each ended once
+    assert sorted(observer.lines) == ["die once done", "one done", "three done", "two done"]
+    [(job, reason, will_retry)] = observer.deaths
+    assert (job, will_retry) == (2, True)
+    assert reason.startswith("its worker was ended by SIGKILL")
     pids = {r.return_value["pid"] for r in returns if r.status is JobStatus.COMPLETED}
     assert os.getpid() not in pids
     assert len(pids) <= 3  # two workers and the one that took the dead one's place, reused
 
 
 def test_a_job_that_kills_its_worker_twice_is_given_up(run: Run) -> None:
-    returns, noted = run("die", "one", "two", workers=({},))
+    returns, observer = run("die", "one", "two", environments=({},))
     assert [r.status for r in returns] == [JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.COMPLETED]
-    assert [again for _, _, again in noted.deaths] == [True, False]
+    assert [will_retry for _, _, will_retry in observer.deaths] == [True, False]
     with pytest.raises(RuntimeError, match="SIGKILL"):
         _ = returns[0].return_value
 
 
-def test_an_exception_that_cannot_be_read_ends_its_own_job_only(run: Run) -> None:
-    returns, _ = run("raise oddly", "one", "two")
+def test_an_exception_that_cannot_be_unpickled_ends_its_own_job_only(run: Run) -> None:
+    returns, _ = run("raise unpicklable", "one", "two")
     assert [r.status for r in returns] == [JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.COMPLETED]
     with pytest.raises(RuntimeError, match="one"):
         _ = returns[0].return_value
@@ -159,29 +159,29 @@ def test_an_exception_that_cannot_be_read_ends_its_own_job_only(run: Run) -> Non
 @pytest.mark.parametrize("word", ["raise", "die"])
 def test_fail_fast_ends_with_the_first_failure(run: Any, word: str) -> None:
     with pytest.raises(SystemExit):
-        run(word, "one", "two", workers=({},), fail_fast=True)
-    assert run.noted.order == [0]
+        run(word, "one", "two", environments=({},), fail_fast=True)
+    assert run.observer.order == [0]
 
 
-def test_a_job_that_leaves_ends_the_sweep_and_interrupts_the_others(run: Any, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit) as left:
+def test_a_job_that_exits_ends_the_sweep_and_interrupts_the_others(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as error:
         run("wait", "wait for", "one")
-    assert left.value.code == 7
+    assert error.value.code == 7
     assert (tmp_path / "marker.interrupted").exists()
-    assert run.noted.lines == ["waits", "marked"]  # what it said at its end is heard; the third never began
+    assert run.observer.lines == ["waits", "marked"]  # its last line is received; the third job never began
 
 
 def test_each_worker_has_its_own_gpu(run: Run) -> None:
     environments = ({"CUDA_VISIBLE_DEVICES": "3"}, {"CUDA_VISIBLE_DEVICES": "5"})
-    returns, _ = run("one", "two", "three", "four", workers=environments)
-    seen = {r.return_value["pid"]: r.return_value["gpu"] for r in returns}
-    assert sorted(set(seen.values())) == ["3", "5"]
-    assert len(seen) == 2
+    returns, _ = run("one", "two", "three", "four", environments=environments)
+    gpus = {r.return_value["pid"]: r.return_value["gpu"] for r in returns}
+    assert sorted(set(gpus.values())) == ["3", "5"]
+    assert len(gpus) == 2
 
 
 def test_ctrl_c_is_passed_on_and_waited_for(run: Any, tmp_path: Path) -> None:
-    run.noted.stop_at = "waits"
+    run.observer.stop_at = "waits"
     with pytest.raises(KeyboardInterrupt):
-        run("wait", "one", workers=({},))
+        run("wait", "one", environments=({},))
     assert (tmp_path / "marker.interrupted").exists()
-    assert run.noted.lines == ["waits", "marked"]
+    assert run.observer.lines == ["waits", "marked"]

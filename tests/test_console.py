@@ -1,0 +1,68 @@
+"""How numbers, times, scores and outcomes of runs are written in messages."""
+
+import pytest
+
+from tangsweep.console import format_clock, format_number, format_outcome, format_score
+from tangsweep.runs.record import Outcome, PrimaryMetric, Record, Scores
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(7, "0:07"), (750, "12:30"), (11100, "3:05:00")])
+def test_clock(seconds: float, words: str) -> None:
+    assert format_clock(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(12.34, "12.3"), (1234.0, "1,234"), (1e6, "1.0e+06"), (float("inf"), "inf")]
+)
+def test_number(number: float, text: str) -> None:
+    assert format_number(number) == text
+
+
+def test_score() -> None:
+    perplexity = {"perplexity": 380.44, "bits_per_character": 8.571}
+    assert format_score("perplexity", perplexity) == "ppl 380.4 (8.57 bits)"
+    assert format_score("perplexity", perplexity | {"bits_per_character": None}) == "ppl 380.4"
+    assert format_score("perplexity", {"perplexity": None, "bits_per_character": None}) == "ppl inf"
+    assert format_score("accuracy", {"accuracy": 0.999}) == "accuracy 0.9990"
+
+
+DONE = Record(
+    status="done",
+    run_id="r",
+    primary=PrimaryMetric(metric="accuracy"),
+    dev=Scores(accuracy=0.5),
+    best_epoch=2,
+    epochs=3,
+    seconds=7.4,
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        (
+            Outcome("r", "running", holder="process 7 on host"),
+            "r  left to process 7 on host, which trains it now",
+        ),
+        (Outcome("r", "done", DONE, skipped=True), "r  done already; rerun=all trains it anew"),
+        (
+            Outcome("r", "failed", Record(status="failed", error="out of memory")),
+            "r  FAILED  out of memory  (traceback in out/r/train.log)",
+        ),
+        (Outcome("r", "done", DONE), "r  done  best dev accuracy 0.5000 at epoch 2 of 3, 7 s"),
+        (
+            Outcome("r", "done", DONE.model_copy(update={"solved_step": 1200})),
+            "r  done  best dev accuracy 0.5000 at epoch 2 of 3, solved at step 1,200, 7 s",
+        ),
+        (
+            Outcome("r", "done", DONE.model_copy(update={"ended": "hopeless"})),
+            "r  done  best dev accuracy 0.5000 at epoch 2 of 3, given up as hopeless, 7 s",
+        ),
+        (
+            Outcome("r", "diverged", Record(status="diverged", diverged_step=4, last_finite_loss=8.25)),
+            "r  diverged at step 4, last finite loss 8.250",
+        ),
+    ],
+)
+def test_outcome(outcome: Outcome, line: str) -> None:
+    assert format_outcome(outcome, "out/r") == line
