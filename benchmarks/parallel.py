@@ -1,6 +1,7 @@
-"""The default sweep on the worker pool against one run after another: `python benchmarks/parallel.py`.
+"""Time the default sweep on the worker pool and one run after another: `python benchmarks/parallel.py`.
 
-Whole commands, from start to end, in turn; every sweep in a folder of its own. Perplexities must agree.
+Whole commands are timed, from start to end and in turn, each with a TANGSWEEP_HOME of its own. Both must
+give the same perplexities.
 """
 
 import argparse
@@ -18,19 +19,18 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SWEEP = ("-m", "optimizer=sgd,momentum,adam,adagrad,adadelta,rmsprop")
 
 
-def swept(home: Path, launcher: str, *overrides: str) -> tuple[float, list[float]]:
-    """Seconds of one sweep, and its development perplexities in order."""
+def time_sweep(home: Path, launcher: str, *overrides: str) -> tuple[float, list[float]]:
+    """Return the seconds that one sweep takes, and its development perplexities in order."""
     command = [sys.executable, str(REPOSITORY / "src" / "train.py"), *SWEEP, *overrides]
     home.mkdir()
-    began = time.perf_counter()
+    start = time.perf_counter()
     subprocess.run(
         [*command, f"hydra/launcher={launcher}"],
         env={**os.environ, "TANGSWEEP_HOME": str(home)}, check=True, capture_output=True,
     )  # fmt: skip
-    seconds = time.perf_counter() - began
-    return seconds, pd.read_csv(home / "outputs" / "optimizer" / "tables" / "runs.csv")[
-        "dev_perplexity"
-    ].tolist()
+    seconds = time.perf_counter() - start
+    runs = pd.read_csv(home / "outputs" / "optimizer" / "tables" / "runs.csv")
+    return seconds, runs["dev_perplexity"].tolist()
 
 
 def main() -> None:
@@ -41,9 +41,9 @@ def main() -> None:
     ratios = []
     for pair in range(arguments.pairs):
         with tempfile.TemporaryDirectory() as folder:
-            serial, one = swept(Path(folder) / "serial", "basic", *arguments.overrides)
-            pool, other = swept(Path(folder) / "pool", "pool", *arguments.overrides)
-        assert one == other, "the two must find the same"
+            serial, serial_scores = time_sweep(Path(folder) / "serial", "basic", *arguments.overrides)
+            pool, pool_scores = time_sweep(Path(folder) / "pool", "pool", *arguments.overrides)
+        assert serial_scores == pool_scores, "the perplexities differ"
         ratios.append(pool / serial)
         print(
             f"{pair + 1}: one after another {serial:.1f} s, pool {pool:.1f} s, ratio {ratios[-1]:.2f}",

@@ -17,7 +17,7 @@ from tangsweep.generation.decoding import Decoding
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import build_language_model
-from tangsweep.prosody import table_cache
+from tangsweep.prosody import tables
 from tangsweep.prosody.form import REGULAR_FORMS
 
 POEMS, TIMED_ALONE = 100, 5  # of those one after another only a few are timed
@@ -36,7 +36,7 @@ def main() -> None:
     sizes = {"embed_size": options.hidden // 2, "hidden_size": options.hidden}
     model = build_language_model({"name": "lstm"}, sizes, len(vocabulary))
     inits.initialize(model, inits.uniform, 0.0, seed=0)
-    prosody = table_cache.load_or_build_prosody()
+    prosody = tables.load_or_build_prosody()
     composer = PoemComposer(model, vocabulary, prosody)
     print(
         f"hidden {options.hidden}, {len(vocabulary):,} ids, {options.threads} threads; {prosody.source} tones"

@@ -1,10 +1,10 @@
-"""The default sweep, six optimizers, against the same runs in plain Lightning: `python benchmarks/sweep.py`.
+"""Time the default sweep and the same six runs in plain Lightning: `python benchmarks/sweep.py`.
 
-Theirs is what one would write: torch.nn.Embedding, LSTM and Linear, torch's own data loader, Lightning's
-defaults, one run after the other in one process with 2 threads. Ours is the command of the README, one
-run after another, to its end: poems, scores and comparison too. Both keep W&B offline, a CSV log and
-checkpoints and evaluate after every epoch; imports and one epoch of each run before are left out on both
-sides. On the corpus where TANGSWEEP_DATA names it, else on the bundled sample.
+`lightning` is what one would write: torch.nn.Embedding, LSTM and Linear, torch's own data loader and
+Lightning's defaults, one run after another in one process with 2 threads. `tangsweep` is the README's
+command, one run after another, with its poems, scores and report. Both write an offline W&B run, a CSV log
+and checkpoints, and evaluate after every epoch. Imports and a first epoch of each run are not timed. The
+corpus is the one that TANGSWEEP_DATA names, else the bundled sample.
 """
 
 import argparse
@@ -25,18 +25,20 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 NAMES = "sgd,momentum,adam,adagrad,adadelta,rmsprop"
 
 
-def ours(epochs: int, overrides: list[str]) -> float:
-    """Seconds of the whole command, without imports."""
-
+def time_tangsweep(epochs: int, overrides: list[str]) -> float:
+    """Return the seconds of the whole command, without imports."""
     sys.argv = ["train.py", "-m", f"optimizer={NAMES}", f"trainer.max_epochs={epochs}", *overrides]
-    began = time.perf_counter()
-    with contextlib.suppress(SystemExit):
+    start = time.perf_counter()
+    try:
         runpy.run_path(str(REPOSITORY / "src" / "train.py"), run_name="__main__")
-    return time.perf_counter() - began
+    except SystemExit as end:
+        if end.code:
+            raise
+    return time.perf_counter() - start
 
 
-def theirs(epochs: int, overrides: list[str]) -> float:
-    """Seconds of six runs, without imports and without reading and encoding the corpus."""
+def time_lightning(epochs: int, overrides: list[str]) -> float:
+    """Return the seconds of six runs, without imports and without reading and encoding the corpus."""
     import hydra
     import pytorch_lightning as L
     import torch
@@ -46,12 +48,13 @@ def theirs(epochs: int, overrides: list[str]) -> float:
     from torch.nn.utils.rnn import pad_sequence
     from torch.utils.data import DataLoader
 
+    from tangsweep.tasks.registry import parse_config
     from tangsweep.training.prepare import prepare
 
     class Module(L.LightningModule):
-        def __init__(self, vocabulary: int, make: Any) -> None:
+        def __init__(self, vocabulary: int, make_optimizer: Any) -> None:
             super().__init__()
-            self.model, self.make = TorchLanguageModel(vocabulary, 64, 64), make
+            self.model, self.make_optimizer = TorchLanguageModel(vocabulary, 64, 64), make_optimizer
 
         def training_step(self, batch: Any, index: int) -> Any:
             loss = self.model.loss(*batch)
@@ -62,9 +65,9 @@ def theirs(epochs: int, overrides: list[str]) -> float:
             self.log("val/loss", self.model.loss(*batch))
 
         def configure_optimizers(self) -> Any:
-            return self.make(self.parameters())
+            return self.make_optimizer(self.parameters())
 
-    def padded(poems: list[Any]) -> Any:
+    def collate(poems: list[Any]) -> Any:
         inputs, targets = ([part[side] for part in poems] for side in (0, 1))
         return pad_sequence(inputs, True), pad_sequence(targets, True, padding_value=-1)
 
@@ -78,26 +81,27 @@ def theirs(epochs: int, overrides: list[str]) -> float:
     with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         for name in NAMES.split(","):
             composed = hydra.compose("train", overrides=[f"optimizer={name}", *overrides])
-            runs.append(prepare(OmegaConf.to_container(composed, resolve=True), []))  # type: ignore[arg-type]
+            values: Any = OmegaConf.to_container(composed, resolve=True)
+            runs.append(prepare(parse_config(values), []))
     folder = os.environ["TANGSWEEP_HOME"]
-    began = time.perf_counter()
+    start = time.perf_counter()
     for name, run in zip(NAMES.split(","), runs, strict=True):
-        encoded, size = run.encoded, run.config["data"]["batch_size"]
-        model = Module(len(encoded.tokens), hydra.utils.instantiate(run.config["optimizer"]))
+        encoded, size = run.encoded, run.config.data.batch_size
+        model = Module(len(encoded.tokens), hydra.utils.instantiate(run.config.plain["optimizer"]))
         wandb = WandbLogger(name=name, save_dir=folder, offline=True)
         trainer = L.Trainer(max_epochs=epochs, accelerator="cpu", default_root_dir=f"{folder}/{name}",
                             logger=[wandb, CSVLogger(folder, name)])  # fmt: skip
-        trainer.fit(model, DataLoader(poems(encoded.train), size, shuffle=True, collate_fn=padded),
-                    DataLoader(poems(encoded.dev), 64, collate_fn=padded))  # fmt: skip
+        trainer.fit(model, DataLoader(poems(encoded.train), size, shuffle=True, collate_fn=collate),
+                    DataLoader(poems(encoded.dev), 64, collate_fn=collate))  # fmt: skip
         wandb.experiment.finish()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
-SIDES = {"ours": ours, "theirs": theirs}
+SIDES = {"tangsweep": time_tangsweep, "lightning": time_lightning}
 
 
-def measured(side: str, epochs: int, overrides: list[str]) -> float:
-    """In a process of its own, with a home of its own."""
+def time_in_own_process(side: str, epochs: int, overrides: list[str]) -> float:
+    """Time one side in a process of its own, with a TANGSWEEP_HOME of its own."""
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, __file__, "--side", side, "--epochs", str(epochs), *overrides]
         environment = {
@@ -106,10 +110,10 @@ def measured(side: str, epochs: int, overrides: list[str]) -> float:
             "WANDB_SILENT": "true",
             "PYTHONWARNINGS": "ignore",
         }
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(done.stderr)
-        return float(done.stdout.splitlines()[-1])
+        process = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if process.returncode:
+            raise SystemExit(process.stderr)
+        return float(process.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -117,24 +121,30 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=10, help="2 or more: the first is not timed")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
     if arguments.side:
-        own = ["hydra/launcher=basic"] if arguments.side == "ours" else []
+        launcher = ["hydra/launcher=basic"] if arguments.side == "tangsweep" else []
         with contextlib.redirect_stdout(io.StringIO()):
             for epochs in (1, arguments.epochs):
-                seconds = SIDES[arguments.side](epochs, [*arguments.overrides, *own])
+                seconds = SIDES[arguments.side](epochs, [*arguments.overrides, *launcher])
         print(seconds)
         return
     ratios = []
     for pair in range(arguments.pairs):
-        peer, mine = (measured(s, arguments.epochs, arguments.overrides) for s in ("theirs", "ours"))
-        ratios.append(mine / peer)
-        print(f"{pair + 1}: theirs {peer:.1f} s, ours {mine:.1f} s, ratio {ratios[-1]:.2f}", flush=True)
+        lightning, tangsweep = (
+            time_in_own_process(side, arguments.epochs, arguments.overrides)
+            for side in ("lightning", "tangsweep")
+        )
+        ratios.append(tangsweep / lightning)
+        print(
+            f"{pair + 1}: Lightning {lightning:.1f} s, tangsweep {tangsweep:.1f} s, ratio {ratios[-1]:.2f}",
+            flush=True,
+        )
     low, high = min(ratios), max(ratios)
-    print(f"ours over theirs: median {statistics.median(ratios):.2f}, from {low:.2f} to {high:.2f}")
+    print(f"tangsweep over Lightning: median {statistics.median(ratios):.2f}, from {low:.2f} to {high:.2f}")
 
 
 if __name__ == "__main__":

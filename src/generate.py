@@ -113,12 +113,12 @@ def _generate_poems(
 ) -> str:
     from tangsweep.generation import compose, formats
     from tangsweep.progress_bar import counting_bar
-    from tangsweep.prosody import table_cache
+    from tangsweep.prosody import tables
 
     max_alternatives = JSON_ALTERNATIVES if arguments.format == "json" else 0
     with counting_bar("poems") as report_progress:
         composed = compose.compose_poems(
-            trained, request, table_cache.load_or_build_prosody, max_alternatives, report_progress
+            trained, request, tables.load_or_build_prosody, max_alternatives, report_progress
         )
     for note in formats.collect_notes(composed):
         print(f"note: {note}", file=sys.stderr)

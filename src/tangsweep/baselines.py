@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+BASELINES = ("uniform", "unigram", "bigram")  # their names in records, weakest first
+
 Ids = NDArray[np.integer]
 Probabilities = NDArray[np.float64]
 

@@ -71,7 +71,7 @@ def initialize(model: LanguageModel, scheme: InitScheme, forget_bias: float, see
     """
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            generator = torch.Generator().manual_seed(derive_seed(seed, "init", name))
+            generator = parameter_generator(seed, name)
             path, _, own_name = name.rpartition(".")
             owner = model.get_submodule(path)
             initializer = owner.initializers.get(own_name) if isinstance(owner, Cell) else None
@@ -84,6 +84,11 @@ def initialize(model: LanguageModel, scheme: InitScheme, forget_bias: float, see
                 _fill_by_blocks(owner, parameter, scheme, model.hidden_size, generator)
         if forget_bias:
             _add_forget_bias(model, forget_bias)
+
+
+def parameter_generator(seed: int, name: str) -> torch.Generator:
+    """Return the random generator of the model's parameter `name`, such as `cells.0.log_period`."""
+    return torch.Generator().manual_seed(derive_seed(seed, "init", name))
 
 
 def _fill_by_blocks(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import wandb_workspaces  # noqa: F401  (its own import must warn of nothing)
 
-from tangsweep.dashboard.logged import logged_names
+from tangsweep.dashboard.panels import logged_names
 from tangsweep.dashboard.publish import find_wandb_project
 from tangsweep.dashboard.spec import WandbProject, build_dashboard
 from tangsweep.errors import UserError

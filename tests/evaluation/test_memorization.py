@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.evaluation.memorization import TrainingText, longest_copies
+from tangsweep.evaluation.poem_quality import TrainingText, longest_copies
 from tests.generation.verses import training_sequences, vocabulary
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=12), min_size=1, max_size=4)

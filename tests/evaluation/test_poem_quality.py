@@ -5,7 +5,7 @@ import torch
 
 from tangsweep.corpora.vocabulary import EOS, SPECIAL_TOKENS, Vocabulary
 from tangsweep.evaluation import poem_quality
-from tangsweep.evaluation.memorization import TrainingText
+from tangsweep.evaluation.poem_quality import TrainingText
 from tangsweep.generation.poem import Character, GeneratedPoem
 from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.prosody.conformity import RuleCount

@@ -95,7 +95,9 @@ def test_feasibility_is_not_cached_across_forced_characters() -> None:
 
 def test_the_same_rhyme_is_never_used_twice_even_by_a_pattern_that_calls_it_free() -> None:
     """中 closes a first line of either tone; later rhymes must count on it in both readings."""
-    prosody = LearnedProsody({**dict.fromkeys("日山", "○"), "水": "仄", "花": "平"}, dict.fromkeys("日山花", "一"))
+    prosody = LearnedProsody(
+        {**dict.fromkeys("日山", "○"), "水": "仄", "花": "平"}, dict.fromkeys("日山花", "一")
+    )
     words = vocabulary("日山水花")
     for seed in range(20):
         composer = PoemComposer(model(words, seed), words, prosody)

@@ -12,7 +12,9 @@ from tangsweep.prosody.lookup import LearnedProsody
 from tests.generation.verses import CHARACTERS, model, vocabulary
 
 
-def reason(spec: PoemSpec, prosody: LearnedProsody, forced: dict[int, str], characters: str = CHARACTERS) -> str:
+def reason(
+    spec: PoemSpec, prosody: LearnedProsody, forced: dict[int, str], characters: str = CHARACTERS
+) -> str:
     """Return the message of the error that composing raises."""
     words = vocabulary(characters)
     start = PoemStart("", {p: words.encode(c)[0] for p, c in forced.items()})
@@ -72,7 +74,9 @@ def test_a_form_in_which_no_two_lines_rhyme_is_refused(form: Form, rhyme: str) -
 
 
 def test_an_earlier_rhyme_violation_is_reported_before_a_later_tone_violation() -> None:
-    prosody = LearnedProsody({**ANY_TONE_ONE_RHYME.tones, "山": "平"}, {**ANY_TONE_ONE_RHYME.rhymes, "水": "二"})
+    prosody = LearnedProsody(
+        {**ANY_TONE_ONE_RHYME.tones, "山": "平"}, {**ANY_TONE_ONE_RHYME.rhymes, "水": "二"}
+    )
     forced = {9: "水", 16: "山"}
     message = reason(PoemSpec(REGULAR_FORMS["wujue"], "pingqi", "日"), prosody, forced)
     assert "line 2, character 5: 水 does not rhyme with 日" in message

@@ -1,6 +1,7 @@
 """How the sweeper asks a launcher for its workers, whether or not the launcher can say."""
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
 from hydra_plugins.tangsweep_launcher import PoolLauncher
 from hydra_plugins.tangsweep_sweeper import TangsweepSweeper
 

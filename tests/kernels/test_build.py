@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep.kernels import build
+from tangsweep.kernels import native
 
-LOAD = "from tangsweep.kernels import build; print(build.why_unavailable())"
+LOAD = "from tangsweep.kernels import native; print(native.why_unavailable())"
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,8 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _forget() -> None:
-    build.load_library.cache_clear()
-    build.why_unavailable.cache_clear()
+    native.load_library.cache_clear()
+    native.why_unavailable.cache_clear()
 
 
 def script(path: Path, text: str) -> str:
@@ -35,30 +35,30 @@ def script(path: Path, text: str) -> str:
 
 
 def test_the_library_is_compiled_once(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert build.why_unavailable() is None
+    assert native.why_unavailable() is None
     [built] = alone.iterdir()
     before = built.stat().st_mtime_ns
     _forget()
-    assert build.why_unavailable() is None
+    assert native.why_unavailable() is None
     assert [*alone.iterdir()] == [built] and built.stat().st_mtime_ns == before
     _forget()
-    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DOTHER"))
-    assert build.why_unavailable() is None
+    monkeypatch.setattr(native, "FLAGS", (*native.FLAGS, "-DOTHER"))
+    assert native.why_unavailable() is None
     assert len([*alone.iterdir()]) == 2
 
 
 def test_a_changed_source_is_compiled_again(
     alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert build.why_unavailable() is None
-    copies = [Path(shutil.copy(source, tmp_path)) for source in build.SOURCES]
-    monkeypatch.setattr(build, "SOURCES", copies)
+    assert native.why_unavailable() is None
+    copies = [Path(shutil.copy(source, tmp_path)) for source in native.SOURCES]
+    monkeypatch.setattr(native, "SOURCES", copies)
     _forget()
-    assert build.why_unavailable() is None
+    assert native.why_unavailable() is None
     assert len([*alone.iterdir()]) == 1  # where the sources lie is not what they say
     copies[-1].write_text(copies[-1].read_text(encoding="utf-8") + "/* changed */", encoding="utf-8")
     _forget()
-    assert build.why_unavailable() is None
+    assert native.why_unavailable() is None
     assert len([*alone.iterdir()]) == 2
 
 
@@ -72,15 +72,17 @@ def test_processes_may_compile_at_the_same_time(alone: Path) -> None:
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert build.why_unavailable() == "no C compiler (cc, gcc, clang) was found"
+    assert native.why_unavailable() == "no C compiler (cc, gcc, clang) was found"
     _forget()
     monkeypatch.setenv("CC", "nonesuch")
-    assert build.why_unavailable() == "no C compiler (nonesuch) was found"
+    assert native.why_unavailable() == "no C compiler (nonesuch) was found"
 
 
 def test_a_compiler_that_fails_says_why(alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", script(tmp_path / "cc", "echo 'kernels.c:1: error: no such thing' >&2; exit 1"))
-    assert (build.why_unavailable() or "").endswith("cannot compile them (kernels.c:1: error: no such thing)")
+    assert (native.why_unavailable() or "").endswith(
+        "cannot compile them (kernels.c:1: error: no such thing)"
+    )
     assert not alone.exists() or not [*alone.iterdir()]
 
 
@@ -88,12 +90,12 @@ def test_without_openmp_one_thread_has_to_do(tmp_path: Path, monkeypatch: pytest
     real = shutil.which("cc")
     refuse = f'for a in "$@"; do [ "$a" = -fopenmp ] && {{ echo "error: no openmp" >&2; exit 1; }}; done; exec {real} "$@"'
     monkeypatch.setenv("CC", script(tmp_path / "cc", refuse))
-    assert build.why_unavailable() is None
+    assert native.why_unavailable() is None
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").write_text("a file, not a folder", encoding="utf-8")
-    reason = build.why_unavailable() or ""
+    reason = native.why_unavailable() or ""
     assert "cannot compile them" in reason and "\n" not in reason
 
 

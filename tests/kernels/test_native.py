@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tangsweep.kernels import build, native, pytorch
+from tangsweep.kernels import native, pytorch
 from tangsweep.kernels.select import select_kernels
 
 SIZES = [(1, 1, 1), (3, 1, 16), (4, 2, 5), (6, 7, 33), (5, 13, 64), (3, 17, 100), (2, 64, 128)]  # T, B, H
@@ -105,7 +105,7 @@ def test_the_kernels_that_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
         select_kernels("torch", cpu, torch.float32) is select_kernels("auto", cpu, torch.bfloat16) is pytorch
     )
     assert select_kernels("auto", torch.device("cuda"), torch.float32) is pytorch
-    monkeypatch.setattr(build, "why_unavailable", lambda real: "no C compiler (cc) was found")
+    monkeypatch.setattr(native, "why_unavailable", lambda real: "no C compiler (cc) was found")
     assert select_kernels("auto", cpu, torch.float32) is pytorch
     with pytest.raises(ValueError, match="no kernel fast; there are: auto, torch, native"):
         select_kernels("fast", cpu, torch.float32)

@@ -1,4 +1,4 @@
-"""`python -m tangsweep.plots time-gate`, for a new cell and for a trained model."""
+"""`python -m tangsweep.plots.time_gate`, for a new cell and for a trained model."""
 
 import re
 from collections.abc import Callable
@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.plots import __main__ as plots
 from tangsweep.plots import time_gate
 from tests.conftest import QUIET, Ran
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr("sys.argv", ["plots", "time-gate", *arguments])
-    plots.main()
+    monkeypatch.setattr("sys.argv", ["time_gate", *arguments])
+    time_gate.main()
 
 
 def test_the_chart_of_a_new_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

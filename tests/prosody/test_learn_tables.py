@@ -4,7 +4,7 @@ import random
 
 from tangsweep.corpora.tang import Poem
 from tangsweep.corpora.tone_annotation import AnnotatedPoem
-from tangsweep.prosody.learn_tables import learn_rhymes, learn_tones, line_ends, rhyme_errors, tone_agreement
+from tangsweep.prosody.tables import learn_rhymes, learn_tones, line_ends, rhyme_errors, tone_agreement
 
 
 def annotated(text: str, marks: str) -> AnnotatedPoem:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tangsweep.prosody.lookup import ModernProsody
-from tangsweep.prosody.table_cache import cache_path, cached_prosody, load_or_build_tables
+from tangsweep.prosody.tables import cache_path, cached_prosody, load_or_build_tables
 
 
 def test_modern_readings_without_a_cache(home: Path) -> None:

@@ -14,7 +14,8 @@ from tangsweep.runs.published import (
     compare_with_published,
     format_published,
 )
-from tangsweep.runs.record import PublishedFigure, parse_record
+from tangsweep.runs.record import PublishedFigure
+from tangsweep.runs.record_file import parse_record
 from tests.conftest import configured
 
 RECORD, _ = parse_record(

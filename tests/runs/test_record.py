@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import Record, Scores, parse_record, read_record, write_record
+from tangsweep.runs.record import Record, Scores
+from tangsweep.runs.record_file import parse_record, read_record, write_record
 
 
 def test_a_record_is_plain_json(tmp_path: Path) -> None:

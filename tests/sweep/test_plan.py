@@ -9,7 +9,7 @@ import pytest
 from tangsweep.console import format_bytes, format_duration
 from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import parse_record, read_record, write_record
+from tangsweep.runs.record_file import parse_record, read_record, write_record
 from tangsweep.runs.state import State
 from tangsweep.sweep import plan, run_status
 from tangsweep.sweep.plan import estimate_cost

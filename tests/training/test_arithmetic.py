@@ -12,7 +12,7 @@ from tangsweep.config.identity import config_hash
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform_scaled
-from tangsweep.kernels import build as kernel_build
+from tangsweep.kernels import native as kernel_build
 from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.tasks.registry import parse_config
 from tangsweep.training import assemble

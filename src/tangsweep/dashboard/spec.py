@@ -9,13 +9,19 @@ from wandb_workspaces import expr
 from wandb_workspaces.reports.v2 import interface as wr
 from wandb_workspaces.workspaces import interface as ws
 
-from tangsweep.dashboard.logged import LoggedNames, logged_names
-from tangsweep.dashboard.panels import PanelSection, panel_sections, place_panels, stable_id
+from tangsweep.dashboard.panels import (
+    LoggedNames,
+    PanelSection,
+    logged_names,
+    panel_sections,
+    place_panels,
+    stable_id,
+)
 from tangsweep.report.analysis.ranking import Ranking
 from tangsweep.report.blocks import Report
 from tangsweep.report.charts.group_style import GroupStyle
 from tangsweep.report.data.collect import SweepData
-from tangsweep.report.render.markdown import block_markdown
+from tangsweep.report.render.document import block_markdown
 from tangsweep.report.text.ranking_table import ranking_table
 from tangsweep.runs.wandb_names import VARIANT
 

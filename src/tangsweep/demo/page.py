@@ -12,7 +12,7 @@ from tangsweep.demo import poem_html, trained_runs
 from tangsweep.demo.form_values import CUSTOM_FORM, MAX_CHARACTERS, MAX_POEMS, FormValues
 from tangsweep.errors import UserError
 from tangsweep.generation import compose, formats
-from tangsweep.prosody import table_cache
+from tangsweep.prosody import tables
 from tangsweep.prosody.form import CHINESE_FORM_NAMES
 
 TITLE = "tangsweep: poems"
@@ -139,7 +139,7 @@ def _compose(run: str, *values: FormValue) -> Answer:
         request = form.request
         request.check()
         trained = trained_runs.cached_model(trained_runs.offered_run_folder(run))
-        composed = compose.compose_poems(trained, request, table_cache.cached_prosody, MAX_ALTERNATIVES)
+        composed = compose.compose_poems(trained, request, tables.cached_prosody, MAX_ALTERNATIVES)
     except UserError as error:
         return poem_html.error_html(str(error)), "", "", gr.DownloadButton(interactive=False)
     if form.simplified:

@@ -16,7 +16,8 @@ from tangsweep.console import format_number
 from tangsweep.errors import UserError
 from tangsweep.files import REPOSITORY, outputs_folder
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import Quality, read_record
+from tangsweep.runs.record import Quality
+from tangsweep.runs.record_file import read_record
 
 MODELS_IN_MEMORY = 2
 FIRST_RUN_SWEEP = "demo"

@@ -17,7 +17,6 @@ from torch import Tensor
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.prosody.form import Form, describe_form
-from tangsweep.prosody.protocol import Prosody
 from tangsweep.prosody.pattern import (
     EITHER,
     FREE,
@@ -27,6 +26,7 @@ from tangsweep.prosody.pattern import (
     free_pattern,
     regulated_patterns,
 )
+from tangsweep.prosody.protocol import Prosody
 
 NO_GROUP = -1  # index of the rhyme group of a character without one
 

@@ -8,11 +8,10 @@ from torch import Tensor
 
 from tangsweep.corpora.vocabulary import BOS, EOS, Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.generation.candidates import PoemCandidates
 from tangsweep.generation.constraints import Constraints, PoemSpec
 from tangsweep.generation.decoding import Decoding, choose_ids, extend_beams
 from tangsweep.generation.infeasible import explain_infeasible
-from tangsweep.generation.poem import GeneratedPoem
+from tangsweep.generation.poem import GeneratedPoem, PoemCandidates
 from tangsweep.generation.poem_start import PoemStart
 from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.form import Form

@@ -1,20 +1,43 @@
-"""The kernels in C, on the CPU, for float32 and float64; kernels/pytorch.py documents what they compute."""
+"""The kernels in C, on the CPU, for float32 and float64; kernels/pytorch.py documents what they compute.
+
+They are compiled once for each machine and loaded with ctypes. The library lies in the cache under a hash of
+all that it depends on: the sources, torch, the compiler and the processor. Machines that share a folder
+therefore load only what was compiled for them. The file is renamed into place when it is complete, so that
+processes may compile at the same time.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from tangsweep.kernels import build
+from tangsweep.files import data_folder
 
 NAME = "native"
 TAKES_LOW_PRECISION = False
 # With fewer operations in a step or a call, waiting for a second thread takes longer than it saves.
 MIN_OPERATIONS_FOR_THREADS = 400_000
 REAL_TYPES = {torch.float32: "float", torch.float64: "double"}
+SOURCES = tuple(Path(__file__).parent / name for name in ("vector.h", "lstm.c", "cross_entropy.c"))
+COMPILERS = ("cc", "gcc", "clang")
+# No -ffast-math: a NaN must stay NaN. The OpenMP runtime comes with torch and is in the process already.
+FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC")
+OPENMP_FLAGS = (("-fopenmp",), ())  # without it, which some compilers lack, kernels use one thread
+TIMEOUT_SECONDS = 120
+
+SIZE, POINTER, THREADS = ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_int
 
 
 def forward(U: Tensor, gates: Tensor, h: Tensor, c: Tensor, tanh_c: Tensor) -> None:
     T, B, H = tanh_c.shape
-    library = build.load_library(REAL_TYPES[h.dtype])
+    library = load_library(REAL_TYPES[h.dtype])
     panels = h.new_empty(library.workspace(H))
     library.forward(T, B, H, *_addresses(U, gates, h, c, tanh_c, panels), _threads(8 * B * H * H))
 
@@ -23,20 +46,20 @@ def backward(
     U: Tensor, gates: Tensor, c: Tensor, tanh_c: Tensor, doutputs: Tensor | None, dh: Tensor, dc: Tensor
 ) -> None:
     T, B, H = tanh_c.shape
-    library = build.load_library(REAL_TYPES[c.dtype])
+    library = load_library(REAL_TYPES[c.dtype])
     panels = c.new_empty(library.workspace(H))
     addresses = _addresses(U, gates, c, tanh_c, doutputs, dh, dc, panels)
     library.backward(T, B, H, *addresses, _threads(8 * B * H * H))
 
 
 def cross_entropy(z: Tensor, targets: Tensor, scale: float, nats: Tensor) -> None:
-    library = build.load_library(REAL_TYPES[z.dtype])
+    library = load_library(REAL_TYPES[z.dtype])
     threads = _threads(20 * z.numel())
     library.cross_entropy(*z.shape, *_addresses(z, targets), scale, *_addresses(nats), threads)
 
 
 def hits(z: Tensor, targets: Tensor, hit: Tensor) -> None:
-    library = build.load_library(REAL_TYPES[z.dtype])
+    library = load_library(REAL_TYPES[z.dtype])
     library.hits(*z.shape, *_addresses(z, targets, hit), _threads(z.numel()))
 
 
@@ -50,3 +73,83 @@ def _addresses(*tensors: Tensor | None) -> list[int | None]:
         if tensor is not None and not tensor.is_contiguous():
             raise ValueError(f"a native kernel reads contiguous memory, got strides {tensor.stride()}")
     return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+
+
+class KernelsUnavailable(Exception):
+    """There is no library of native kernels; the text, one line, says why."""
+
+
+@functools.cache
+def why_unavailable(real: str = "float") -> str | None:
+    """Return why the native kernels for the C type `real` cannot be used; None if they can."""
+    try:
+        load_library(real)
+    except KernelsUnavailable as reason:
+        return str(reason)
+    return None
+
+
+@functools.cache
+def load_library(real: str) -> ctypes.CDLL:
+    """Return the library for the C type `real`, float or double, compiling it where the cache lacks it.
+
+    Raises KernelsUnavailable.
+    """
+    compiler = _find_compiler()
+    problem = ""
+    for openmp in OPENMP_FLAGS:
+        flags = [*FLAGS, *openmp, *(["-DDOUBLE"] if real == "double" else [])]
+        try:
+            return _declare_functions(ctypes.CDLL(str(_compile(compiler, flags))), real)
+        except (OSError, subprocess.SubprocessError) as error:
+            output = getattr(error, "stderr", None) or str(error)
+            problem = problem or next(
+                (line for line in output.splitlines() if "error" in line), output.strip()
+            )
+    raise KernelsUnavailable(f"{compiler} cannot compile them ({problem.partition(chr(10))[0]})")
+
+
+def _find_compiler() -> str:
+    """Return the path of the compiler that CC names, else of the first of COMPILERS that exists."""
+    names = [os.environ["CC"]] if os.environ.get("CC") else COMPILERS
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    raise KernelsUnavailable(f"no C compiler ({', '.join(names)}) was found")
+
+
+def _compile(compiler: str, flags: list[str]) -> Path:
+    """Return the library's file; compile it if it does not exist."""
+    macros = _run([compiler, *flags, "-dM", "-E", "-x", "c", os.devnull])  # compiler version and processor
+    texts = [path.read_text(encoding="utf-8") for path in SOURCES]
+    key = "\0".join([macros, torch.__version__, compiler, *flags, *texts])
+    path = data_folder() / "cache" / f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".kernels-") as folder:
+            objects, library = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
+            unit = "".join(f'#include "{source}"\n' for source in SOURCES)
+            _run([compiler, *flags, "-c", "-x", "c", "-", "-o", str(objects)], unit)
+            # Without -fopenmp: the linker would bring a second runtime, with threads of its own.
+            _run([compiler, "-shared", str(objects), "-o", str(library), "-lm"])
+            library.replace(path)
+    return path
+
+
+def _run(command: list[str], stdin: str = "") -> str:
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, check=True, timeout=TIMEOUT_SECONDS
+    ).stdout
+
+
+def _declare_functions(library: ctypes.CDLL, real: str) -> ctypes.CDLL:
+    """Tell ctypes the signatures of the C functions."""
+    real_type = ctypes.c_float if real == "float" else ctypes.c_double
+    sizes = [SIZE] * 3
+    library.workspace.argtypes, library.workspace.restype = [SIZE], SIZE
+    library.forward.argtypes, library.forward.restype = [*sizes, *[POINTER] * 6, THREADS], None
+    library.backward.argtypes, library.backward.restype = [*sizes, *[POINTER] * 8, THREADS], None
+    library.cross_entropy.argtypes = [SIZE, SIZE, POINTER, POINTER, real_type, POINTER, THREADS]
+    library.hits.argtypes = [SIZE, SIZE, *[POINTER] * 3, THREADS]
+    library.cross_entropy.restype = library.hits.restype = None
+    return library

@@ -5,7 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tangsweep.kernels import build, native, pytorch
+from tangsweep.kernels import native, pytorch
 
 NAMES = ("auto", "torch", "native")
 
@@ -40,4 +40,4 @@ def select_kernels(name: str, device: torch.device, dtype: torch.dtype) -> Kerne
     if name not in NAMES:
         raise ValueError(f"no kernel {name}; there are: {', '.join(NAMES)}")
     real = native.REAL_TYPES.get(dtype) if device.type == "cpu" and name != "torch" else None
-    return pytorch if real is None or build.why_unavailable(real) else native
+    return pytorch if real is None or native.why_unavailable(real) else native

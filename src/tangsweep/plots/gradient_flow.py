@@ -1,5 +1,10 @@
-"""Chart of vanishing and exploding gradients: norms of ∂h_T/∂h_k against the lag T − k."""
+"""Chart of vanishing and exploding gradients: norms of ∂h_T/∂h_k against the lag T − k.
 
+python -m tangsweep.plots.gradient_flow --out flow.png
+python -m tangsweep.plots.gradient_flow --checkpoint outputs/optimizer/RUN --out trained.png
+"""
+
+import argparse
 from collections.abc import Mapping
 
 import altair as alt
@@ -10,13 +15,42 @@ from tangsweep.analytic import gradient_flow, lstm, rnn
 from tangsweep.analytic.shapes import FloatArray
 from tangsweep.cells.lstm import LSTM
 from tangsweep.checkpoint import load_model
+from tangsweep.command_line import run_command
 from tangsweep.corpora.tang import PoemSource, find_poems
 from tangsweep.errors import UserError
 from tangsweep.files import user_path
+from tangsweep.plots.save import chart_path, save_chart
 
 SPECTRAL_RADII = (0.8, 1.0, 1.2)  # of the vanilla RNN's W_hh
 FORGET_BIASES = (0.0, 1.0, 5.0)
 SMALLEST_NORM = 1e-12  # smaller norms are charted as this one: the axis is logarithmic
+
+
+def main() -> None:
+    """Save the chart and print the norms at the largest lag."""
+    arguments = gradient_flow_arguments()
+    out = chart_path(arguments.out)
+    if arguments.hidden < 1 or arguments.steps < 1:
+        raise UserError("--hidden and --steps must be at least 1")
+    if arguments.checkpoint:
+        norms = norms_of_trained_model(arguments.checkpoint, arguments.steps)
+    else:
+        norms = norms_of_random_weights(arguments.hidden, arguments.steps, arguments.seed)
+    save_chart(gradient_flow_chart(norms), out)
+    largest_lag = norms["lag"].max()
+    last = norms[norms["lag"] == largest_lag]
+    for what, norm in zip(last["what"], last["norm"], strict=True):
+        print(f"{what}: {norm:.1e} at lag {largest_lag}")
+
+
+def gradient_flow_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Draw the norm of ∂h_T/∂h_k against the lag T − k.")
+    parser.add_argument("--hidden", type=int, default=64, help="hidden size of random weights (64)")
+    parser.add_argument("--steps", type=int, default=100, help="time steps (100)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of random weights (0)")
+    parser.add_argument("--checkpoint", help="a checkpoint or a run's folder, instead of random weights")
+    parser.add_argument("--out", default="flow.png", help="a .png, .svg or .html file (flow.png)")
+    return parser.parse_args()
 
 
 def norms_of_random_weights(H: int, T: int, seed: int) -> pd.DataFrame:
@@ -82,3 +116,7 @@ def gradient_flow_chart(norms: pd.DataFrame) -> alt.Chart:
         .properties(width=520, height=320)
     )
     return chart
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,4 +1,10 @@
-"""Chart of a Phased LSTM's time gate: how open some of its units are over time."""
+"""Chart of a Phased LSTM's time gate: how open some of its units are over time.
+
+python -m tangsweep.plots.time_gate --out gate.png
+python -m tangsweep.plots.time_gate --checkpoint outputs/frequency/RUN --out learned.png
+"""
+
+import argparse
 
 import altair as alt
 import pandas as pd
@@ -7,21 +13,49 @@ from torch import Tensor
 
 from tangsweep.cells.phased_lstm import PhasedLSTM
 from tangsweep.checkpoint import load_model
+from tangsweep.command_line import run_command
 from tangsweep.errors import UserError
 from tangsweep.files import user_path
+from tangsweep.inits import parameter_generator
+from tangsweep.plots.save import chart_path, save_chart
 
 HIDDEN_SIZE = 110  # of an untrained cell, as in the paper
 GRID_POINTS = 2_000
 
 
+def main() -> None:
+    arguments = time_gate_arguments()
+    out = chart_path(arguments.out)
+    if arguments.units < 1 or arguments.until <= 0:
+        raise UserError("--units must be at least 1, --until above 0")
+    if arguments.checkpoint:
+        cell = trained_phased_lstm(arguments.checkpoint)
+    else:
+        cell = new_phased_lstm(arguments.seed)
+    openness = openness_over_time(cell, arguments.units, arguments.until)
+    save_chart(time_gate_chart(openness), out, scale_factor=2)
+
+
+def time_gate_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Draw how open units of a Phased LSTM are over time.")
+    parser.add_argument(
+        "--units", type=int, default=5, help="units, from the shortest period to the longest (5)"
+    )
+    parser.add_argument("--until", type=float, default=60.0, help="end of the time axis (60)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of a new cell's periods (0)")
+    parser.add_argument("--checkpoint", help="a checkpoint or a run's folder, instead of a new cell")
+    parser.add_argument("--out", default="gate.png", help="a .png, .svg or .html file (gate.png)")
+    return parser.parse_args()
+
+
 def new_phased_lstm(seed: int) -> PhasedLSTM:
-    """Return an untrained cell whose periods and shifts are drawn from `seed`."""
-    cell, generator = PhasedLSTM(1, HIDDEN_SIZE), torch.Generator().manual_seed(seed)
+    """Return an untrained cell with the periods and shifts of a run's first layer, given the run's seed."""
+    cell = PhasedLSTM(1, HIDDEN_SIZE)
     parameters = dict(cell.named_parameters())
     with torch.no_grad():
         for name, initialize in cell.initializers.items():
             if name in parameters:
-                initialize(parameters[name], generator)
+                initialize(parameters[name], parameter_generator(seed, f"cells.0.{name}"))
     return cell
 
 
@@ -86,3 +120,7 @@ def time_gate_chart(openness: pd.DataFrame) -> alt.Chart:
         .properties(width=560, height=60, title="How open units of a Phased LSTM are over time (k)")
     )
     return chart
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -9,7 +9,7 @@ import argparse
 from tangsweep.command_line import run_command
 from tangsweep.corpora import download
 from tangsweep.errors import UserError
-from tangsweep.prosody import table_cache
+from tangsweep.prosody import tables
 from tangsweep.prosody.lookup import LearnedProsody, ModernProsody, RhymeErrors, TableFacts
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("characters", nargs="?", default="", help="characters whose tone and rhyme to show")
     options = parser.parse_args()
     try:
-        learned = table_cache.load_or_build_tables()
+        learned = tables.load_or_build_tables()
     except download.NetworkUnreachable as error:
         raise UserError(
             f"the network was not reached ({error}): connect, or name a copy in TANGSWEEP_DATA"

@@ -22,8 +22,7 @@ from tangsweep.report.charts.solve_rates import solve_rate_section
 from tangsweep.report.data.collect import SweepData, collect
 from tangsweep.report.data.comparability import comparable_sets
 from tangsweep.report.data.groups import differs_between
-from tangsweep.report.render.html import render_html
-from tangsweep.report.render.markdown import render_markdown
+from tangsweep.report.render.document import render_html, render_markdown
 from tangsweep.report.render.terminal import print_rankings
 from tangsweep.report.render.vega import draw_svg, svg_to_png
 from tangsweep.report.text.ranking_table import ranking_rows, ranking_section

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import read_record
+from tangsweep.runs.record_file import read_record
 
 
 class State(StrEnum):

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tangsweep.console import console, format_bytes, format_duration, print_line
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import read_record
+from tangsweep.runs.record_file import read_record
 from tangsweep.runs.state import State
 from tangsweep.sweep.run_status import RunStatus
 from tangsweep.training.prepare import PreparedRun
@@ -171,4 +171,4 @@ def _checkpoint_bytes(module: "LanguageModelModule", optimizer: "Optimizer") -> 
         for value in values.values()
         if hasattr(value, "element_size")
     )
-    return 2 * weights + state
+    return float(2 * weights + state)

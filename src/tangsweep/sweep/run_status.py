@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tangsweep.console import print_line
 from tangsweep.runs import lock, provenance
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import read_record
+from tangsweep.runs.record_file import read_record
 from tangsweep.runs.state import ENDED, RERUN, State, run_state, state_at_rest
 
 

@@ -11,14 +11,21 @@ from tangsweep.errors import UserError
 from tangsweep.files import display_path, outputs_folder
 from tangsweep.runs import lock, provenance
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import Outcome, read_record
+from tangsweep.runs.record import Outcome
+from tangsweep.runs.record_file import read_record
 from tangsweep.sweep import plan, run_status
 from tangsweep.sweep.jobs import Job, PreparedJob
 from tangsweep.sweep.run_status import RunStatus
 from tangsweep.tasks.registry import parse_config, task_of
 from tangsweep.tasks.task import Corpus
 from tangsweep.training.job import print_outcome, train_prepared
-from tangsweep.training.prepare import PreparedRun, check_resources, prepare, print_corpora
+from tangsweep.training.prepare import (
+    PreparedRun,
+    check_before_training,
+    check_resources,
+    prepare,
+    print_corpora,
+)
 
 
 class Launcher(Protocol):
@@ -114,8 +121,6 @@ def _refuse_duplicates(runs: Sequence[PreparedRun]) -> None:
 
 def _prepare_training(runs: Sequence[PreparedRun], launcher: Launcher) -> None:
     """Do once what all runs need: heavy checks, downloads beside the corpora, workers."""
-    from tangsweep.training.preflight import check_before_training  # torch: seconds
-
     configs = [run.config for run in runs]
     check_before_training(configs)
     for task in dict.fromkeys(run.task for run in runs):

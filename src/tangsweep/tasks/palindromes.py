@@ -101,8 +101,7 @@ def length_at(step: int, length: int, curriculum: int, random: np.random.Generat
     if not curriculum or length <= SHORTEST:
         return length
     limit = min(length, SHORTEST + (length - SHORTEST) * step // curriculum)
-    length = int(random.integers(SHORTEST, limit + 1))
-    return length
+    return int(random.integers(SHORTEST, limit + 1))
 
 
 def palindrome_batch(digits: np.ndarray) -> "Batch":
@@ -134,7 +133,7 @@ class Palindromes:
     @property
     def distinct(self) -> int:
         """How many palindromes of this length there are."""
-        return DIGITS ** self._half(self.length)
+        return int(DIGITS ** self._half(self.length))
 
     @property
     def overlaps(self) -> bool:

@@ -9,7 +9,7 @@ from tangsweep.config.run_config import RunConfig
 from tangsweep.corpora.tang import PoemCorpus, PoemSource, find_poems
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write
-from tangsweep.prosody import table_cache
+from tangsweep.prosody import tables
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.mirror import LogTable, TextTable
 from tangsweep.runs.record import Quality, Record
@@ -67,7 +67,7 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         pairs = zip(configs, corpora, strict=True)
         measured = [config for config, corpus in pairs if config.poems.quality and corpus.name == "tang"]
         if measured:
-            table_cache.load_or_build_prosody(measured[0].corpus.root)
+            tables.load_or_build_prosody(measured[0].corpus.root)
 
     def encode(self, corpus: PoemCorpus, config: PoemConfig) -> EncodedText:
         return encode_poems(corpus, config.data)
@@ -114,7 +114,7 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         log_table(TextTable("poems", run_poems.COLUMNS, poems), None)
         record.quality = None
         if config.poems.quality:
-            measured = poem_quality.measure_quality(poet, table_cache.cached_prosody(), encoded.train)
+            measured = poem_quality.measure_quality(poet, tables.cached_prosody(), encoded.train)
             record.quality = Quality.model_validate(measured)
 
 

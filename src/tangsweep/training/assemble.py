@@ -28,6 +28,7 @@ from tangsweep.training.callbacks import (
     AtomicCheckpointIO,
     Checkpoints,
     ProgressCallback,
+    RunCallbacks,
     StepBudget,
     StopWhenSolved,
 )
@@ -101,16 +102,6 @@ def build_module(run: PreparedRun, model: LanguageModel, pad: int | None) -> Lan
         clip=config.trainer.gradient_clip_val,
         rebuild={"config": config.plain, "tokens": list(encoded.tokens), "inputs": encoded.inputs},
     )
-
-
-class RunCallbacks(NamedTuple):
-    """The callbacks of every run."""
-
-    metrics: MetricsCallback
-    budget: StepBudget
-    solved: StopWhenSolved
-    checkpoints: Checkpoints
-    progress: ProgressCallback
 
 
 def build_callbacks(

@@ -4,7 +4,7 @@ import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as L
 import torch
@@ -17,7 +17,7 @@ from tangsweep.metrics import Metric
 from tangsweep.progress_bar import progress_bar_for
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsRow
-from tangsweep.training.metrics_callback import Evaluation
+from tangsweep.training.metrics_callback import Evaluation, MetricsCallback
 
 SOLVED_EVALUATIONS = 2  # so many evaluations in a row must reach the score
 
@@ -174,3 +174,13 @@ class ProgressCallback(L.Callback):
     def close(self) -> None:
         """Take the bar off the screen, however the run ended."""
         self._bar.close()
+
+
+class RunCallbacks(NamedTuple):
+    """The callbacks of every run."""
+
+    metrics: MetricsCallback
+    budget: StepBudget
+    solved: StopWhenSolved
+    checkpoints: Checkpoints
+    progress: ProgressCallback

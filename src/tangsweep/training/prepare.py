@@ -1,10 +1,11 @@
-"""Prepares a run without torch: finds and encodes its corpus, identifies it, and names its folder."""
+"""Checks and prepares runs: finds and encodes its corpus, identifies it, and names its folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tangsweep.config import identity
+from tangsweep.config.cell_options import LSTMOptions
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line, warn_of_bundled_sample
 from tangsweep.corpora import pretrained_embeddings
@@ -43,6 +44,39 @@ def check_resources(config: AnyConfig) -> None:
     if config.model.pretrained_embeddings is not None:
         path = absolute_path(config.model.pretrained_embeddings)
         pretrained_embeddings.check_embedding_file(path, config.model.embed_size)
+
+
+def check_before_training(configs: Sequence[AnyConfig]) -> None:
+    """Raise UserError for an optimizer, schedule, kernel or W&B account that cannot be had.
+
+    Nothing is trained, but torch and the C compiler are needed: seconds.
+    """
+    from tangsweep.training import wandb_mode
+    from tangsweep.training.optimizers import optimizer_factories
+
+    distinct = {repr([c.plain["optimizer"], c.plain["scheduler"], c.cell.name]): c for c in configs}
+    for config in distinct.values():
+        optimizer_factories(config)
+    _check_kernels(configs)
+    modes = {wandb_mode.wandb_mode(c.logger.mode) for c in configs if c.logger.target is not None}
+    if "online" in modes:
+        wandb_mode.check_account("W&B is set to online")
+
+
+def _check_kernels(configs: Sequence[AnyConfig]) -> None:
+    """Compile the native kernels where that has not been done, and say so where it cannot be."""
+    from tangsweep.kernels import native
+
+    kernels = {
+        config.cell.kernel if isinstance(config.cell, LSTMOptions) else "auto"
+        for config in configs
+        if config.trainer.accelerator == "cpu"
+    }
+    if kernels <= {"torch"} or not (reason := native.why_unavailable()):
+        return
+    if "native" in kernels:
+        raise UserError(f"cell.kernel=native: {reason}; install a C compiler, or use cell.kernel=auto")
+    print_line(f"no native kernels: {reason}; PyTorch computes, which is slower")
 
 
 def prepare(config: AnyConfig, overrides: Sequence[str], corpus: Corpus | None = None) -> PreparedRun:

@@ -15,7 +15,7 @@ from tangsweep.console import print_line
 from tangsweep.files import atomic_write
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile
-from tangsweep.runs.record import read_record
+from tangsweep.runs.record_file import read_record
 from tangsweep.runs.state import State
 from tangsweep.training.module import CHECKPOINT_FORMAT
 

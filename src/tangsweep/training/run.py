@@ -20,18 +20,11 @@ from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile
 from tangsweep.runs.mirror import Mirror, discard_table
 from tangsweep.runs.published import compare_with_published
-from tangsweep.runs.record import (
-    SCHEMA_VERSION,
-    CorpusFacts,
-    Outcome,
-    PrimaryMetric,
-    Record,
-    read_record,
-    write_record,
-)
+from tangsweep.runs.record import SCHEMA_VERSION, CorpusFacts, Outcome, PrimaryMetric, Record
+from tangsweep.runs.record_file import read_record, write_record
 from tangsweep.runs.state import RERUN, State, state_at_rest
 from tangsweep.training import assemble
-from tangsweep.training.assemble import RunCallbacks
+from tangsweep.training.callbacks import RunCallbacks
 from tangsweep.training.metrics_callback import Diverged
 from tangsweep.training.module import LanguageModelModule
 from tangsweep.training.prepare import PreparedRun

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tangsweep.report.blocks import PoemBlock, Table
-from tangsweep.report.render.markdown import render_markdown
+from tangsweep.report.render.document import render_markdown
 from tests.report.written_sweeps import (
     QUALITY,
     find_block,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from tangsweep.baselines import BASELINES
 from tangsweep.report.data.groups import group_names
 from tangsweep.report.data.run_files import (
     EPOCH_COLUMNS,
@@ -169,7 +170,7 @@ def _score_columns(record: Record) -> dict[str, TableValue]:
         "last_dev_perplexity": _perplexity(last.dev, failed),
         "last_dev_accuracy": last.dev.accuracy if last.dev else None,
         "last_train_perplexity": _perplexity(last.train, failed),
-        **{name: baselines.get(name) for name in ("uniform", "unigram", "bigram")},
+        **{name: baselines.get(name) for name in BASELINES},
     }
 
 

@@ -10,7 +10,8 @@ import yaml
 
 from tangsweep.config.identity import flatten
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import Record, parse_record
+from tangsweep.runs.record import Record
+from tangsweep.runs.record_file import parse_record
 from tangsweep.runs.state import ENDED, State
 
 # Column of the table `epochs` → column of metrics.csv.

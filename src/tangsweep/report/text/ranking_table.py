@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from tangsweep.baselines import BASELINES
 from tangsweep.report.analysis.ranking import (
     RankedGroup,
     Ranking,
@@ -47,7 +48,6 @@ VARIANT_COLUMNS = {
     "last_train_perplexity": "training perplexity at last epoch",
     "seconds": "training seconds",
 }
-BASELINES = ("uniform", "unigram", "bigram")
 
 
 def ranking_section(data: SweepData, ranking: Ranking) -> Section:

@@ -4,9 +4,9 @@ import pytest
 
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError
-from tangsweep.kernels import build
+from tangsweep.kernels import native
 from tangsweep.tasks.registry import parse_config
-from tangsweep.training import preflight
+from tangsweep.training import prepare
 from tests.conftest import QUIET, configured
 
 
@@ -30,27 +30,27 @@ WRONG = {
 @pytest.mark.parametrize("overrides, complaint", WRONG.values(), ids=WRONG)
 def test_an_optimizer_that_cannot_be_made(overrides: list[str], complaint: str) -> None:
     right = parsed(*QUIET)
-    preflight.check_before_training([right])
+    prepare.check_before_training([right])
     with pytest.raises(UserError, match=complaint) as told:
-        preflight.check_before_training([right, parsed(*QUIET, *overrides)])
+        prepare.check_before_training([right, parsed(*QUIET, *overrides)])
     assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "numpy_lstm"])
 @pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam", "adagrad", "adadelta", "rmsprop"])
 def test_every_optimizer_of_ours_can_be_made(name: str, cell: str) -> None:
-    preflight.check_before_training([parsed(*QUIET, f"optimizer={name}", f"cell={cell}", "scheduler=cosine")])
+    prepare.check_before_training([parsed(*QUIET, f"optimizer={name}", f"cell={cell}", "scheduler=cosine")])
 
 
 def test_native_kernels_that_cannot_be_had(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(build, "why_unavailable", lambda real="float": "no C compiler (cc) was found")
-    preflight.check_before_training([parsed("logger=csv"), parsed("logger=csv", "seed=1")])
+    monkeypatch.setattr(native, "why_unavailable", lambda real="float": "no C compiler (cc) was found")
+    prepare.check_before_training([parsed("logger=csv"), parsed("logger=csv", "seed=1")])
     assert capsys.readouterr().out == (
         "no native kernels: no C compiler (cc) was found; PyTorch computes, which is slower\n"
     )
-    preflight.check_before_training([parsed("logger=csv", "cell.kernel=torch")])
+    prepare.check_before_training([parsed("logger=csv", "cell.kernel=torch")])
     assert capsys.readouterr().out == ""
     with pytest.raises(UserError, match=r"cell\.kernel=native: no C compiler .* use cell\.kernel=auto"):
-        preflight.check_before_training([parsed("logger=csv", "cell.kernel=native")])
+        prepare.check_before_training([parsed("logger=csv", "cell.kernel=native")])

@@ -1,4 +1,4 @@
-"""Render a report as one HTML file that loads nothing from elsewhere."""
+"""Render a report as one HTML file that loads nothing from elsewhere, and as Markdown."""
 
 import json
 from html import escape
@@ -78,3 +78,40 @@ def _css_class(table: Table, column: int, cell: str) -> str:
     if column >= table.text_columns:
         return ""
     return ' class="text long"' if len(cell) > LONG_CELL else ' class="text"'
+
+
+def render_markdown(report: Report) -> str:
+    """Return Markdown for a README or a pull request; charts are the picture files beside it."""
+    parts = [f"# {_literal(report.title)}", f"*{_literal(report.question)}*"]
+    parts += [f"**{_literal(answer)}**" for answer in report.answers]
+    if report.warnings:
+        parts.append("\n".join(f"> **Warning:** {_literal(warning)}  " for warning in report.warnings))
+    parts.append("\n".join(f"- {_literal(name)}: {_literal(value)}" for name, value in report.facts))
+    for section in report.sections:
+        parts += [f"## {_literal(section.title)}", *map(block_markdown, section.blocks)]
+    return "\n\n".join(parts) + "\n"
+
+
+def block_markdown(block: Block) -> str:
+    match block:
+        case Table():
+            rows = [block.columns, ["---"] * len(block.columns), *block.rows]
+            lines = "\n".join(f"| {' | '.join(map(_literal, row))} |" for row in rows)
+            return f"{lines}\n\n{_literal(block.note)}" if block.note else lines
+        case Chart():
+            return f"![{_literal(block.name)}](figures/{block.name}.png)\n\n{_literal(block.caption)}"
+        case PoemBlock():
+            return "\n\n".join(f"{_literal(heading)}:\n\n{_quote(poem)}" for heading, poem in block.poems)
+        case _:
+            return _literal(block)
+
+
+def _quote(poem: str) -> str:
+    return "\n".join(f"> {_literal(line)}  " if line else ">" for line in poem.split("\n"))
+
+
+def _literal(text: str) -> str:
+    """Escape what Markdown or HTML would interpret."""
+    for sign in "\\`*_{}[]<>#|~$":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("&", "&amp;").replace("\n", " ")
