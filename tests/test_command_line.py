@@ -61,7 +61,7 @@ MISTAKES = [
     (["-m", "optimizer.lr=0.1,-1"], "optimizer.lr=-1 is invalid: it must be a number above 0"),
     (["optimizer=sgd,adam"], "Ambiguous value for argument 'optimizer=sgd,adam'"),
     (["data.poems=0"], "data.poems=0 is invalid: it must be a whole number of at least 1, or null"),
-    (["corpus=sample", "data.poems=121"], "121 poems were asked for"),
+    (["corpus=sample", "data.poems=121"], "121 poems were requested"),
     (["corpus.root=/nowhere"], "/nowhere/quantangshi/poet.tang.0.json is missing"),
     (["corpus=sample", "data.poems=1"], "the split leaves no training poem"),
     (["poems.starts=日"], "Hydra wants such text in quotes"),
@@ -167,7 +167,7 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path, train: Callable[
     assert {p.name for p in (folder / "figures").iterdir()} >= {"curves.png", "curves.svg"}
     assert "NOT 全唐诗" in done.stdout
     assert re.search(r"adam forget_bias=0 +[0-9.,]+ +1 of 1 +[12] ", done.stdout)
-    assert "report.html shows it all" in done.stdout
+    assert "report.html has the whole report" in done.stdout
     assert "\x1b" not in done.stdout  # no progress bar, no colours: this is no terminal
     # A run alone gives the numbers that it gives inside the sweep.
     single = train("optimizer=adam", "init.forget_bias=1", base=(*TINY, "logger=csv")).result

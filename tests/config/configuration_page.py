@@ -22,14 +22,13 @@ Every key that a run takes, with its default, its valid values and what it does.
 This page is generated from the typed config (`src/tangsweep/config/`) by `make docs`; do not edit it.
 
 Any key can be set on the command line: `python src/train.py model.hidden_size=128 trainer.max_epochs=20`.
-A group takes the name of one of its files: `optimizer=adam` takes `conf/optimizer/adam.yaml`.
+A group takes the name of one of its files: `optimizer=adam` takes `conf/optimizer/adam.yaml`. `--help` lists them.
 With `-m`, several values make a sweep: `optimizer.lr=0.1,0.01`. Hydra wants Chinese text quoted: `poems.starts="'日月'"`.
 `python src/train.py --cfg job` prints the composed config.
 
 A run is identified by its keys and its corpus. Keys marked with * do not identify it: they cannot change its
 result, so a run that is done stays done when they change.
 """
-TASK_CORPORA = {"poems": "tang", "book": "book", "palindromes": "palindromes", "frequency": "frequency"}
 PLAIN_GROUPS = (
     "model", "init", "optimizer", "scheduler", "trainer", "logger", "poems", "samples", "sweep", "published",
 )  # fmt: skip
@@ -42,15 +41,7 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     yield HEAD
-    yield "## Files of each group\n"
-    yield "| group | files (default first) |\n|---|---|"
-    for group, default in _group_defaults().items():
-        names = sorted(path.stem for path in (REPOSITORY / "conf" / group).glob("*.yaml"))
-        first = [f"`{default}`"] if default in names else ["none"]
-        files = first + [f"`{name}`" for name in names if name != default]
-        yield f"| `{group}=` | {' '.join(files)} |"
-    yield f"| `sweeps=` | {' '.join(f'`{p.stem}`' for p in sorted((REPOSITORY / 'sweeps').glob('*.yaml')))} |"
-    yield "\n## The run and the command\n"
+    yield "## The run and the command\n"
     own = {name: field for name, field in RunConfig.model_fields.items() if not _is_group(field, name)}
     yield from _table(own, configured(), "")
     for group in PLAIN_GROUPS:
@@ -59,7 +50,7 @@ def _lines() -> Iterator[str]:
         yield from _section(f"`{group}`", field.annotation, configured().get(group, {}), f"{group}.")
     for name in TASKS:
         task = load_task(name)
-        values = configured(f"corpus={TASK_CORPORA[name]}")
+        values = configured(f"corpus={_corpus_of(name)}")
         yield from _section(f"`corpus`, task `{name}`", task.corpus_options, values["corpus"], "corpus.")
         yield from _section(f"`data={task.data_file}`", task.data_options, values["data"], "data.")
     for name, spec in CELLS.items():
@@ -67,15 +58,11 @@ def _lines() -> Iterator[str]:
         yield from _section(f"`cell={name}`", spec.options, values["cell"], "cell.")
 
 
-def _group_defaults() -> dict[str, str]:
-    """Group → its default file, from conf/train.yaml."""
-    primary = yaml.safe_load((REPOSITORY / "conf" / "train.yaml").read_text(encoding="utf-8"))
-    pairs = [next(iter(entry.items())) for entry in primary["defaults"] if isinstance(entry, dict)]
-    return {
-        group: str(default)
-        for group, default in pairs
-        if (REPOSITORY / "conf" / group).is_dir() and not group.startswith("override")
-    }
+def _corpus_of(task: str) -> str:
+    """Return a file of conf/corpus/ for a task: the default one for poems."""
+    paths = sorted((REPOSITORY / "conf" / "corpus").glob("*.yaml"), key=lambda p: (p.stem != "tang", p.stem))
+    contents = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths}
+    return next(name for name, values in contents.items() if values.get("corpus", values)["task"] == task)
 
 
 def _is_group(field: FieldInfo, name: str) -> bool:

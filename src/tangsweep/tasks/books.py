@@ -30,7 +30,7 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
     inputs = ("embedding", "one_hot")
 
     def find_corpora(self, configs: Sequence[BookConfig]) -> list[Book]:
-        sources = [_source(config.corpus) for config in configs]
+        sources = [_book_source(config.corpus) for config in configs]
         books = {source: find_book(source) for source in dict.fromkeys(sources)}
         return [books[source] for source in sources]
 
@@ -119,5 +119,5 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
         )
 
 
-def _source(corpus: BookCorpusOptions) -> BookSource:
+def _book_source(corpus: BookCorpusOptions) -> BookSource:
     return BookSource(corpus.name, corpus.path, corpus.root, corpus.verify, corpus.strip_license)

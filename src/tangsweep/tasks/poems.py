@@ -52,12 +52,12 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         """Read each source once, for the config that needs most of it."""
         counts: dict[PoemSource, list[int | None]] = {}
         for config in configs:
-            counts.setdefault(_source(config), []).append(config.data.poems_to_read)
+            counts.setdefault(_poem_source(config), []).append(config.data.poems_to_read)
         corpora = {
             source: find_poems(source, None if None in sizes else max(c for c in sizes if c))
             for source, sizes in counts.items()
         }
-        return [corpora[_source(config)].first(config.data.poems_to_read) for config in configs]
+        return [corpora[_poem_source(config)].first(config.data.poems_to_read) for config in configs]
 
     def download_extras(self, configs: Sequence[PoemConfig], corpora: Sequence[PoemCorpus]) -> None:
         """Build the tables of tones and rhymes from the whole of 全唐诗 and its annotation (45 MB, once).
@@ -118,7 +118,7 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
             record.quality = Quality.model_validate(measured)
 
 
-def _source(config: PoemConfig) -> PoemSource:
+def _poem_source(config: PoemConfig) -> PoemSource:
     corpus = config.corpus
     return (
         PoemSource("sample")
