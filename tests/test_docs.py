@@ -206,6 +206,7 @@ def test_modules_that_are_commands(
     """Pictures are drawn; what reads the whole corpus, or serves a page, tells its options."""
     module, *arguments = split_command(command)[2:]
     monkeypatch.chdir(home)
+    monkeypatch.delitem(sys.modules, module, raising=False)  # another test may have imported it
     monkeypatch.setattr(sys, "argv", [module, *(arguments if "--out" in arguments else ["--help"])])
     try:
         runpy.run_module(module, run_name="__main__")

@@ -140,6 +140,7 @@ def test_the_recipes_are_these() -> None:
     assert {title: [block.path for block in blocks] for title, blocks in RECIPES.items()} == FILES
 
 
+@pytest.mark.slow
 def test_an_optimizer(checkout: Path) -> None:
     apply_recipe(checkout, RECIPES["optimizer"])
     train_in(checkout, *SMALL, *QUIET, "optimizer=nadam")
@@ -152,12 +153,14 @@ def test_an_optimizer(checkout: Path) -> None:
     run_tests_in(checkout, *tests, "-k", f"nadam or compared_optimizers or {listing}")
 
 
+@pytest.mark.slow
 def test_an_initialization(checkout: Path) -> None:
     apply_recipe(checkout, RECIPES["initialization"])
     train_in(checkout, *SMALL, *QUIET, "init=half_normal")
     run_tests_in(checkout, "tests/conf", "tests/test_inits.py", "-k", "half_normal or inits")
 
 
+@pytest.mark.slow
 def test_a_cell(checkout: Path) -> None:
     apply_recipe(checkout, RECIPES["cell"])
     train_in(checkout, *SMALL, *QUIET, "cell=ugrnn")
@@ -166,6 +169,7 @@ def test_a_cell(checkout: Path) -> None:
     run_tests_in(checkout, "tests/conf", "tests/cells", "tests/config", "-k", chosen)
 
 
+@pytest.mark.slow
 def test_a_task(checkout: Path) -> None:
     apply_recipe(checkout, RECIPES["task"])
     sizes = ("corpus.length=3", "model.hidden_size=16", "data.dev_size=50", "trainer.max_steps=200")
@@ -176,6 +180,7 @@ def test_a_task(checkout: Path) -> None:
     run_tests_in(checkout, "tests/conf", "tests/config", "-k", "parity or configuration_page")
 
 
+@pytest.mark.slow
 def test_a_chart(checkout: Path) -> None:
     apply_recipe(checkout, RECIPES["chart"])
     train_in(checkout, *SMALL, *QUIET)
