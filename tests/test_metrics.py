@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.metrics import Tally, compute_scores
+from tangsweep.metrics import METRICS, Tally, compute_scores
 
 
 @given(st.lists(st.lists(st.floats(0.01, 12), min_size=1, max_size=9), min_size=1, max_size=9))
@@ -40,3 +40,13 @@ def test_nothing_scored_is_nan_and_too_much_is_infinite() -> None:
     assert math.isnan(Tally().perplexity)
     assert Tally(nats=1e6, characters=1).perplexity == math.inf
     assert math.isnan(Tally(nats=math.nan, characters=1).perplexity)
+
+
+@pytest.mark.parametrize(("name", "good", "bad"), [("perplexity", 2.0, 3.0), ("accuracy", 0.9, 0.5)])
+def test_an_equal_score_is_not_better_and_nan_never_is(name: str, good: float, bad: float) -> None:
+    metric = METRICS[name]
+    assert metric.better(good, bad)
+    for value, other in ((bad, good), (good, good), (math.nan, bad), (bad, math.nan)):
+        assert not metric.better(value, other)
+    assert metric.reaches(good, good) and metric.reaches(good, bad) and not metric.reaches(bad, good)
+    assert metric.sort_key(good) < metric.sort_key(bad)

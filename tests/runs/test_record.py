@@ -47,6 +47,8 @@ def test_what_is_no_record_reads_as_none(tmp_path: Path, content: str | None) ->
         ({"seconds": math.nan, "dev": {"loss": math.inf, "perplexity": math.inf}}, ["dev.loss", "seconds"]),
         ({"steps": 10**400}, ["steps"]),
         ({"corpus": {"characters": {"dev": "many"}, "name": "tang"}}, ["corpus.characters.dev"]),
+        ({"corpus": {"length": {}}}, ["corpus.length"]),  # int | float
+        ({"quality": {"free": {"longest_copy": {"a": 1}}}}, ["quality.free.longest_copy"]),
     ],
 )
 def test_fields_of_the_wrong_type_are_left_out_and_named(values: dict[str, Any], wrong: list[str]) -> None:

@@ -17,10 +17,8 @@ from tangsweep.report.data.comparability import ComparableRuns
 from tangsweep.report.data.run_files import EPOCH_COLUMNS, ConfigValue, FlatConfig
 from tangsweep.runs.wandb_names import VARIANT, wandb_summary
 
-TABLE_FILES = {
-    "poems": "poems.txt",
-    "continuations": "samples.txt",
-}  # W&B's table → the file with the same texts
+# Name of a table at W&B → file of the run with the same texts.
+TABLE_FILES = {"poems": "poems.txt", "continuations": "samples.txt"}
 GRID_WIDTH, GRID_COLUMNS, PANEL_HEIGHT = 24, 3, 7  # of a W&B report's grid, in its units
 MAX_RUNS = 100  # drawn in a panel
 LOSSES = {

@@ -142,7 +142,7 @@ def write_report(report: Report, out: Path, pictures: bool = True) -> list[Path]
 
 
 def report_sweep(sweep: Path, write_files: bool) -> None:
-    """Print the rankings of a sweep that just ended, and write its report's files unless told not to."""
+    """Print the rankings of a sweep that just ended, and write its report if `write_files` says so."""
     if not any(sweep.glob("*/config.yaml")):
         return
     _, report = report_on([sweep])

@@ -16,7 +16,7 @@ class RecordPart(BaseModel):
 
 
 class Scores(RecordPart):
-    """Scores of one text; `tangsweep.metrics.scores` and docs/perplexity.md define them."""
+    """Scores of one text; `tangsweep.metrics.compute_scores` and docs/perplexity.md define them."""
 
     nats: float | None = None
     characters: int | None = None  # scored positions

@@ -47,7 +47,8 @@ def parse_record(values: object) -> tuple[Record, list[str]]:
         try:
             return Record.model_validate(remaining), sorted(wrong)
         except ValidationError as error:
-            for path in {_field_path(remaining, detail["loc"]) for detail in error.errors(include_url=False)}:
+            paths = {_field_path(remaining, detail["loc"]) for detail in error.errors(include_url=False)}
+            for path in sorted(paths, key=len, reverse=True):  # inner ones first, while their parents exist
                 _clear(remaining, path)
                 wrong.append(".".join(path))
 
@@ -60,7 +61,7 @@ def _field_path(values: Mapping[str, Any], location: tuple[int | str, ...]) -> t
     names: list[str] = []
     inner: object = values
     for part in location:
-        if not isinstance(part, str) or not isinstance(inner, Mapping):
+        if not isinstance(part, str) or not isinstance(inner, Mapping) or part not in inner:
             break
         names.append(part)
         inner = inner.get(part)

@@ -41,9 +41,8 @@ class RankedGroup(NamedTuple):
     difference: PairedDifference | None  # to the best group
     p: float | None  # of the paired t-test, Holm-corrected
     repeated_seeds: int  # runs beyond the first of each seed
-    solved_steps: list[
-        float | None
-    ]  # of ended runs with a solvable task; None for those that did not solve it
+    # Of the ended runs of a solvable task: the step at which it was solved, None where it was not.
+    solved_steps: list[float | None]
     means: dict[str, float]  # of AVERAGED_COLUMNS over the runs with a score, where one has a value
 
 

@@ -21,12 +21,8 @@ SIDES = {"train_loss": "training", "dev_loss": "development"}
 MAX_POINTS = 16_000  # of all runs together, and of all means
 MIN_POINTS_PER_LINE = 8
 MANY_GROUPS, HIGHLIGHTED_GROUPS = 12, 8  # of more than MANY_GROUPS only the best are highlighted at first
-OPACITIES = {
-    "band": (0.18, 0.02),
-    "run": (0.4, 0.04),
-    "mean": (1, 0.06),
-    "end": (1, 0.2),
-}  # highlighted, faint
+# By kind of row: opacity of highlighted and of faint groups.
+OPACITIES = {"band": (0.18, 0.02), "run": (0.4, 0.04), "mean": (1, 0.06), "end": (1, 0.2)}
 MAX_DRAWN, MIN_LOGARITHMIC = 1e300, 1e-3
 CUT_FACTOR = 2.5  # losses above this multiple of the untrained model's would flatten all other curves
 

@@ -11,9 +11,8 @@ from tangsweep.runs.record import Record
 
 NULL_WORDS = ("", "null", "none", "nan", "na", "n/a")  # pandas would read such a group name as missing
 
-Signature = tuple[
-    tuple[str, str], ...
-]  # (key, repr of its value) of all that distinguishes a run but its seed
+# Sorted pairs of a config key and the repr of its value, without the seed and other keys that do not count.
+Signature = tuple[tuple[str, str], ...]
 
 
 def group_names(configs: Mapping[str, FlatConfig], records: Mapping[str, Record]) -> dict[str, str]:
