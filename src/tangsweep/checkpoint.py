@@ -1,4 +1,7 @@
-"""Load a trained model from its checkpoint, which holds plain values and tensors and runs no code."""
+"""Load a trained model from its checkpoint.
+
+A checkpoint holds only plain values and tensors, so loading it cannot run code.
+"""
 
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -162,22 +162,22 @@ def dh_dU_o(s: Step) -> FloatArray:
 
 
 def dh_db_i(s: Step) -> FloatArray:
-    """Equation 12."""
+    """Equation 12, (H, H): equal to ∂h_t/∂a_i, because b_i is a term of the preactivation."""
     return dh_da_i(s)
 
 
 def dh_db_f(s: Step) -> FloatArray:
-    """Equation 12."""
+    """Equation 12, (H, H): equal to ∂h_t/∂a_f, because b_f is a term of the preactivation."""
     return dh_da_f(s)
 
 
 def dh_db_c(s: Step) -> FloatArray:
-    """Equation 12."""
+    """Equation 12, (H, H): equal to ∂h_t/∂a_g, because b_c is a term of the preactivation."""
     return dh_da_g(s)
 
 
 def dh_db_o(s: Step) -> FloatArray:
-    """Equation 12."""
+    """Equation 12, (H, H): equal to ∂h_t/∂a_o, because b_o is a term of the preactivation."""
     return dh_da_o(s)
 
 

@@ -1,11 +1,11 @@
 """The Phased LSTM: an LSTM in which every unit is open only during a part of its own period.
 
 Neil, Pfeiffer and Liu 2016, equations 6 to 10. At time stamp t the time gate k of a unit with period τ,
-shift s and open ratio r_on is
+shift s, phase φ and open ratio r_on is
 
     φ = ((t − s) mod τ) / τ
     k = 2φ / r_on           where φ < r_on/2        opening
-        2 − 2φ / r_on       where φ < r_on          closing
+        2 − 2φ / r_on       where r_on/2 ≤ φ < r_on closing
         α φ                 elsewhere               closed; in training the leak α lets gradients pass
 
 and the state moves by the share k towards the state of an LSTM (`cells/lstm.py`):

@@ -39,7 +39,10 @@ Panel = wr.LinePlot | wr.BarPlot | wr.ScatterPlot | wr.ParallelCoordinatesPlot |
 
 
 class LoggedNames(NamedTuple):
-    """W&B's names of what at least one run logged; of history, summary and config only numbers."""
+    """What a panel can refer to: W&B's ids of the runs, and names under which at least one run logged.
+
+    Of history, summary and config it holds only the names of numbers.
+    """
 
     ids: dict[str, str]  # run → W&B's id
     history: frozenset[str]

@@ -4,7 +4,7 @@ A poem may follow any of several tone patterns and rhyme in any of several group
 the (pattern, group) pairs with which each unfinished poem can still be completed. A character is allowed if
 it leaves at least one pair. Positions depend on each other only through this pair and through rhymes: a
 rhymed character may not repeat, so a group must have enough characters left. Writing a poem therefore never
-needs to backtrack.
+needs to backtrack. How many characters a line has is said by `Form` (prosody/form.py).
 """
 
 import unicodedata

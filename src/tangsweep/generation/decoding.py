@@ -25,11 +25,11 @@ class Decoding(NamedTuple):
 
 
 def choose_ids(logits: Tensor, allowed: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:
-    """Choose one id for each row (R) among those `allowed` (R, V) or (V), of which each row has at least one.
+    """Choose one token id for each row (R) among those `allowed` (R, V) or (V); each row has at least one.
 
     `logits` (R, V) may be −∞; if all allowed ids of a row are impossible, they are equally likely. Of equal
     logits, greedy decoding takes the lowest id and top_k keeps the lower ids. `uniform` (R), in [0, 1),
-    decides: the same number always gives the same id.
+    is the only source of chance: the same number always gives the same id. Greedy decoding ignores it.
     """
     scores = logits.masked_fill(~allowed, NEGATIVE_INFINITY)
     best = scores.amax(-1, keepdim=True)

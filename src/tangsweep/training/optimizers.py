@@ -1,4 +1,7 @@
-"""The optimizer and the schedule that a config names, tried before the first run of a sweep starts."""
+"""Builds the optimizer and the schedule that a config names.
+
+The choices are the files of conf/optimizer/ and conf/scheduler/. Each is tried before a sweep's first run.
+"""
 
 import inspect
 from functools import partial

@@ -93,9 +93,9 @@ def _rate_row(group: str, rate: float, runs: pd.DataFrame) -> dict[str, str | fl
 
 
 def share_near_best(rates: pd.DataFrame) -> dict[str, float]:
-    """Return, for each group, the share of its rates whose mean perplexity is within 10 % of its best.
+    """Return, for each group, the share of its learning rates whose mean is at most 10 % above its best.
 
-    A rate that diverged counts as not near; one without an ended run does not count.
+    A rate that diverged stays in the denominator; one without an ended run is left out.
     """
     ended = rates[rates["score"].notna() | rates["diverged"]]
     return {
