@@ -16,7 +16,7 @@ from tangsweep.files import REPOSITORY
 from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.tasks.registry import parse_config
-from tangsweep.training.optimizers import optimizer_factories
+from tangsweep.training.optimizer_factories import optimizer_factories
 
 CLIP = 5.0
 LEARNING_RATE = 0.001

@@ -54,7 +54,8 @@ def run_command(main: Callable[[], object]) -> None:
 def continuing_command(arguments: Sequence[str]) -> str:
     """Return the shell command that continues an interrupted command.
 
-    It omits `rerun=all`: the interrupted command has already set aside the runs that are trained anew.
+    It omits `rerun=all` and `rerun=diverged`: the interrupted command has already set aside the runs that are
+    trained anew, and the next one shall continue them.
     """
     return shlex.join(["python", *(a for a in arguments if a not in ("rerun=all", "rerun=diverged"))])
 

@@ -16,7 +16,7 @@ from tangsweep.kernels import native as kernel_build
 from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.tasks.registry import parse_config
 from tangsweep.training import assemble
-from tangsweep.training.optimizers import optimizer_factories
+from tangsweep.training.optimizer_factories import optimizer_factories
 from tests.conftest import Ran, configured, prepare
 
 Train = Callable[..., Ran]

@@ -66,7 +66,7 @@ class EncodedText(NamedTuple):
 
     @property
     def inputs(self) -> int:
-        """How many ids the model reads."""
+        """The number of different ids that the model can read: the size of the vocabulary."""
         return len(self.vocabulary)
 
 

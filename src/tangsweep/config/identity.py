@@ -1,4 +1,7 @@
-"""A run's identity: a hash of its composed config, without the keys that cannot change its result."""
+"""A run's identity: a hash of its composed config, without the keys that cannot change its result.
+
+Whether the run of an identity has ended is decided by runs/state.py.
+"""
 
 import hashlib
 import json

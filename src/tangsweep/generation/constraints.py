@@ -4,7 +4,9 @@ A poem may follow any of several tone patterns and rhyme in any of several group
 the (pattern, group) pairs with which each unfinished poem can still be completed. A character is allowed if
 it leaves at least one pair. Positions depend on each other only through this pair and through rhymes: a
 rhymed character may not repeat, so a group must have enough characters left. Writing a poem therefore never
-needs to backtrack. How many characters a line has is said by `Form` (prosody/form.py).
+needs to backtrack.
+
+The length of a line is set by `Form` (prosody/form.py) and kept by the loop of PoemComposer, not here.
 """
 
 import unicodedata
@@ -180,7 +182,10 @@ class FeasibleCompletions:
         return torch.cat([groups_left, no_group], -1)[:, self.constraints.group_of]
 
     def append(self, position: int, ids: Tensor) -> None:
-        """Put `ids` (R) at `position` and drop the pairs that they rule out."""
+        """Write `ids` (R), one for each unfinished poem, at `position`.
+
+        Drop every (pattern, group) pair with which that poem can no longer be completed.
+        """
         groups = self.constraints.group_of[ids]  # (R)
         for place, pattern in enumerate(self.constraints.patterns):
             self.pairs[:, place] &= self.constraints.masks[pattern.tones[position]][ids][:, None]

@@ -105,7 +105,7 @@ def estimate_cost(run: PreparedRun) -> Cost:
     import torch  # seconds, and only where no run of the kind is recorded
 
     from tangsweep.training import assemble
-    from tangsweep.training.optimizers import optimizer_factories
+    from tangsweep.training.optimizer_factories import optimizer_factories
 
     options = run.config.trainer
     torch.set_num_threads(options.threads)

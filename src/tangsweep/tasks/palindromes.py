@@ -123,8 +123,8 @@ def _palindromes(config: PalindromeConfig) -> "Palindromes":
 class Palindromes:
     """Palindromes of `length` digits, of which `dev_size` are the evaluation set.
 
-    The evaluation set depends on nothing else, not on a run's seed. Training never draws a member of it,
-    unless there are so few palindromes of this length that little would be left (`overlaps`).
+    The evaluation set depends on these two alone, not on a run's seed. Training never draws a member of it,
+    unless it is more than half of all palindromes of this length (`overlaps`).
     """
 
     length: int

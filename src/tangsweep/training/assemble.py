@@ -35,7 +35,7 @@ from tangsweep.training.callbacks import (
 from tangsweep.training.metrics_callback import MetricsCallback
 from tangsweep.training.module import LanguageModelModule
 from tangsweep.training.numpy_bridge import NumpyLanguageModel
-from tangsweep.training.optimizers import optimizer_factories
+from tangsweep.training.optimizer_factories import optimizer_factories
 from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader
 

@@ -108,7 +108,7 @@ class StopWhenSolved(L.Callback):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes Lightning's checkpoint files through the project's `atomic_write`."""
+    """Writes Lightning's checkpoints through `atomic_write`: an interruption never leaves half a file."""
 
     def save_checkpoint(
         self, checkpoint: Mapping[str, Any], path: str | Path, storage_options: object = None

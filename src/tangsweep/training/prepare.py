@@ -52,7 +52,7 @@ def check_before_training(configs: Sequence[AnyConfig]) -> None:
     Nothing is trained, but torch and the C compiler are needed: seconds.
     """
     from tangsweep.training import wandb_mode
-    from tangsweep.training.optimizers import optimizer_factories
+    from tangsweep.training.optimizer_factories import optimizer_factories
 
     distinct = {repr([c.plain["optimizer"], c.plain["scheduler"], c.cell.name]): c for c in configs}
     for config in distinct.values():
