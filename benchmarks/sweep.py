@@ -37,19 +37,10 @@ def time_tangsweep(epochs: int, overrides: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def time_lightning(epochs: int, overrides: list[str]) -> float:
-    """Return the seconds of six runs, without imports and without reading and encoding the corpus."""
-    import hydra
+def lightning_module() -> Any:
+    """Return the class of a LightningModule as one would write it."""
     import pytorch_lightning as L
-    import torch
-    from omegaconf import OmegaConf
     from peer import TorchLanguageModel
-    from pytorch_lightning.loggers import CSVLogger, WandbLogger
-    from torch.nn.utils.rnn import pad_sequence
-    from torch.utils.data import DataLoader
-
-    from tangsweep.tasks.registry import parse_config
-    from tangsweep.training.prepare import prepare
 
     class Module(L.LightningModule):
         def __init__(self, vocabulary: int, make_optimizer: Any) -> None:
@@ -67,32 +58,60 @@ def time_lightning(epochs: int, overrides: list[str]) -> float:
         def configure_optimizers(self) -> Any:
             return self.make_optimizer(self.parameters())
 
+    return Module
+
+
+def data_loader(sequences: Any, batch_size: int, shuffle: bool = False) -> Any:
+    """Return torch's own loader of padded (inputs, targets), each (B, T)."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+    from torch.utils.data import DataLoader
+
     def collate(poems: list[Any]) -> Any:
         inputs, targets = ([part[side] for part in poems] for side in (0, 1))
         return pad_sequence(inputs, True), pad_sequence(targets, True, padding_value=-1)
 
-    def poems(sequences: Any) -> list[Any]:
-        ids, starts = torch.from_numpy(sequences.ids).long(), sequences.starts
-        rows = [ids[a:b] for a, b in itertools.pairwise(starts)]
-        return [(row[:-1], row[1:]) for row in rows]
+    ids, starts = torch.from_numpy(sequences.ids).long(), sequences.starts
+    rows = [ids[a:b] for a, b in itertools.pairwise(starts)]
+    poems: Any = [(row[:-1], row[1:]) for row in rows]
+    return DataLoader(poems, batch_size, shuffle=shuffle, collate_fn=collate)
 
-    torch.set_num_threads(2)
-    runs = []
+
+def prepared_runs(overrides: list[str]) -> dict[str, Any]:
+    """Return optimizer → its run with the corpus read and encoded."""
+    import hydra
+    from omegaconf import OmegaConf
+
+    from tangsweep.tasks.registry import parse_config
+    from tangsweep.training.prepare import prepare
+
+    runs = {}
     with hydra.initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         for name in NAMES.split(","):
             composed = hydra.compose("train", overrides=[f"optimizer={name}", *overrides])
             values: Any = OmegaConf.to_container(composed, resolve=True)
-            runs.append(prepare(parse_config(values), []))
+            runs[name] = prepare(parse_config(values), [])
+    return runs
+
+
+def time_lightning(epochs: int, overrides: list[str]) -> float:
+    """Return the seconds of six runs, without imports and without reading and encoding the corpus."""
+    import pytorch_lightning as L
+    import torch
+    from hydra.utils import instantiate
+    from pytorch_lightning.loggers import CSVLogger, WandbLogger
+
+    torch.set_num_threads(2)
+    module, runs = lightning_module(), prepared_runs(overrides)
     folder = os.environ["TANGSWEEP_HOME"]
     start = time.perf_counter()
-    for name, run in zip(NAMES.split(","), runs, strict=True):
+    for name, run in runs.items():
         encoded, size = run.encoded, run.config.data.batch_size
-        model = Module(len(encoded.tokens), hydra.utils.instantiate(run.config.plain["optimizer"]))
+        model = module(len(encoded.tokens), instantiate(run.config.plain["optimizer"]))
         wandb = WandbLogger(name=name, save_dir=folder, offline=True)
         trainer = L.Trainer(max_epochs=epochs, accelerator="cpu", default_root_dir=f"{folder}/{name}",
                             logger=[wandb, CSVLogger(folder, name)])  # fmt: skip
-        trainer.fit(model, DataLoader(poems(encoded.train), size, shuffle=True, collate_fn=collate),
-                    DataLoader(poems(encoded.dev), 64, collate_fn=collate))  # fmt: skip
+        trainer.fit(model, data_loader(encoded.train, size, shuffle=True), data_loader(encoded.dev, 64))
         wandb.experiment.finish()
     return time.perf_counter() - start
 

@@ -14,10 +14,7 @@ UNLIMITED = 1024  # workers, where the memory that is left cannot be told
 
 def read_cpu_info() -> str:
     """Return Linux's description of the processors; an empty string on other systems."""
-    try:
-        return CPU_INFO.read_text(encoding="utf-8")
-    except OSError:
-        return ""
+    return _read(CPU_INFO)
 
 
 def processor_name() -> str:
@@ -39,10 +36,7 @@ def usable_cores() -> int:
 
 def cores_of_container() -> int | None:
     """Return how many whole cores the container's share of time amounts to; None where there is no limit."""
-    try:
-        quota, _, period = (CONTAINER / "cpu.max").read_text(encoding="ascii").strip().partition(" ")
-    except OSError:
-        return None
+    quota, _, period = _read(CONTAINER / "cpu.max").strip().partition(" ")
     return int(quota) // int(period) if quota.isdigit() and period.isdigit() else None
 
 
@@ -83,8 +77,9 @@ def _workers_in_memory() -> int:
 
 
 def _read(path: Path) -> str:
+    """Return a file of the system; an empty string where there is none."""
     try:
-        return path.read_text(encoding="ascii")
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""
 

@@ -99,7 +99,8 @@ def test_every_job_of_every_sweep_composes_and_is_valid() -> None:
         composer = Composer(loader, loader.load_configuration("train", [], RunMode.MULTIRUN))
         for path in SWEEPS.glob("*.yaml"):
             for job in jobs_of(sweep_file(path.stem)):
-                parse_config(composer.plain([f"sweeps={path.stem}", *job, *WIDTH.get(path.stem, ())]))
+                values = composer.plain([f"sweeps={path.stem}", *job, *WIDTH.get(path.stem, ())])
+                assert parse_config(values).plain == values
 
 
 def test_a_chosen_optimizer_keeps_its_rate_whatever_the_corpus() -> None:

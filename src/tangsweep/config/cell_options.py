@@ -14,6 +14,11 @@ class CellOptions(Options):
 
     name: Text = option("the cell's name in cells/registry.py")
 
+    @property
+    def kernel_name(self) -> str:
+        """The `cell.kernel` with which a run computes; cells without the key compute with `auto`."""
+        return "auto"
+
 
 class LSTMOptions(CellOptions):
     """Options of `cell=lstm`."""
@@ -25,6 +30,10 @@ class LSTMOptions(CellOptions):
         "bits, nothing else",
         volatile=True,
     )
+
+    @property
+    def kernel_name(self) -> str:
+        return self.kernel
 
 
 class NumpyLSTMOptions(CellOptions):

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from tangsweep.analytic.optimizers import OPTIMIZERS
-from tangsweep.config.cell_options import LSTMOptions, NumpyLSTMOptions, PhasedLSTMOptions
+from tangsweep.config.cell_options import NumpyLSTMOptions, PhasedLSTMOptions
 from tangsweep.config.options import format_value
 from tangsweep.config.run_config import CHOSEN_GROUPS, AnyConfig, RunConfig
 from tangsweep.errors import UserError
@@ -59,7 +59,7 @@ def _check_cell(config: AnyConfig) -> None:
             f"trainer.precision={trainer.precision} is too coarse for the time stamps of cell={cell.name}: "
             "use 32-true or a mixed precision"
         )
-    is_native = isinstance(cell, LSTMOptions) and cell.kernel == "native"
+    is_native = cell.kernel_name == "native"
     if is_native and (trainer.accelerator != "cpu" or trainer.precision in LOW_PRECISION):
         raise UserError(
             f"cell.kernel=native computes on the CPU in 32 or 64 bits, not with {trainer.precision} on the "

@@ -20,7 +20,7 @@ from tangsweep.runs.wandb_names import VARIANT, wandb_summary
 # Name of a table at W&B → file of the run with the same texts.
 TABLE_FILES = {"poems": "poems.txt", "continuations": "samples.txt"}
 GRID_WIDTH, GRID_COLUMNS, PANEL_HEIGHT = 24, 3, 7  # of a W&B report's grid, in its units
-MAX_RUNS = 100  # drawn in a panel
+MAX_RUNS = 100  # drawn in a panel, and in a workspace
 LOSSES = {
     "val/perplexity": "Development perplexity",
     "val/loss": "Development loss, nats per character",

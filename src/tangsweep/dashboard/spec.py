@@ -10,6 +10,7 @@ from wandb_workspaces.reports.v2 import interface as wr
 from wandb_workspaces.workspaces import interface as ws
 
 from tangsweep.dashboard.panels import (
+    MAX_RUNS,
     LoggedNames,
     PanelSection,
     logged_names,
@@ -26,7 +27,6 @@ from tangsweep.report.text.ranking_table import ranking_table
 from tangsweep.runs.wandb_names import VARIANT
 
 MAX_TITLE = 128  # characters that W&B accepts
-MAX_RUNS = 100  # drawn in a workspace
 ORIGIN = "Created by `python src/report.py --wandb publish`; report.html explains how everything is counted."
 PINNED_SUMMARY = ("best/dev/perplexity", "best/dev/accuracy", "best_epoch")
 

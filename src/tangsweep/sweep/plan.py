@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tangsweep.training.module import LanguageModelModule
 
 COLUMNS = ("run", "varies", "state", "time", "disk")
-
-
 WARM_UP_STEPS, TIMED_STEPS = 2, 8
 SCORED_BATCHES = 2
 ROW_BYTES = 400  # of a row in metrics.csv and in W&B's file

@@ -55,7 +55,7 @@ class PalindromeTask(Task[SyntheticCorpus, EncodedExamples, PalindromeConfig]):
             DIGITS,
             "digits",
             length=palindromes.length,
-            distinct=f"10^{(palindromes.length + 1) // 2}",
+            distinct=f"{DIGITS}^{palindromes.free_digits}",
             dev_overlaps_training=palindromes.overlaps,
         )
         tokens = [str(digit) for digit in range(DIGITS)]
@@ -133,7 +133,12 @@ class Palindromes:
     @property
     def distinct(self) -> int:
         """How many palindromes of this length there are."""
-        return int(DIGITS ** self._half(self.length))
+        return int(DIGITS**self.free_digits)
+
+    @property
+    def free_digits(self) -> int:
+        """How many digits are drawn; the others mirror them."""
+        return self._half(self.length)
 
     @property
     def overlaps(self) -> bool:

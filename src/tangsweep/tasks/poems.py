@@ -12,7 +12,7 @@ from tangsweep.files import atomic_write
 from tangsweep.prosody import tables
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.mirror import LogTable, TextTable
-from tangsweep.runs.record import Quality, Record
+from tangsweep.runs.record import Record
 from tangsweep.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         log_table(TextTable("poems", run_poems.COLUMNS, poems), None)
         record.quality = None
         if config.poems.quality:
-            measured = poem_quality.measure_quality(poet, tables.cached_prosody(), encoded.train)
-            record.quality = Quality.model_validate(measured)
+            record.quality = poem_quality.measure_quality(poet, tables.cached_prosody(), encoded.train)
 
 
 def _poem_source(config: PoemConfig) -> PoemSource:

@@ -8,7 +8,6 @@ import torch
 from hydra.utils import instantiate
 
 from tangsweep.batches.batch import RunBatches
-from tangsweep.config.cell_options import LSTMOptions
 from tangsweep.config.checks import is_numpy_lstm
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
@@ -87,8 +86,8 @@ def describe_arithmetic(config: AnyConfig) -> Arithmetic:
         return Arithmetic("numpy", "numpy")
     device = torch.device("cpu" if config.trainer.accelerator == "cpu" else "cuda")
     dtype = DTYPES.get(config.trainer.precision, torch.float32)
-    kernel = config.cell.kernel if isinstance(config.cell, LSTMOptions) else "auto"
-    return Arithmetic(select_kernels(kernel, device, dtype).NAME, matmul.matmul_backend(device, dtype))
+    kernels = select_kernels(config.cell.kernel_name, device, dtype)
+    return Arithmetic(kernels.NAME, matmul.matmul_backend(device, dtype))
 
 
 def build_module(run: PreparedRun, model: LanguageModel, pad: int | None) -> LanguageModelModule:

@@ -1,11 +1,10 @@
-"""Checks and prepares runs: finds and encodes its corpus, identifies it, and names its folder."""
+"""Checks and prepares a run: finds and encodes its corpus, identifies it, and names its folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tangsweep.config import identity
-from tangsweep.config.cell_options import LSTMOptions
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line, warn_of_bundled_sample
 from tangsweep.corpora import pretrained_embeddings
@@ -67,11 +66,7 @@ def _check_kernels(configs: Sequence[AnyConfig]) -> None:
     """Compile the native kernels where that has not been done, and say so where it cannot be."""
     from tangsweep.kernels import native
 
-    kernels = {
-        config.cell.kernel if isinstance(config.cell, LSTMOptions) else "auto"
-        for config in configs
-        if config.trainer.accelerator == "cpu"
-    }
+    kernels = {config.cell.kernel_name for config in configs if config.trainer.accelerator == "cpu"}
     if kernels <= {"torch"} or not (reason := native.why_unavailable()):
         return
     if "native" in kernels:
