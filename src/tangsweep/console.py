@@ -152,5 +152,5 @@ def format_duration(seconds: float) -> str:
 
 
 def format_bytes(size: float) -> str:
-    """Format as `0.4 MB` or `2.1 GB`."""
+    """Format a number of bytes as `0.4 MB` or `2.1 GB`; a MB is a million bytes."""
     return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -149,7 +149,7 @@ class LanguageModel(nn.Module):
     def score(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
     ) -> tuple[ScoredPositions, Carry]:
-        """Return what an evaluation counts, position by position, and the new carry.
+        """Return nats and hits of every scored position, without gradients, and the new carry.
 
         The arguments are those of `loss`, but nothing needs to be scored.
         """

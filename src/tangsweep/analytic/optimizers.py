@@ -158,7 +158,7 @@ def _with_weight_decay(p: FloatArray, g: FloatArray, weight_decay: float) -> Flo
 
 
 def _state_array(state: OptimizerState, name: str, p: FloatArray) -> FloatArray:
-    """Return the array `name` of the state; it is zeros at the first step."""
+    """Return the array `name` of the state, created as zeros like `p` at the first step."""
     if name not in state:
         state[name] = np.zeros_like(p)
     return state[name]

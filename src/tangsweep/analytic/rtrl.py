@@ -45,7 +45,7 @@ def rtrl(
     h0: FloatArray,
     c0: FloatArray,
 ) -> tuple[float, Gradients]:
-    """Return what `language_model.bptt` returns, by equations 26 to 31, one sequence after another."""
+    """Return the same as `language_model.bptt`, by equations 26 to 31, one sequence after another."""
     check_shapes(weights, inputs, targets)
     expect_shape("h0", h0, inputs.shape[1], weights.cell.U.shape[0])
     expect_shape("c0", c0, *h0.shape)

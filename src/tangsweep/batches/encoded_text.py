@@ -61,7 +61,7 @@ class EncodedText(NamedTuple):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """What the model predicts, by id."""
+        """The characters and special tokens, in the order of their ids."""
         return self.vocabulary.tokens
 
     @property

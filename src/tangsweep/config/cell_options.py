@@ -37,7 +37,7 @@ class LSTMOptions(CellOptions):
 
 
 class NumpyLSTMOptions(CellOptions):
-    """Options of `cell=numpy_lstm`: none."""
+    """Options of `cell=numpy_lstm`: none of its own."""
 
     has_forget_gate = True
 

@@ -1,5 +1,7 @@
 """The groups `corpus` and `data`: what a run reads, and how it is split, cut and batched.
 
+conf/corpus/ and conf/data/ hold the values; the size of the dataset is `data.poems`.
+
 A task picks its two classes. Options that one task alone reads are declared in the task's own file.
 """
 

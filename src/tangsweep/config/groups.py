@@ -126,7 +126,7 @@ class SweepOptions(Options):
 
 
 class FormOptions(Options):
-    """One entry of `poems.forms`."""
+    """One entry of `poems.forms`: the length of a line, and the temperature with which it is sampled."""
 
     chars: PositiveCount = option("characters a line")
     temperature: NonNegativeNumber = option("sampling temperature; 0 is greedy")

@@ -54,7 +54,7 @@ FolderName = Annotated[
 
 
 def describe_valid_values(field: FieldInfo) -> str:
-    """Return what a field takes in words, such as "a whole number of at least 1, or null"."""
+    """Describe the valid values of a field in words, such as "a whole number of at least 1, or null"."""
     return _describe(field.annotation, field.metadata)
 
 

@@ -39,7 +39,7 @@ Panel = wr.LinePlot | wr.BarPlot | wr.ScatterPlot | wr.ParallelCoordinatesPlot |
 
 
 class LoggedNames(NamedTuple):
-    """What a panel can refer to: W&B's ids of the runs, and names under which at least one run logged.
+    """W&B's ids of the runs, and the names under which at least one run logged: a panel refers to both.
 
     Of history, summary and config it holds only the names of numbers.
     """

@@ -39,7 +39,7 @@ class WandbProject(NamedTuple):
 
 
 class Dashboard(NamedTuple):
-    """What publishing saves, as objects of W&B's own library."""
+    """The workspace and the report that publishing saves, as objects of W&B's own library."""
 
     workspaces: list[ws.Workspace]
     document: wr.Report

@@ -61,7 +61,7 @@ def _load_model(path: Path, modified_ns: int) -> TrainedModel:
 
 
 def run_quality(folder: RunFolder) -> Quality | None:
-    """Return what the run's record says of its poems."""
+    """Return the quality of a run's poems from its record."""
     record = read_record(folder)
     return record.quality if record else None
 

@@ -5,8 +5,6 @@ the (pattern, group) pairs with which each unfinished poem can still be complete
 it leaves at least one pair. Positions depend on each other only through this pair and through rhymes: a
 rhymed character may not repeat, so a group must have enough characters left. Writing a poem therefore never
 needs to backtrack.
-
-The length of a line is set by `Form` (prosody/form.py) and kept by the loop of PoemComposer, not here.
 """
 
 import unicodedata
@@ -34,7 +32,11 @@ NO_GROUP = -1  # index of the rhyme group of a character without one
 
 
 class PoemSpec(NamedTuple):
-    """What every poem of a request must satisfy."""
+    """The specification of a request's poems: lines and their length, tones, rhyme.
+
+    `form` says how many characters a line has: with Form(chars=7, lines=4) a poem is four lines of seven. The
+    composer draws exactly `form.positions` characters and adds the punctuation.
+    """
 
     form: Form
     tones: str | None = None  # any, pingqi or zeqi; None: tones are free
@@ -122,7 +124,7 @@ class Constraints:
         return self._feasible_pairs_cache[key]
 
     def _feasible_groups(self, pattern: TonePattern, forced: Mapping[int, int]) -> Tensor:
-        """Return (G) bool: with which groups a poem of `pattern` can be completed."""
+        """Return (G) bool: which rhyme groups allow a poem of `pattern` that has the characters `forced`."""
         none = torch.zeros(len(self.groups), dtype=torch.bool)
         if not all(self.masks[pattern.tones[position]][id] for position, id in forced.items()):
             return none

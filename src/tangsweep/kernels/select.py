@@ -11,7 +11,7 @@ NAMES = ("auto", "torch", "native")
 
 
 class Kernels(Protocol):
-    """What the modules `native` and `pytorch` offer; kernels/pytorch.py documents the functions."""
+    """The functions that both `native` and `pytorch` have; kernels/pytorch.py documents them."""
 
     NAME: str  # as runs record it
     TAKES_LOW_PRECISION: bool  # U may have a lower precision than the other tensors

@@ -36,7 +36,7 @@ def add_counts(counts: Iterable[RuleCount]) -> RuleCount:
 
 
 def count_rhymes(lines: Sequence[str], prosody: Prosody) -> RuleCount:
-    """Count, among pairs of neighbouring even lines, those whose last characters rhyme.
+    """Count, among pairs of neighbouring even lines (2 and 4, 4 and 6), those whose last characters rhyme.
 
     A character does not rhyme with itself. `lines` have no punctuation.
     """

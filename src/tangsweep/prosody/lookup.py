@@ -85,7 +85,7 @@ class ModernProsody:
 
 @cache
 def mandarin_reading(character: str) -> tuple[str, str] | None:
-    """Return final and tone (1 to 5) of the character's first reading by pypinyin; None if it has none."""
+    """Return final and tone (1 to 5) of the character's first reading; None if pypinyin knows none."""
     from pypinyin import Style, pinyin  # loads its dictionary
 
     def first_reading(style: Style) -> str:

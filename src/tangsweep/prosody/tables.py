@@ -79,7 +79,7 @@ def load_or_build_tables(root: str | None = None) -> LearnedProsody:
 
 
 def _read_cache() -> LearnedProsody | None:
-    """Return None if there is no cache file, or a damaged one."""
+    """Return the tables from the cache file; None if there is no such file, or a damaged one."""
     try:
         return LearnedProsody(**json.loads(cache_path().read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

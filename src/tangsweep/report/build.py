@@ -53,7 +53,7 @@ SWEEP_SECTIONS: list[Callable[[SweepData, Sequence[Ranking]], Section | None]] =
 
 
 def report_on(folders: Sequence[Path]) -> tuple[SweepData, Report]:
-    """Return what was read from the folders of sweeps, and the report on it.
+    """Return the data of all runs in the folders of sweeps, and the report on it.
 
     Raises UserError where a folder is missing or none holds a run.
     """

@@ -59,7 +59,7 @@ class OovFacts(RecordPart):
 
 
 class CorpusFacts(RecordPart):
-    """What a run trained and was scored on."""
+    """Sizes and fingerprints of the texts that a run trained and was scored on."""
 
     name: str | None = None
     fingerprint: str | None = None
@@ -115,7 +115,7 @@ class QualityFigures(RecordPart):
 
 
 class Quality(RecordPart):
-    """What was measured of a run's poems: with only the form asked for, and with tones and rhymes too."""
+    """Quality of a run's poems: with only the form asked for, and with tones and rhymes too."""
 
     poems: int | None = None
     temperature: float | None = None
@@ -180,7 +180,7 @@ class Record(RecordPart):
 
 
 class Outcome(NamedTuple):
-    """What came of a run in this command."""
+    """How a run ended in this command, or why it was left alone."""
 
     run_id: str
     status: str  # a state of runs/state.py, or `planned`

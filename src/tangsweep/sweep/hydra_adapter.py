@@ -42,7 +42,7 @@ def config_folders(loader: ConfigLoader, schemes: Sequence[str]) -> Iterator[tup
 
 
 def job_result(returned: JobReturn) -> object:
-    """Return what a job returned or raised, without raising it again."""
+    """Return the return value of a job, or the exception that it raised, without raising it again."""
     return returned._return_value
 
 

@@ -29,7 +29,7 @@ ROW_BYTES = 400  # of a row in metrics.csv and in W&B's file
 
 
 class Cost(NamedTuple):
-    """What one run costs that nothing stops early."""
+    """The cost of one run that is not stopped early."""
 
     seconds: float  # training and scoring
     disk: float  # bytes

@@ -29,7 +29,7 @@ from tangsweep.training.prepare import (
 
 
 class Launcher(Protocol):
-    """What trains the jobs of a sweep: worker processes, this process, Ray, Slurm."""
+    """Trains the jobs of a sweep: in worker processes, in this process, on Ray or on Slurm."""
 
     def warm_up(self) -> None: ...  # begin what takes time before the first run can start
     def concurrency(self, configs: Sequence[AnyConfig]) -> int: ...  # how many such runs at once

@@ -21,7 +21,7 @@ from tangsweep.sweep.hydra_adapter import job_result, replace_job_result
 
 
 class WorkerSetup(NamedTuple):
-    """What all jobs of a worker share."""
+    """The context, task function and environment that all jobs of a worker share."""
 
     context: HydraContext
     task_function: TaskFunction
@@ -30,7 +30,9 @@ class WorkerSetup(NamedTuple):
 
 
 class JobReturned(NamedTuple):
-    """The message of a worker whose job has ended, whether it returned or raised."""
+    """The message of a worker whose job has ended with a result or an exception; of SystemExit it is
+    JobExited.
+    """
 
     pickled: bytes  # the JobReturn
 

@@ -38,7 +38,7 @@ FrequencyConfig = RunConfig[FrequencyCorpusOptions, StreamDataOptions]
 
 
 class FrequencyTask(Task[SyntheticCorpus, EncodedExamples, FrequencyConfig]):
-    """What the time gate of a Phased LSTM is for: the class of a wave, predicted at its last sample."""
+    """Predict the class of a wave at its last sample: the task that the Phased LSTM was made for."""
 
     corpus_options = FrequencyCorpusOptions
     data_options = StreamDataOptions

@@ -147,7 +147,7 @@ class Palindromes:
 
     @property
     def fingerprint(self) -> str:
-        """What is drawn: the rule's version and the length."""
+        """The rule's version and the length, which together decide the palindromes."""
         return f"{NAME}-{VERSION}-{self.length}"
 
     @cached_property

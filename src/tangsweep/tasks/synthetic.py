@@ -24,7 +24,7 @@ class SyntheticCorpus:
 
 
 class EncodedExamples(NamedTuple):
-    """What a model of a synthetic task reads and predicts."""
+    """Sizes, names and baselines of a synthetic task; its examples are drawn when they are needed."""
 
     tokens: Sequence[str]
     inputs: int
@@ -50,7 +50,10 @@ def synthetic_facts(
 
 
 def split_batch(batch: "Batch", max_time_steps: int = MAX_TIME_STEPS) -> "list[Batch]":
-    """Split a batch by rows into batches of at most `max_time_steps` time steps, for evaluation."""
+    """Split a batch into batches of whole rows, for evaluation.
+
+    Each has at most `max_time_steps` time steps, added over its rows, or a single row.
+    """
     size = max(1, max_time_steps // batch.inputs.shape[1])
     parts = [[None] * len(batch.inputs) if t is None else t.split(size) for t in batch[:3]]
     return [type(batch)(*part) for part in zip(*parts, strict=False)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # torch and Lightning take seconds to import
 
 
 class Corpus(Protocol):
-    """What was read, as records name it."""
+    """The text or the rule that a run learns, with the names that its record gives it."""
 
     @property
     def name(self) -> str: ...
@@ -39,7 +39,7 @@ class Corpus(Protocol):
 
 
 class EncodedCorpus(Protocol):
-    """What a run trains and is scored on."""
+    """The encoded training and development sets of a run, with facts and baselines for its record."""
 
     @property
     def tokens(self) -> Sequence[str]: ...  # what the model predicts, by id

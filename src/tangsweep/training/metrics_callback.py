@@ -33,7 +33,7 @@ class Evaluation(NamedTuple):
 
 
 class EvaluationObserver(Protocol):
-    """What acts on an evaluation: early stopping, checkpoints."""
+    """Acts on every evaluation: early stopping, checkpoints."""
 
     def on_evaluation_end(self, trainer: L.Trainer, evaluation: Evaluation) -> None: ...
 
@@ -67,7 +67,7 @@ class MetricsCallback(L.Callback):
 
     @property
     def characters_per_second(self) -> float | None:
-        """Trained on so far, without the time for evaluation; None before the first epoch's end."""
+        """Characters trained on per second, without evaluations; None before an epoch has ended."""
         return round(self.characters / self.seconds, 1) if self.seconds else None
 
     @property

@@ -127,7 +127,11 @@ def best_runs(ranking: Ranking) -> dict[str, str]:
 
 
 def perplexity_thresholds(ranking: Ranking) -> list[Threshold]:
-    """Return those of unigram, bigram baseline, 1.5 and 1.1 times the best mean that exceed the best mean."""
+    """Return the thresholds that are worse than the best mean, with their names.
+
+    Candidates are the unigram and bigram baselines, 1.5 and 1.1 times the best mean. The result is empty
+    where accuracy ranks or no mean is finite.
+    """
     runs, groups = ranking.comparable.runs, ranking.groups
     best = next((g.score.mean for g in groups if g.score and math.isfinite(g.score.mean)), None)
     if ranking.comparable.by_accuracy or best is None:

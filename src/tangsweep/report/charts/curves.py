@@ -28,7 +28,7 @@ CUT_FACTOR = 2.5  # losses above this multiple of the untrained model's would fl
 
 
 def curves_section(data: SweepData, ranking: Ranking) -> Section | None:
-    """Return None where no run was evaluated."""
+    """Return the section with the loss curves of all groups; None where no run was evaluated."""
     comparable = ranking.comparable
     epochs = data.epochs[data.epochs["run"].isin(comparable.runs["run"])]
     if epochs.empty:
@@ -187,9 +187,10 @@ def _layers(style: GroupStyle, chosen: alt.Parameter, metric: Metric, top: float
 
 
 def _select(condition: str, top: float, **columns: str) -> alt.Chart:
-    """Filter rows and compute their x and, for each of `columns`, the value to draw.
+    """Let the chart filter rows and compute x and, for each of `columns`, the value to draw.
 
-    That is clamped and, if chosen, logarithmic; the column itself keeps its value for tooltips.
+    The value is clamped, and logarithmic where the reader of the page chose so. The column itself stays, for
+    tooltips.
     """
     chart = alt.Chart().transform_filter(condition).transform_calculate(x="datum[axis]")
     for column, drawn in columns.items():
@@ -200,7 +201,7 @@ def _select(condition: str, top: float, **columns: str) -> alt.Chart:
 
 
 def _round(table: pd.DataFrame) -> pd.DataFrame:
-    """Round to four decimals, more than a pixel shows; it halves the page of a thousand runs."""
+    """Round to four decimals, more than a pixel shows; the page of a thousand runs is half as large."""
     columns = table.select_dtypes("number").columns
     return table.assign(**{column: table[column].astype(float).round(4) for column in columns})
 

@@ -51,7 +51,7 @@ def dataset_size_section(data: SweepData, rankings: Sequence[Ranking]) -> Sectio
 
 
 def size_scores(comparable: ComparableRuns) -> SizeScores | None:
-    """Return None where fewer than two sizes were scored on the same text."""
+    """Return scores by dataset size; None where fewer than two sizes were scored on the same text."""
     runs = comparable.runs[comparable.runs["train_characters"].notna()]
     runs = runs[is_finite(runs["dev_perplexity"])]
     if comparable.by_accuracy or runs["train_characters"].nunique() < 2:

@@ -19,7 +19,7 @@ DISTINCT_UNITS = (
 
 
 def initialization_section(data: SweepData, rankings: Sequence[Ranking]) -> Section | None:
-    """Return None where the initialization was not varied."""
+    """Return the section on the first epochs by initialization; None where that was not varied."""
     if not any(differs_between(key, data.configs.values()) for key in INIT_KEYS):
         return None
     steps = first_epoch_steps(data)

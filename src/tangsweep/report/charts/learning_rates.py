@@ -30,7 +30,10 @@ CAPTION = (
 
 
 def learning_rate_section(data: SweepData, ranking: Ranking) -> Section | None:
-    """Return None where no group has two learning rates, or where accuracy ranks."""
+    """Return the section with scores against learning rates.
+
+    It is None where no group has two learning rates, or where accuracy ranks.
+    """
     rates = learning_rate_table(ranking.comparable, data.configs)
     if rates.empty:
         return None

@@ -23,7 +23,7 @@ COLUMNS = [
 
 
 def solve_rate_section(data: SweepData, rankings: Sequence[Ranking]) -> Section | None:
-    """Return None where no run has a length, which tasks that can be solved have."""
+    """Return the section with the share of solved runs by length; None where no run has a length."""
     rates = solve_rates(data.runs)
     if rates.empty:
         return None

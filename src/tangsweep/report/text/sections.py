@@ -67,7 +67,7 @@ def _first_poems(text: str) -> str:
 
 
 def quality_table(ranking: Ranking) -> Table | None:
-    """Return None where no run's poems were measured."""
+    """Return a table of the quality of poems, a row a group; None where no run's poems were measured."""
     if not any("right_lines" in group.means or "free_tones" in group.means for group in ranking.groups):
         return None
     rows = [
@@ -87,7 +87,7 @@ def _format_quality(column: str, means: Mapping[str, float]) -> str:
 
 
 def published_section(data: SweepData, rankings: Sequence[Ranking]) -> Section | None:
-    """Return None where no run has published figures to compare with."""
+    """Return the section that sets published figures beside ours; None where no run has any."""
     rows, runs = [], []
     for run, record in data.records.items():
         for name, figure in (record.published or {}).items():
