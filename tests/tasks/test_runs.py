@@ -13,11 +13,11 @@ import torch
 from torch.nn import functional as F
 
 from tangsweep.batches import windows
+from tangsweep.batches.palindromes import length_at
+from tangsweep.batches.waves import draw_waves
 from tangsweep.checkpoint import load_model
 from tangsweep.errors import UserError
 from tangsweep.randomness import derive_seed
-from tangsweep.tasks.frequency import draw_waves
-from tangsweep.tasks.palindromes import length_at
 from tangsweep.tasks.task import EncodedCorpus
 from tangsweep.training.prepare import PreparedRun
 from tests.conftest import QUIET, Ran, configured, prepare

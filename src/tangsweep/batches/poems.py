@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tangsweep.batches.batch import Batch
 from tangsweep.batches.encoded_text import EncodedSequences, EncodedText
+from tangsweep.config.data_options import PoemDataOptions
 from tangsweep.corpora.vocabulary import PAD
 from tangsweep.randomness import derive_seed
 
@@ -105,3 +106,12 @@ def longest_first(sequences: PaddedSequences) -> IndexedBatches:
     rows = np.argsort(-sequences.lengths, kind="stable")
     order = [rows[i : i + EVALUATION_BATCH_SIZE] for i in range(0, len(rows), EVALUATION_BATCH_SIZE)]
     return IndexedBatches(sequences, order)
+
+
+def poem_batches(encoded: EncodedText, data: PoemDataOptions, seed: int) -> PoemBatches:
+    """Return the batches of poems that the options `data` describe, in an order drawn from `seed`.
+
+    With `data.pad=fixed`, sequences are padded to max_chars and one special token (<bos> or <eos>).
+    """
+    width = data.max_chars + 1 if data.pad == "fixed" else None
+    return PoemBatches(encoded, data.batch_size, seed, width, data.score_pads)

@@ -28,6 +28,19 @@ class _NumberedPoem(NamedTuple):
     sentences: list[str]
 
 
+def check_split_options(data: PoemSplitOptions) -> None:
+    """Raise UserError for options of a split that contradict each other."""
+    if data.max_chars < data.min_chars:
+        raise UserError(
+            f"data.max_chars={data.max_chars} is below data.min_chars={data.min_chars}: raise the one or "
+            "lower the other"
+        )
+    if data.split == "fixed" and (data.pool is None or data.dev_poems is None):
+        raise UserError("data.split=fixed needs data.pool and data.dev_poems: set both")
+    if data.split == "fixed" and data.poems is not None and data.pool and data.poems > data.pool:
+        raise UserError(f"data.poems={data.poems} is more than data.pool={data.pool}: raise data.pool")
+
+
 def split_poems(poems: Sequence[Poem], options: PoemSplitOptions) -> PoemSplit:
     """Drop and count empty, duplicate and short poems, and split the others by `options.split`.
 

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from tangsweep.batches.batch import Batch, BatchSequence
+from tangsweep.batches.encoded_text import EncodedText
+from tangsweep.config.data_options import BookDataOptions
 from tangsweep.randomness import derive_seed
 
 EVALUATION_BATCH_SIZE = 256
@@ -132,3 +134,22 @@ class StepwiseBatches:
 
     def evaluation_sets(self) -> dict[str, BatchSequence]:
         return self._evaluation_sets
+
+
+def book_batches(
+    encoded: EncodedText, data: BookDataOptions, steps_per_epoch: int, seed: int
+) -> StepwiseBatches:
+    """Return the windows of a book that the options `data` describe; random ones are drawn from `seed`."""
+    ids = encoded.train.ids
+    windows = (
+        ContiguousWindows(ids, data.batch_size, data.seq_len)
+        if data.windows == "contiguous"
+        else RandomWindows(ids, data.batch_size, data.seq_len, seed)
+    )
+    evaluation_sets: dict[str, BatchSequence] = {
+        "train": evaluation_windows(ids),
+        # Windows from zero state, probably as the course reports measured.
+        "train_windows": IndependentWindows(ids, data.seq_len),
+        "dev": evaluation_windows(encoded.dev.ids),
+    }
+    return StepwiseBatches(windows.window, steps_per_epoch, evaluation_sets, whole_sequences=False)

@@ -2,14 +2,16 @@
 
 conf/corpus/ and conf/data/ hold the values; the size of the dataset is `data.poems`.
 
-A task picks its two classes. Options that one task alone reads are declared in the task's own file.
+A task picks its two classes. A new task declares its own options in its own file.
 """
 
 from typing import Literal
 
 from tangsweep.config.options import Options, option
 from tangsweep.config.value_types import (
+    AtLeastTwo,
     Fraction,
+    NaturalNumber,
     PositiveCount,
     PositiveNumber,
     Text,
@@ -36,8 +38,8 @@ class CorpusOptions(Options):
     primary: PrimaryMetricOptions = option("the score that ranks runs")
 
 
-class PoemCorpusOptions(CorpusOptions):
-    """`corpus=tang` and `corpus=sample`: which poems, and where their files lie."""
+class PoemFileOptions(Options):
+    """Where the files of poems lie."""
 
     root: Text | None = option(
         "a folder that holds quantangshi/poet.tang.0.json and its sisters", default=None, volatile=True
@@ -48,13 +50,49 @@ class PoemCorpusOptions(CorpusOptions):
     verify: bool = option("refuse files that differ from the published ones", default=True, volatile=True)
 
 
-class BookCorpusOptions(CorpusOptions):
-    """`corpus=book`: one of three books, or any UTF-8 text."""
+class PoemCorpusOptions(PoemFileOptions, CorpusOptions):
+    """`corpus=tang` and `corpus=sample`: which poems, and where their files lie."""
+
+
+class BookFileOptions(Options):
+    """Where the file of a book lies, and what is taken off it."""
 
     path: Text | None = option("any UTF-8 text instead of a book known by name", volatile=True)
     root: Text | None = option("a folder that holds books/NAME.txt", volatile=True)
     verify: bool = option("refuse files that differ from the published ones", volatile=True)
     strip_license: bool = option("take off what Project Gutenberg puts around a text")
+
+
+class BookCorpusOptions(BookFileOptions, CorpusOptions):
+    """`corpus=book`: one of three books, or any UTF-8 text."""
+
+
+class PalindromeOptions(Options):
+    """Which palindromes are drawn."""
+
+    length: AtLeastTwo = option("digits of a palindrome")
+    curriculum: NaturalNumber = option(
+        "steps over which the longest length rises from 5 to `length`; 0: always `length`"
+    )
+
+
+class PalindromeCorpusOptions(PalindromeOptions, CorpusOptions):
+    """`corpus=palindromes`."""
+
+
+class WaveOptions(Options):
+    """Which sine waves are drawn, and what of them is an input."""
+
+    sampling: Literal["regular", "oversampled", "random"] = option(
+        "`regular`: every time unit; `oversampled`: ten times as often; `random`: at random times"
+    )
+    time_input: bool | None = option(
+        "time stamps are an input; null: where the cell does not read them anyway"
+    )
+
+
+class FrequencyCorpusOptions(WaveOptions, CorpusOptions):
+    """`corpus=frequency`."""
 
 
 class DataOptions(Options):

@@ -15,7 +15,7 @@ from tangsweep.tasks.task import Task
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
 
-    from tangsweep.batches.batch import BatchSequence, RunBatches
+    from tangsweep.batches.batch import RunBatches
     from tangsweep.language_model import LanguageModel
 
 BookConfig = RunConfig[BookCorpusOptions, BookDataOptions]
@@ -49,30 +49,10 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
         )
 
     def batches(self, encoded: EncodedText, config: BookConfig) -> "RunBatches":
-        from tangsweep.batches.windows import (
-            ContiguousWindows,
-            IndependentWindows,
-            RandomWindows,
-            StepwiseBatches,
-            evaluation_windows,
-        )
+        from tangsweep.batches.windows import book_batches
 
-        data, ids = config.data, encoded.train.ids
-        windows = (
-            ContiguousWindows(ids, data.batch_size, data.seq_len)
-            if data.windows == "contiguous"
-            else RandomWindows(ids, data.batch_size, data.seq_len, config.seed)
-        )
-        evaluation_sets: dict[str, BatchSequence] = {
-            "train": evaluation_windows(ids),
-            # Windows from zero state, probably as the course reports measured.
-            "train_windows": IndependentWindows(ids, data.seq_len),
-            "dev": evaluation_windows(encoded.dev.ids),
-        }
         assert config.trainer.val_every is not None
-        return StepwiseBatches(
-            windows.window, config.trainer.val_every, evaluation_sets, whole_sequences=False
-        )
+        return book_batches(encoded, config.data, config.trainer.val_every, config.seed)
 
     def callbacks(
         self, encoded: EncodedText, config: BookConfig, folder: RunFolder, log_table: LogTable

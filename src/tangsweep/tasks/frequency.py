@@ -1,38 +1,16 @@
 """Frequency discrimination: does a sine wave's period lie in [5, 6]? (Neil, Pfeiffer and Liu 2016)"""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tangsweep.config.data_options import CorpusOptions, StreamDataOptions
-from tangsweep.config.options import option
+from tangsweep.batches.synthetic import EncodedExamples, SyntheticCorpus
+from tangsweep.batches.waves import NAME, encode_waves, wave_batches, waves_fingerprint
+from tangsweep.config.data_options import FrequencyCorpusOptions, StreamDataOptions
 from tangsweep.config.run_config import RunConfig
-from tangsweep.randomness import derive_seed
-from tangsweep.tasks.synthetic import EncodedExamples, SyntheticCorpus, split_batch, synthetic_facts
 from tangsweep.tasks.task import Task
 
 if TYPE_CHECKING:
-    from tangsweep.batches.batch import Batch, RunBatches
-
-NAME = "frequency"
-VERSION = 1  # raise it whenever the same settings would give other waves
-SAMPLINGS = {"regular": 1.0, "oversampled": 0.1, "random": None}  # time units between two samples
-PERIODS, TARGET = (1.0, 100.0), (5.0, 6.0)
-SHORTEST, LONGEST = 15, 125  # duration in time units; of random sampling also the number of samples
-CLASSES = ("outside", "inside")
-
-
-class FrequencyCorpusOptions(CorpusOptions):
-    """`corpus=frequency`."""
-
-    sampling: Literal["regular", "oversampled", "random"] = option(
-        "`regular`: every time unit; `oversampled`: ten times as often; `random`: at random times"
-    )
-    time_input: bool | None = option(
-        "time stamps are an input; null: where the cell does not read them anyway"
-    )
-
+    from tangsweep.batches.batch import RunBatches
 
 FrequencyConfig = RunConfig[FrequencyCorpusOptions, StreamDataOptions]
 
@@ -46,13 +24,10 @@ class FrequencyTask(Task[SyntheticCorpus, EncodedExamples, FrequencyConfig]):
     inputs = ("reals",)
 
     def find_corpora(self, configs: Sequence[FrequencyConfig]) -> list[SyntheticCorpus]:
-        return [SyntheticCorpus(NAME, f"{NAME}-{VERSION}-{config.corpus.sampling}") for config in configs]
+        return [SyntheticCorpus(NAME, waves_fingerprint(config.corpus.sampling)) for config in configs]
 
     def encode(self, corpus: SyntheticCorpus, config: FrequencyConfig) -> EncodedExamples:
-        facts = synthetic_facts(corpus.fingerprint, config.data.dev_size, len(CLASSES), "classes")
-        return EncodedExamples(
-            CLASSES, 2 if _has_time_input(config) else 1, facts, {"uniform": float(len(CLASSES))}
-        )
+        return encode_waves(config.corpus.sampling, _has_time_input(config), config.data.dev_size)
 
     def describe_corpus(
         self, corpus: SyntheticCorpus, encoded: EncodedExamples, config: FrequencyConfig
@@ -64,99 +39,16 @@ class FrequencyTask(Task[SyntheticCorpus, EncodedExamples, FrequencyConfig]):
         )
 
     def batches(self, encoded: EncodedExamples, config: FrequencyConfig) -> "RunBatches":
-        from tangsweep.batches.windows import StepwiseBatches
-
-        time_input = _has_time_input(config)
-
-        def batch(count: int, seed: int) -> "Batch":
-            waves = draw_waves(count, config.corpus.sampling, np.random.default_rng(seed))
-            return wave_batch(waves, time_input)
-
-        def draw(step: int) -> "Batch":
-            return batch(config.data.batch_size, derive_seed(config.seed, NAME, step))
-
-        evaluation_set = batch(config.data.dev_size, derive_seed(0, "frequency held out"))
         assert config.trainer.val_every is not None
-        return StepwiseBatches(draw, config.trainer.val_every, {"dev": split_batch(evaluation_set)})
+        return wave_batches(
+            config.corpus.sampling,
+            _has_time_input(config),
+            config.data,
+            config.trainer.val_every,
+            config.seed,
+        )
 
 
 def _has_time_input(config: FrequencyConfig) -> bool:
     configured = config.corpus.time_input
     return not config.cell.reads_times if configured is None else configured
-
-
-class Waves(NamedTuple):
-    """Samples of N waves, padded behind each wave's end; times there repeat its last one."""
-
-    values: np.ndarray  # (N, T), 0 behind the end
-    times: np.ndarray  # (N, T), never decreasing
-    lengths: np.ndarray  # (N,)
-    inside: np.ndarray  # (N,) 1 where the period lies in TARGET, else 0
-
-
-def draw_waves(count: int, sampling: str, random: np.random.Generator) -> Waves:
-    """Draw `count` waves of random phase, half of them of each class, give or take one.
-
-    A wave lasts 15 to 125 time units and begins so that it ends by 125. It is sampled every time unit
-    (`regular`), ten times as often (`oversampled`), or at 15 to 125 times drawn from its duration
-    (`random`). Periods are log-uniform, within TARGET or within PERIODS without it.
-    """
-    inside = random.permutation(np.arange(count) % 2)
-    period = np.where(inside == 1, _log_uniform(*TARGET, random, count), _outside_target(random, count))
-    duration = random.uniform(SHORTEST, LONGEST, count)
-    start = random.uniform(0, LONGEST - duration)
-    lengths, offsets = _sample_times(sampling, duration, random)
-    behind = np.arange(offsets.shape[1]) >= lengths[:, None]
-    last = offsets[np.arange(count), lengths - 1]
-    times = start[:, None] + np.where(behind, last[:, None], offsets)
-    phase = random.uniform(0, 2 * np.pi, count)
-    values = np.sin(2 * np.pi * times / period[:, None] + phase[:, None])
-    return Waves(np.where(behind, 0.0, values), times, lengths, inside)
-
-
-def wave_batch(waves: Waves, time_input: bool) -> "Batch":
-    """Return a batch whose only target of each row is the wave's class, 1 inside TARGET, at its last sample.
-
-    Inputs (B, T, 1) are the samples, with `time_input` (B, T, 2) samples and their time stamps, which
-    stand in `times` either way. Both are in torch's default float type.
-    """
-    import torch
-
-    from tangsweep.batches.batch import Batch
-
-    dtype = torch.get_default_dtype()
-    targets = np.full(waves.values.shape, -1)
-    targets[np.arange(len(targets)), waves.lengths - 1] = waves.inside
-    inputs = [waves.values, waves.times] if time_input else [waves.values]
-    return Batch(
-        torch.from_numpy(np.stack(inputs, axis=-1)).to(dtype),
-        torch.from_numpy(targets),
-        torch.from_numpy(waves.times).to(dtype),
-    )
-
-
-def _sample_times(
-    sampling: str, duration: np.ndarray, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many samples each wave has, and their times (N, T) since its start."""
-    resolution = SAMPLINGS[sampling]
-    if resolution is not None:
-        lengths = np.floor(duration / resolution).astype(int)
-        return lengths, np.broadcast_to(np.arange(lengths.max()) * resolution, (len(duration), lengths.max()))
-    lengths = random.integers(SHORTEST, LONGEST + 1, len(duration))
-    times = random.uniform(0, duration[:, None], (len(duration), int(lengths.max())))
-    times[np.arange(times.shape[1]) >= lengths[:, None]] = np.inf  # sorted behind the end
-    times.sort(axis=1)
-    return lengths, times
-
-
-def _outside_target(random: np.random.Generator, count: int) -> np.ndarray:
-    """Draw periods log-uniformly over PERIODS, TARGET cut out."""
-    below, above = np.log(TARGET[0] / PERIODS[0]), np.log(PERIODS[1] / TARGET[1])
-    position = random.uniform(0, below + above, count)
-    shifted = np.where(position < below, position, position + np.log(TARGET[1] / TARGET[0]))
-    return PERIODS[0] * np.exp(shifted)
-
-
-def _log_uniform(low: float, high: float, random: np.random.Generator, count: int) -> np.ndarray:
-    return np.exp(random.uniform(np.log(low), np.log(high), count))

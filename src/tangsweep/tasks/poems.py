@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tangsweep.batches.encoded_text import EncodedText, encode_poems
+from tangsweep.batches.split import check_split_options
 from tangsweep.config.data_options import PoemCorpusOptions, PoemDataOptions
 from tangsweep.config.run_config import RunConfig
 from tangsweep.corpora.tang import PoemCorpus, PoemSource, find_poems
@@ -31,16 +32,7 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
     inputs = ("embedding", "one_hot")
 
     def check(self, config: PoemConfig) -> None:
-        data = config.data
-        if data.max_chars < data.min_chars:
-            raise UserError(
-                f"data.max_chars={data.max_chars} is below data.min_chars={data.min_chars}: raise the one or "
-                "lower the other"
-            )
-        if data.split == "fixed" and (data.pool is None or data.dev_poems is None):
-            raise UserError("data.split=fixed needs data.pool and data.dev_poems: set both")
-        if data.split == "fixed" and data.poems is not None and data.pool and data.poems > data.pool:
-            raise UserError(f"data.poems={data.poems} is more than data.pool={data.pool}: raise data.pool")
+        check_split_options(config.data)
         if config.trainer.val_every is not None:
             raise UserError(
                 f"trainer.val_every={config.trainer.val_every} is invalid: it must be null, because an "
@@ -87,12 +79,9 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         )
 
     def batches(self, encoded: EncodedText, config: PoemConfig) -> "RunBatches":
-        """With `data.pad=fixed`, pad sequences to max_chars and one special token (<bos> or <eos>)."""
-        from tangsweep.batches.poems import PoemBatches
+        from tangsweep.batches.poems import poem_batches
 
-        data = config.data
-        width = data.max_chars + 1 if data.pad == "fixed" else None
-        return PoemBatches(encoded, data.batch_size, config.seed, width, data.score_pads)
+        return poem_batches(encoded, config.data, config.seed)
 
     def write_outputs(
         self,

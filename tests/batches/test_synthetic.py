@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from tangsweep.tasks.frequency import draw_waves, wave_batch
-from tangsweep.tasks.palindromes import palindrome_batch
-from tangsweep.tasks.synthetic import split_batch
+from tangsweep.batches.palindromes import palindrome_batch
+from tangsweep.batches.synthetic import split_batch
+from tangsweep.batches.waves import draw_waves, wave_batch
 
 
 def test_all_digits_but_the_last_are_read_and_only_the_last_is_scored() -> None:

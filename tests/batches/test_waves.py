@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.tasks.frequency import SAMPLINGS, Waves, draw_waves
+from tangsweep.batches.waves import SAMPLINGS, Waves, draw_waves
 
 
 def waves(sampling: str, seed: int = 0, count: int = 400) -> Waves:

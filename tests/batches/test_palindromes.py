@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.tasks.palindromes import Palindromes
+from tangsweep.batches.palindromes import Palindromes
 
 
 def drawn(length: int, count: int = 300, held_out: int = 50, seed: int = 0) -> np.ndarray:
