@@ -6,14 +6,16 @@ FILLS_EMBEDDING. Embeddings that are tied to the output layer start as that laye
 weights would make the first logits √H times too large.
 """
 
+import importlib
 import math
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from tangsweep.cells.cell import Cell
-from tangsweep.errors import UserError
+from tangsweep.errors import UserError, did_you_mean
 from tangsweep.language_model import LanguageModel
 from tangsweep.randomness import derive_seed
 
@@ -57,6 +59,23 @@ def orthogonal(block: Tensor, hidden_size: int, generator: torch.Generator) -> N
     nn.init.orthogonal_(block, generator=generator)
 
 
+def find_scheme(name: str) -> InitScheme:
+    """Return the scheme with this name, or of another module by its dotted path.
+
+    Raises UserError where there is none.
+    """
+    module, _, own_name = name.rpartition(".")
+    try:
+        scheme = getattr(importlib.import_module(module or __name__), own_name)
+    except (ImportError, AttributeError):
+        scheme = None
+    if not callable(scheme) or (not module and own_name not in SCHEMES):
+        hint = did_you_mean(name, SCHEMES)
+        raise UserError(f"init={name} does not exist; {hint}there are: {', '.join(SCHEMES)}")
+    return cast(InitScheme, scheme)
+
+
+SCHEMES = ("zeros", "uniform_scaled", "normal", "uniform", "xavier", "kaiming", "orthogonal")
 FILLS_BIASES = (zeros, uniform_scaled, uniform)
 FILLS_EMBEDDING = (zeros,)
 

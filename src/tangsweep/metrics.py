@@ -6,6 +6,7 @@ of its own. See docs/perplexity.md.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 
@@ -23,6 +24,24 @@ class Tally:
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def sums(self) -> list[float]:
+        """Return the sums as numbers that add up over processes."""
+        return [float(getattr(self, field.name)) for field in fields(self)]
+
+    @classmethod
+    def from_sums(cls, sums: Sequence[float]) -> "Tally":
+        """Return the tally with these sums, in the order of `Tally.sums`."""
+        return cls(sums[0], int(sums[1]), int(sums[2]), int(sums[3]), sums[4], sums[5], int(sums[6]))
+
+    def headline_scores(self) -> dict[str, float]:
+        """Return the scores that are logged during training, by name."""
+        return {
+            "loss": self.loss,
+            "bits_per_character": self.loss / math.log(2),
+            "perplexity": self.perplexity,
+            "accuracy": self.accuracy,
+        }
 
     @property
     def loss(self) -> float:

@@ -20,12 +20,13 @@ def test_every_poem_is_kept_or_counted_and_none_is_in_both_sets(
 ) -> None:
     split_options = options(min_chars=min_chars, duplicates=duplicates)
     try:
-        train, dev, _, counts = split_poems(corpus(*poems).poems, split_options)
+        train, dev, _, unused, counts = split_poems(corpus(*poems).poems, split_options)
     except UserError as error:
         assert "the split leaves no" in str(error)
         return
     dropped = counts["empty"] + counts["duplicate"] + counts["short"]
     assert counts["read"] == len(poems) == dropped + len(train) + len(dev)
+    assert not unused
     assert all(len(text) >= min_chars for text in texts(train) + texts(dev))
     if duplicates == "drop":
         assert not set(texts(train)) & set(texts(dev))
@@ -36,7 +37,7 @@ def test_every_poem_is_kept_or_counted_and_none_is_in_both_sets(
 
 def test_dropped_poems_are_counted_by_reason() -> None:
     poems = ["", "甲乙丙丁。", "甲乙丙丁。", "甲。", "乙乙乙乙。", "丙丙丙丙。"]
-    train, dev, _, counts = split_poems(corpus(*poems).poems, options(min_chars=3))
+    train, dev, _, _, counts = split_poems(corpus(*poems).poems, options(min_chars=3))
     assert counts == {"read": 6, "empty": 1, "duplicate": 1, "short": 1}
     assert texts(train) + texts(dev) == ["甲乙丙丁。", "乙乙乙乙。", "丙丙丙丙。"]
     with_duplicates = split_poems(corpus(*poems).poems, options(min_chars=3, duplicates="keep"))
@@ -57,14 +58,14 @@ def test_duplicates_are_compared_as_they_are_used(changes: dict[str, object], po
 
 
 def test_in_order_by_fraction_rounded_down() -> None:
-    train, dev, pool, _ = split_poems(corpus(*TEN[:9]).poems, options(train_fraction=0.8))
+    train, dev, pool, _, _ = split_poems(corpus(*TEN[:9]).poems, options(train_fraction=0.8))
     assert (texts(train), texts(dev)) == (TEN[:7], TEN[7:9])
     assert pool == train
 
 
 def test_by_counts() -> None:
     both = split_poems(corpus(*TEN).poems, options(train_poems=5, dev_poems=2))
-    assert (texts(both.train), texts(both.dev)) == (TEN[:5], TEN[5:7])
+    assert (texts(both.train), texts(both.dev), texts(both.unused)) == (TEN[:5], TEN[5:7], TEN[7:])
     train_only = split_poems(corpus(*TEN).poems, options(train_poems=6))
     assert (texts(train_only.train), texts(train_only.dev)) == (TEN[:6], TEN[6:])
     dev_only = split_poems(corpus(*TEN).poems, options(dev_poems=3))
@@ -104,7 +105,7 @@ def test_an_empty_set_is_an_error(poems: list[str]) -> None:
 
 
 def test_punctuation_dropped_but_still_a_sentence_end() -> None:
-    train, _, _, _ = split_poems(
+    train, _, _, _, _ = split_poems(
         corpus("甲乙，丙丁。戊[1]己！", "甲。", "乙。").poems, options(punctuation="drop", train_poems=1)
     )
     assert train == [["甲乙丙丁", "戊1己"]]

@@ -174,8 +174,8 @@ class TestFrequency:
         from tangsweep.training import assemble
 
         prepared = prepared_for(*FREQUENCY, "cell=phased_lstm", "corpus.sampling=random")
-        data, model = data_of(prepared), assemble.build_model(prepared)
-        module = assemble.build_module(prepared, model, None)
+        data, module = data_of(prepared), assemble.build_module(prepared, None)
+        model = module.model
         batch = data.draw(0)
         logits, _ = model(batch.inputs, batch.times)
         scored = batch.targets >= 0
@@ -227,8 +227,8 @@ class TestBooks:
         from tangsweep.training import assemble
 
         prepared = prepared_for(*book, "data.windows=contiguous", "model.hidden_size=6")
-        data, model = data_of(prepared), assemble.build_model(prepared)
-        module = assemble.build_module(prepared, model, None)
+        data, module = data_of(prepared), assemble.build_module(prepared, None)
+        model = module.model
         batches = [data.draw(step) for step in range(2)]
         module.loss(batches[0], 0)["loss"].backward()
         second = module.loss(batches[1], 1)

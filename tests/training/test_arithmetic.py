@@ -155,7 +155,7 @@ def test_a_step_on_a_gpu_equals_that_on_the_cpu(low: torch.dtype | None) -> None
 
 def test_dropout_depends_on_the_step_alone() -> None:
     prepared = prepare(configured("corpus=sample", "model.dropout=0.5"), [])
-    module = assemble.build_module(prepared, assemble.build_model(prepared), None)
+    module = assemble.build_module(prepared, None)
     [batch, *_] = prepared.task.batches(prepared.encoded, prepared.config).train_batches(0)
     first, again, other = (module.loss(batch, step)["loss"].item() for step in (3, 3, 4))
     assert first == again != other

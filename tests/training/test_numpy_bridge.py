@@ -144,14 +144,14 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     whole = train(*options, "trainer.max_epochs=2").folder
     half = train(*options, "trainer.max_epochs=1").folder
     prepared = prepare(configured(*SMALL, *QUIET, *options, "trainer.max_epochs=2"), [])
-    batches, model = prepared.task.batches(prepared.encoded, prepared.config), assemble.build_model(prepared)
-    module = assemble.build_module(prepared, model, None)
+    batches = prepared.task.batches(prepared.encoded, prepared.config)
+    module = assemble.build_module(prepared, None)
     metrics_file = MetricsFile(half.metrics)
     callbacks = assemble.build_callbacks(prepared, half, batches, metrics_file, None)
     trainer = assemble.build_trainer(prepared.config, half, callbacks)
     trainer.fit(
         module,
-        datamodule=StepGroupLoader(batches, [10], None),
+        datamodule=StepGroupLoader(prepared.encoded, batches, [10], None),
         ckpt_path=half.last,
         weights_only=True,
     )

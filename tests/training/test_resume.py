@@ -12,8 +12,8 @@ from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import COLUMNS, MetricsFile
 from tangsweep.runs.state import State, run_state, state_at_rest
-from tangsweep.training import module
 from tangsweep.training import run as training_run
+from tangsweep.training import step_groups
 from tests.conftest import QUIET, Ran, configured, prepare
 from tests.training import wandb_file
 
@@ -68,7 +68,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         if name == "step" and seen.count(name) == steps:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "fault_point", counted)
+    monkeypatch.setattr(step_groups, "fault_point", counted)
 
 
 def same(one: RunFolder, other: RunFolder) -> None:

@@ -157,7 +157,7 @@ def test_the_optimizer_changes_nothing_else(train: Train) -> None:
 @pytest.mark.parametrize("scheme", ["xavier", "zeros", "kaiming"])
 def test_initialization_options_reach_the_model(scheme: str) -> None:
     config = configured(*SMALL, *QUIET, f"init={scheme}", "init.forget_bias=2", "seed=4")
-    model = assemble.build_model(prepare(config, []))
+    model = assemble.build_module(prepare(config, []), None).model
     expected = build_language_model({"name": "lstm"}, config["model"], model.output.out_features)
     inits.initialize(expected, getattr(inits, scheme), 2, 4)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
@@ -210,7 +210,7 @@ def test_gradient_norm_is_that_of_all_gradients_before_clipping(train: Train) ->
     logged = pd.read_csv(folder.metrics)["train/grad_norm"].dropna().iloc[0]
     unclipped = train(*options).folder
     assert logged == pd.read_csv(unclipped.metrics)["train/grad_norm"].dropna().iloc[0]
-    start = assemble.build_model(prepare(configured(*SMALL, *QUIET, *options), [])).state_dict()
+    start = assemble.build_module(prepare(configured(*SMALL, *QUIET, *options), []), None).model.state_dict()
     after = torch.load(unclipped.last, weights_only=True)["state_dict"]
     moved = torch.stack([(after[f"model.{k}"] - v).norm() for k, v in start.items()]).norm().item()
     assert logged == pytest.approx(moved, rel=1e-4)

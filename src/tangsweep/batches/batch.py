@@ -20,9 +20,10 @@ class Batch(NamedTuple):
 
 
 class BatchSequence(Protocol):
-    """An iterable of batches that knows its length and can be iterated repeatedly."""
+    """Batches by number, which can be iterated repeatedly."""
 
     def __len__(self) -> int: ...
+    def __getitem__(self, number: int, /) -> Batch: ...
     def __iter__(self) -> Iterator[Batch]: ...
 
 

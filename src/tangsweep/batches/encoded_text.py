@@ -7,7 +7,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import filelock
 import numpy as np
@@ -50,6 +50,19 @@ class EncodedSequences(NamedTuple):
         return self.ids[scored]
 
 
+class EncodedCorpus(Protocol):
+    """The encoded training and development sets of a run, with facts and baselines for its record."""
+
+    @property
+    def tokens(self) -> Sequence[str]: ...  # what the model predicts, by id
+    @property
+    def inputs(self) -> int: ...  # how many ids the model reads, or how wide its vectors are
+    @property
+    def facts(self) -> CorpusFacts: ...  # for the record
+    @property
+    def baselines(self) -> dict[str, float | None]: ...  # perplexities that need no training
+
+
 class EncodedText(NamedTuple):
     """The text that a run trains and is scored on."""
 
@@ -79,12 +92,17 @@ def encode_poems(corpus: PoemCorpus, options: PoemSplitOptions) -> EncodedText:
     )
 
 
+def encode_unused_poems(
+    corpus: PoemCorpus, options: PoemSplitOptions, vocabulary: Vocabulary
+) -> EncodedSequences | None:
+    """Return the sequences of poems that the split neither trains on nor holds out; None: there are none."""
+    poems = split_poems(corpus.poems, options).unused
+    return _encode_chunks(_cut_poems(poems, options), vocabulary) if poems else None
+
+
 def _encode_split(split: PoemSplit, options: PoemSplitOptions) -> EncodedText:
     vocabulary = build_vocabulary(["".join(poem) for poem in split.pool], options.min_freq)
-    train_chunks, dev_chunks = (
-        [chunk for poem in poems for chunk in cut_into_chunks(poem, options.max_chars, options.long)]
-        for poems in (split.train, split.dev)
-    )
+    train_chunks, dev_chunks = (_cut_poems(poems, options) for poems in (split.train, split.dev))
     encoded = _with_facts(
         vocabulary,
         train=_encode_chunks(train_chunks, vocabulary),
@@ -95,6 +113,10 @@ def _encode_split(split: PoemSplit, options: PoemSplitOptions) -> EncodedText:
     encoded.facts.poems = split.counts | {"train": len(split.train), "dev": len(split.dev)}
     encoded.facts.sequences = Counts(train=len(train_chunks), dev=len(dev_chunks))
     return encoded
+
+
+def _cut_poems(poems: Iterable[Sequence[str]], options: PoemSplitOptions) -> list[Chunk]:
+    return [chunk for poem in poems for chunk in cut_into_chunks(poem, options.max_chars, options.long)]
 
 
 def _encode_chunks(chunks: Sequence[Chunk], vocabulary: Vocabulary) -> EncodedSequences:

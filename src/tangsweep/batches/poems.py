@@ -55,6 +55,9 @@ class IndexedBatches:
     def __len__(self) -> int:
         return len(self.order)
 
+    def __getitem__(self, number: int) -> Batch:
+        return self.sequences.batch(self.order[number])
+
     def __iter__(self) -> Iterator[Batch]:
         return map(self.sequences.batch, self.order)
 

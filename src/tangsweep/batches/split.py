@@ -20,6 +20,7 @@ class PoemSplit(NamedTuple):
     train: list[list[str]]  # a poem is a list of sentences; joined, they are its text
     dev: list[list[str]]
     pool: list[list[str]]  # what the vocabulary is built from
+    unused: list[list[str]]  # neither trained on nor held out
     counts: dict[str, int]  # read, empty, duplicate, short
 
 
@@ -69,8 +70,10 @@ def split_poems(poems: Sequence[Poem], options: PoemSplitOptions) -> PoemSplit:
                 f"the split leaves no {name} poem ({counts['read']} read, {len(usable)} kept): "
                 "raise data.poems or change data.train_fraction, data.train_poems, data.dev_poems"
             )
-    texts = [[poem.sentences for poem in subset] for subset in (train, dev, pool)]
-    return PoemSplit(texts[0], texts[1], texts[2], counts)
+    used = {poem.position for subset in (train, dev, pool) for poem in subset}
+    unused = [poem for poem in usable if poem.position not in used]
+    texts = [[poem.sentences for poem in subset] for subset in (train, dev, pool, unused)]
+    return PoemSplit(texts[0], texts[1], texts[2], texts[3], counts)
 
 
 def _shuffle_poems(poems: Sequence[Poem], split_seed: int | None) -> list[Poem]:

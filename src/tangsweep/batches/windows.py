@@ -45,6 +45,9 @@ class ContiguousWindows:
         columns = slice(start, start + self.seq_len)
         return Batch(self.inputs[:, columns], self.targets[:, columns], carry=start > 0)
 
+    def __getitem__(self, number: int) -> Batch:
+        return self.window(number)
+
     def __iter__(self) -> Iterator[Batch]:
         return map(self.window, range(len(self)))
 
@@ -74,10 +77,12 @@ class IndependentWindows:
     def __len__(self) -> int:
         return -(-len(self.rows) // EVALUATION_BATCH_SIZE)
 
+    def __getitem__(self, number: int) -> Batch:
+        rows = self.rows[number * EVALUATION_BATCH_SIZE :][:EVALUATION_BATCH_SIZE]
+        return Batch(rows[:, :-1], rows[:, 1:])
+
     def __iter__(self) -> Iterator[Batch]:
-        for first in range(0, len(self.rows), EVALUATION_BATCH_SIZE):
-            rows = self.rows[first : first + EVALUATION_BATCH_SIZE]
-            yield Batch(rows[:, :-1], rows[:, 1:])
+        return map(self.__getitem__, range(len(self)))
 
 
 class RandomWindows:
@@ -103,6 +108,9 @@ class StepRange:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.draw(self.steps[number])
 
     def __iter__(self) -> Iterator[Batch]:
         return map(self.draw, self.steps)

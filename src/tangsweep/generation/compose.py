@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tangsweep.checkpoint import TrainedModel
 from tangsweep.corpora.chinese_script import to_traditional
+from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
@@ -13,8 +14,10 @@ from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart, StartEncoder
 from tangsweep.generation.request import GenerationRequest
 from tangsweep.generation.text_writer import TextWriter
+from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.form import Form
 from tangsweep.prosody.protocol import Prosody
+from tangsweep.prosody.tables import load_or_build_prosody
 
 DEFAULT_TEMPERATURE = 0.8
 DEFAULT_LENGTH = 200  # characters of running text
@@ -81,6 +84,20 @@ def _encode_starts(request: GenerationRequest, encoder: StartEncoder, form: Form
     if not any(start.ids for start in starts):
         raise UserError("nothing of the starts is known to this model: choose others")
     return [start for start in starts if start.ids]
+
+
+def write_text(model: LanguageModel, vocabulary: Vocabulary, task: str, beginning: str, seed: int) -> str:
+    """Return a text that begins with `beginning`: of a model of poems a 七絕, else running text.
+
+    Where the model cannot write it, the reason stands in parentheses in its place.
+    """
+    trained, request = TrainedModel(model, vocabulary, {}), GenerationRequest(start=beginning, seed=seed)
+    try:
+        if task == "poems":
+            return compose_poems(trained, request, load_or_build_prosody).poems[0].text
+        return continue_texts(trained, request, traditional=False, replacement=None)[0].text
+    except UserError as reason:
+        return f"({reason})"
 
 
 class ContinuedText(NamedTuple):

@@ -107,13 +107,13 @@ def estimate_cost(run: PreparedRun) -> Cost:
 
     options = run.config.trainer
     torch.set_num_threads(options.threads)
-    batches, model = run.task.batches(run.encoded, run.config), assemble.build_model(run)
+    batches = run.task.batches(run.encoded, run.config)
     device = torch.device("cuda" if options.accelerator == "gpu" else "cpu")
-    module = assemble.build_module(run, model.to(device), batches.pad)
+    module = assemble.build_module(run, batches.pad).to(device)
     epoch = batches.train_batches(0)
     limits = [options.max_steps, options.max_epochs and options.max_epochs * len(epoch)]
     steps = min(limit for limit in limits if limit is not None)
-    optimizer = optimizer_factories(run.config).make_optimizer(model.parameter_groups())
+    optimizer = optimizer_factories(run.config).make_optimizer(module.model.parameter_groups())
     step_seconds = _step_seconds(module, optimizer, epoch, options.gradient_clip_val)
     epochs = -(-steps // len(epoch))
     scoring = {name: _scoring_seconds(module, text) for name, text in batches.evaluation_sets().items()}
@@ -156,7 +156,7 @@ def _scoring_seconds(module: "LanguageModelModule", batches: "BatchSequence") ->
 
     first = list(islice(batches, SCORED_BATCHES))
     start = time.perf_counter()
-    evaluate(module.model, first, module.pad)
+    evaluate(module.model, first, module.pad_id)
     return (time.perf_counter() - start) / len(first) * len(batches)
 
 

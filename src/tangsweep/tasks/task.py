@@ -8,13 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from tangsweep.batches.encoded_text import EncodedCorpus
 from tangsweep.config.data_options import CorpusOptions, DataOptions
 from tangsweep.config.options import format_value
 from tangsweep.config.run_config import RunConfig
 from tangsweep.errors import UserError
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.mirror import LogTable
-from tangsweep.runs.record import CorpusFacts, Record
+from tangsweep.runs.record import Record
 
 if TYPE_CHECKING:  # torch and Lightning take seconds to import
     from pytorch_lightning import Callback
@@ -36,19 +37,6 @@ class Corpus(Protocol):
     def verified(self) -> bool: ...
     @property
     def fallback(self) -> str: ...  # why the bundled sample stands in; else empty
-
-
-class EncodedCorpus(Protocol):
-    """The encoded training and development sets of a run, with facts and baselines for its record."""
-
-    @property
-    def tokens(self) -> Sequence[str]: ...  # what the model predicts, by id
-    @property
-    def inputs(self) -> int: ...  # how many ids the model reads, or how wide its vectors are
-    @property
-    def facts(self) -> CorpusFacts: ...  # for the record
-    @property
-    def baselines(self) -> dict[str, float | None]: ...  # perplexities that need no training
 
 
 CorpusT = TypeVar("CorpusT", bound=Corpus)

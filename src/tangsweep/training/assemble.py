@@ -14,10 +14,8 @@ from tangsweep.console import print_line
 from tangsweep.corpora import pretrained_embeddings
 from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tangsweep.files import absolute_path
-from tangsweep.inits import initialize
 from tangsweep.kernels import matmul
 from tangsweep.kernels.select import select_kernels
-from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.metrics import METRICS
 from tangsweep.runs import wandb_names
 from tangsweep.runs.folder import RunFolder
@@ -32,11 +30,9 @@ from tangsweep.training.callbacks import (
     StopWhenSolved,
 )
 from tangsweep.training.metrics_callback import MetricsCallback
-from tangsweep.training.module import LanguageModelModule
-from tangsweep.training.numpy_bridge import NumpyLanguageModel
 from tangsweep.training.optimizer_factories import optimizer_factories
 from tangsweep.training.prepare import PreparedRun
-from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader
+from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader, StepGroupModule
 
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
@@ -57,17 +53,33 @@ def build_mirror(run: PreparedRun, folder: RunFolder) -> Mirror | None:
     return make_mirror(folder, config, run.name, run.folder.parent.name)
 
 
-def build_model(run: PreparedRun) -> LanguageModel:
-    """Return the initialized model, with pretrained embeddings where the config names a file."""
+def build_module(run: PreparedRun, pad_id: int | None) -> StepGroupModule:
+    """Return the LightningModule of a run, with pretrained embeddings where the config names a file.
+
+    Raises UserError where the optimizer lacks an option.
+    """
     config, encoded = run.config, run.encoded
-    model = build_language_model(
-        config.plain["cell"], config.plain["model"], encoded.inputs, len(encoded.tokens)
+    options = {key: value for key, value in config.plain["model"].items() if key != "pretrained_embeddings"}
+    factories = optimizer_factories(config)
+    module = StepGroupModule(
+        tokens=encoded.tokens,
+        inputs=encoded.inputs,
+        task=config.corpus.task,
+        cell=config.plain["cell"],
+        **options,
+        init=config.init.scheme.target,
+        forget_bias=config.init.forget_bias,
+        optimizer=factories.make_optimizer,
+        lr=None,  # the factory has it
+        scheduler=factories.make_scheduler,
+        seed=config.seed,
+        pad_id=pad_id,
+        clip=config.trainer.gradient_clip_val,
+        run_config=config.plain,
     )
-    scheme = instantiate(config.plain["init"]["scheme"])
-    initialize(model, scheme.func, config.init.forget_bias, config.seed)
     if config.model.pretrained_embeddings is not None:
-        _load_embeddings(config, Vocabulary(encoded.tokens), model.embedding_weight)
-    return NumpyLanguageModel(model) if is_numpy_lstm(config) else model
+        _load_embeddings(config, Vocabulary(encoded.tokens), module.model.embedding_weight)
+    return module
 
 
 def _load_embeddings(config: AnyConfig, vocabulary: Vocabulary, table: torch.Tensor) -> None:
@@ -90,19 +102,6 @@ def describe_arithmetic(config: AnyConfig) -> Arithmetic:
     return Arithmetic(kernels.NAME, matmul.matmul_backend(device, dtype))
 
 
-def build_module(run: PreparedRun, model: LanguageModel, pad: int | None) -> LanguageModelModule:
-    """Return the LightningModule around `model`. Raises UserError where the optimizer lacks an option."""
-    config, encoded = run.config, run.encoded
-    return LanguageModelModule(
-        model,
-        *optimizer_factories(config),
-        seed=config.seed,
-        pad=pad,
-        clip=config.trainer.gradient_clip_val,
-        rebuild={"config": config.plain, "tokens": list(encoded.tokens), "inputs": encoded.inputs},
-    )
-
-
 def build_callbacks(
     run: PreparedRun, folder: RunFolder, batches: RunBatches, metrics_file: MetricsFile, mirror: Mirror | None
 ) -> RunCallbacks:
@@ -121,12 +120,12 @@ def build_callbacks(
 
 
 def build_loader(
-    batches: RunBatches, callbacks: RunCallbacks, task_callbacks: Sequence[L.Callback]
+    run: PreparedRun, batches: RunBatches, callbacks: RunCallbacks, task_callbacks: Sequence[L.Callback]
 ) -> StepGroupLoader:
     """Return the training batches in groups that end wherever a callback acts."""
     periodic = (callback for callback in task_callbacks if isinstance(callback, PeriodicCallback))
     periods = [callbacks.metrics.every, *(callback.every for callback in periodic)]
-    return StepGroupLoader(batches, periods, callbacks.budget.max_steps)
+    return StepGroupLoader(run.encoded, batches, periods, callbacks.budget.max_steps)
 
 
 def build_trainer(config: AnyConfig, folder: RunFolder, callbacks: Sequence[L.Callback]) -> L.Trainer:
@@ -141,7 +140,7 @@ def build_trainer(config: AnyConfig, folder: RunFolder, callbacks: Sequence[L.Ca
         plugins=[AtomicCheckpointIO()],
         default_root_dir=folder.path,
         reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
+        limit_val_batches=0,  # MetricsCallback evaluates
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

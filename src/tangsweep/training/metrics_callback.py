@@ -165,15 +165,12 @@ class MetricsCallback(L.Callback):
     def _evaluate(self, pl_module: L.LightningModule, row: Mapping[str, float | int | None]) -> Tally:
         """Evaluate the development set and write `row` with its scores. Raises Diverged."""
         assert isinstance(pl_module, LanguageModelModule)
-        dev = evaluate(pl_module.model, self.batches.dev_batches(), pl_module.pad)
+        dev = evaluate(pl_module.model, self.batches.dev_batches(), pl_module.pad_id)
         self.elapsed = self.seconds_so_far
         self._write(
             {
                 **row,
-                "val/loss": dev.loss,
-                "val/bits_per_character": dev.loss / math.log(2),
-                "val/perplexity": dev.perplexity,
-                "val/accuracy": dev.accuracy,
+                **{f"val/{name}": value for name, value in dev.headline_scores().items()},
                 "units/distinct": pl_module.model.distinct_units(),
                 "seconds": self.elapsed,
             }

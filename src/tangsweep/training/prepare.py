@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tangsweep.batches.encoded_text import EncodedCorpus
 from tangsweep.config import identity
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line, warn_of_bundled_sample
@@ -11,7 +12,7 @@ from tangsweep.corpora import pretrained_embeddings
 from tangsweep.errors import UserError
 from tangsweep.files import absolute_path, outputs_folder
 from tangsweep.tasks.registry import task_of
-from tangsweep.tasks.task import AnyTask, Corpus, EncodedCorpus
+from tangsweep.tasks.task import AnyTask, Corpus
 
 MAX_DESCRIBED = 7  # corpora of a sweep that are described
 SWEEPER_OVERRIDES = ("sweep.stands_in=", "sweep.varied=")  # added by the sweeper; no user wrote them

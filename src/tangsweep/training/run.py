@@ -120,24 +120,24 @@ def _train(
     """Train and score. `record` is filled on the way, so that a late failure loses nothing."""
     config, encoded, task = run.config, run.encoded, run.task
     _limit_threads(config.trainer.threads)
-    batches, model = task.batches(encoded, config), assemble.build_model(run)
-    module = assemble.build_module(run, model, batches.pad)
+    batches = task.batches(encoded, config)
+    module = assemble.build_module(run, batches.pad)
     metrics_file = MetricsFile(folder.metrics)
     callbacks = assemble.build_callbacks(run, folder, batches, metrics_file, mirror)
     log_table = mirror.log_table if mirror else discard_table
     task_callbacks = task.callbacks(encoded, config, folder, log_table)
     trainer = assemble.build_trainer(config, folder, (*callbacks, *task_callbacks))
-    loader = assemble.build_loader(batches, callbacks, task_callbacks)
+    loader = assemble.build_loader(run, batches, callbacks, task_callbacks)
     try:
         end = _fit(trainer, module, loader, resume.checkpoint)
     finally:
         callbacks.progress.close()
         metrics_file.close()
-    _record_training(record, end, callbacks, trainer, model, mirror)
+    _record_training(record, end, callbacks, trainer, module.model, mirror)
     best_epoch = callbacks.checkpoints.best_epoch
-    record_final_scores(record, model, batches, folder, best_epoch, encoded.facts.oov or {})
+    record_final_scores(record, module.model, batches, folder, best_epoch, encoded.facts.oov or {})
     if best_epoch:
-        task.write_outputs(model, encoded, config, folder, log_table, record)
+        task.write_outputs(module.model, encoded, config, folder, log_table, record)
     record.published = compare_with_published(config.published, record)
     if mirror:
         mirror.summarize(record)
