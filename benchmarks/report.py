@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from tangsweep.report.build import report_on, write_report
+from tangsweep.reporting.build import report_on, write_report
 from tangsweep.runs.metrics_file import COLUMNS
 
 

@@ -1,62 +1,6 @@
-"""Compare the runs of one or several sweeps: a page that answers the sweep's question.
+"""Compare the runs of one sweep or of several; `python src/report.py --help` shows how."""
 
-python src/report.py outputs/optimizers                  report.html, report.md, tables/, figures/ in there
-python src/report.py outputs/a outputs/b --out both      one report on several sweeps, in another folder
-python src/report.py outputs/optimizers --wandb publish  the same as a workspace and a report at W&B
-"""
-
-import argparse
-from importlib.util import find_spec
-from pathlib import Path
-
-from tangsweep.command_line import run_command
-from tangsweep.errors import UserError
-from tangsweep.files import atomic_write, display_path, user_path
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare the runs of one sweep, or of several.")
-    parser.add_argument("folders", nargs="+", help="folders of sweeps, outputs/NAME")
-    parser.add_argument("--out", help="where to write (default: the folder of the sweep, if it is one)")
-    parser.add_argument(
-        "--wandb",
-        choices=("publish", "spec"),
-        help="publish: a workspace and a report at W&B; spec: the same as dashboard.json, without a network",
-    )
-    parser.add_argument("--entity", help="W&B user or team (default: that of the runs, else yours)")
-    parser.add_argument("--project", help="W&B project (default: that of the runs)")
-    options = parser.parse_args()
-    if options.wandb and find_spec("wandb_workspaces") is None:
-        raise UserError("--wandb needs wandb-workspaces: pip install -c constraints.txt -e '.[dashboard]'")
-    folders = [user_path(folder).resolve() for folder in options.folders]
-    if options.out is None and len(folders) > 1:
-        raise UserError("several folders make one report: name the folder to write it to with --out")
-    out = Path(options.out).expanduser().absolute() if options.out else folders[0]
-    write_and_publish(folders, out, options)
-
-
-def write_and_publish(folders: list[Path], out: Path, options: argparse.Namespace) -> None:
-    """Print the rankings, write the report's files, then do what --wandb says."""
-    from tangsweep.report.build import report_on, write_report  # pandas, Altair, SciPy: only when needed
-    from tangsweep.report.render.terminal import print_rankings
-
-    data, report = report_on(folders)
-    print_rankings(report)
-    files = write_report(report, out)
-    print(f"{display_path(files[0])} has the whole report; {len(files) - 1} files lie beside it")
-    if not options.wandb:
-        return
-    from tangsweep.dashboard.publish import find_wandb_project, publish_dashboard
-    from tangsweep.dashboard.spec import build_dashboard
-
-    project = find_wandb_project(data, options.entity, options.project)
-    if options.wandb == "publish":
-        print("\n".join(publish_dashboard(data, report, project)))
-    else:
-        path = out / "dashboard.json"
-        atomic_write(path, build_dashboard(data, report, project).json)
-        print(f"{display_path(path)} holds what --wandb publish would save")
-
+from tangsweep.__main__ import run
 
 if __name__ == "__main__":
-    run_command(main)
+    run("report")

@@ -1,36 +1,6 @@
-"""Train one run, or many with -m or sweeps=NAME; `python src/train.py --help` shows how.
+"""Train one run, or many with -m or sweeps=NAME; `python src/train.py --help` shows how."""
 
-Only what composes the config is imported here; torch and the rest come when a run starts.
-"""
-
-from typing import Any
-
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-
-from tangsweep.command_line import print_error, run_command
-from tangsweep.errors import UserError
-
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="train")
-def main(composed: DictConfig) -> Any:
-    """Train one job of a sweep, or a single run as a sweep of one; return its outcome."""
-    from tangsweep.training.job import train_job
-
-    values: Any = OmegaConf.to_container(composed, resolve=True)
-    overrides = list(HydraConfig.get().overrides.task)
-    if HydraConfig.get().mode is RunMode.MULTIRUN:  # the sweeper has checked all jobs; this is one of them
-        return train_job(values, overrides)
-    from tangsweep.sweep.jobs import Job
-    from tangsweep.sweep.run_sweep import ThisProcess, run_sweep
-
-    try:
-        return run_sweep([Job(overrides, values)], ThisProcess(), compared=False)
-    except UserError as error:
-        raise SystemExit(print_error(str(error))) from None  # Hydra would add lines of its own
-
+from tangsweep.__main__ import run
 
 if __name__ == "__main__":
-    run_command(main)
+    run("train")

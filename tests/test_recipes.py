@@ -132,7 +132,7 @@ FILES = {
         "src/tangsweep/tasks/registry.py",
         "conf/corpus/parity.yaml",
     ],
-    "chart": ["src/tangsweep/report/charts/training_time.py", *["src/tangsweep/report/build.py"] * 2],
+    "chart": ["src/tangsweep/reporting/charts/training_time.py", *["src/tangsweep/reporting/build.py"] * 2],
 }
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tangsweep.report.build import report_on, write_report
+from tangsweep.reporting.build import report_on, write_report
 from tests.chromium import CHROMIUM, DRIVER, opened, requested, waited
-from tests.report.written_sweeps import CORPUS, record, write_optimizer_runs, write_run
+from tests.reporting.written_sweeps import CORPUS, record, write_optimizer_runs, write_run
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # every command imports this module; only a sweep needs these
     from tangsweep.config.run_config import AnyConfig
     from tangsweep.runs.record import Outcome
     from tangsweep.sweep.jobs import PreparedJob
+    from tangsweep.sweep.run_sweep import SweepResult
 
 
 @runtime_checkable
@@ -53,7 +54,7 @@ class TangsweepSweeper(Sweeper):
             config=config,
         )
 
-    def sweep(self, arguments: list[str]) -> "list[Outcome]":
+    def sweep(self, arguments: list[str]) -> "SweepResult":
         """Run the sweep of the sweep file's grids and the command line's overrides."""
         from tangsweep.sweep import grid, jobs, run_sweep
 

@@ -5,7 +5,7 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from tangsweep.files import REPOSITORY, outputs_folder
+from tangsweep.files import INSTALLED_FILES, outputs_folder
 from tangsweep.sweep import hydra_adapter  # the module: Hydra would register a class that is imported here
 
 GROUP = "sweeps"
@@ -13,7 +13,7 @@ OmegaConf.register_new_resolver("tangsweep.outputs", lambda: str(outputs_folder(
 
 
 class SweepsSource(hydra_adapter.FileConfigSource):
-    """The repository as a source of config files, with `sweeps` as its only group."""
+    """The folder of sweeps/ as a source of config files, with `sweeps` as its only group."""
 
     @staticmethod
     def scheme() -> str:
@@ -35,4 +35,4 @@ class SweepsSearchPath(SearchPathPlugin):
     """Lets `sweeps=NAME` select sweeps/NAME.yaml, from any working directory."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        search_path.append("tangsweep", f"{GROUP}://{REPOSITORY}")
+        search_path.append("tangsweep", f"{GROUP}://{INSTALLED_FILES}")

@@ -1,11 +1,12 @@
 """Runs an entry point and prints a user's mistake as one line on stderr, without a stack trace."""
 
+import contextlib
 import os
 import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -14,6 +15,21 @@ from omegaconf.errors import OmegaConfBaseException
 from tangsweep.errors import UserError, did_you_mean
 
 USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143  # exit statuses
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Raise UserError, one line, in the place of the errors with which Hydra answers a user's mistake."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(error_line(error)) from error
+    except ValueError as error:
+        if "Config group override" not in str(error):
+            raise
+        raise UserError(
+            "a group takes the name of a file: optimizer=adam takes conf/optimizer/adam.yaml"
+        ) from error
 
 
 def run_command(main: Callable[[], object]) -> None:
@@ -31,17 +47,12 @@ def run_command(main: Callable[[], object]) -> None:
     signal.signal(signal.SIGTERM, terminate)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
     try:
-        main()
-    except (HydraException, OmegaConfBaseException, UserError) as error:
+        with user_errors():
+            main()
+    except UserError as error:
         if full_error:
             raise
-        sys.exit(print_error(error_line(error)))
-    except ValueError as error:
-        if full_error or "Config group override" not in str(error):
-            raise
-        sys.exit(
-            print_error("a group takes the name of a file: optimizer=adam takes conf/optimizer/adam.yaml")
-        )
+        sys.exit(print_error(str(error)))
     except OSError as error:  # a folder that cannot be made, a full disk
         if full_error:
             raise
@@ -52,12 +63,13 @@ def run_command(main: Callable[[], object]) -> None:
 
 
 def continuing_command(arguments: Sequence[str]) -> str:
-    """Return the shell command that continues an interrupted command.
+    """Return the shell command that continues an interrupted command, whose `sys.argv` is `arguments`.
 
     It omits `rerun=all` and `rerun=diverged`: the interrupted command has already set aside the runs that are
     trained anew, and the next one shall continue them.
     """
-    return shlex.join(["python", *(a for a in arguments if a not in ("rerun=all", "rerun=diverged"))])
+    program = ["python", arguments[0]] if arguments[0].endswith(".py") else arguments[0].split()
+    return shlex.join([*program, *(a for a in arguments[1:] if a not in ("rerun=all", "rerun=diverged"))])
 
 
 def print_error(line: str) -> int:

@@ -1,20 +1,32 @@
-"""Paths of the repository, data and outputs, and atomic writes. Only this module reads TANGSWEEP_HOME."""
+"""Where files lie, and atomic writes. Only this module reads TANGSWEEP_HOME.
+
+In a checkout, conf/, sweeps/ and data/sample/ lie in the repository. An installed wheel has copies of them in
+the package (setup.py), and its outputs and data go to the working directory.
+"""
 
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tangsweep.errors import UserError
 from tangsweep.fault_points import fault_point
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-BUNDLED_SAMPLE = REPOSITORY / "data" / "sample"
+REPOSITORY = Path(__file__).resolve().parents[2]  # of a checkout
+IS_CHECKOUT = (REPOSITORY / "conf" / "train.yaml").exists()
+INSTALLED_FILES = REPOSITORY if IS_CHECKOUT else Path(__file__).resolve().parent / "installed_files"
+CONFIG_FOLDER = INSTALLED_FILES / "conf"
+BUNDLED_SAMPLE = INSTALLED_FILES / "data" / "sample"
 
 
 def home_folder() -> Path:
-    """Return the folder that relative paths are relative to: TANGSWEEP_HOME, else the repository."""
-    return Path(os.environ.get("TANGSWEEP_HOME") or REPOSITORY).expanduser().resolve()
+    """Return the folder that relative paths are relative to.
+
+    It is TANGSWEEP_HOME, else the repository, else, without a checkout, the working directory.
+    """
+    default = REPOSITORY if IS_CHECKOUT else Path.cwd()
+    return Path(os.environ.get("TANGSWEEP_HOME") or default).expanduser().resolve()
 
 
 def absolute_path(path: str | Path) -> Path:
@@ -47,6 +59,15 @@ def display_path(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def report_folder(sweeps: Sequence[Path], out: str | None) -> Path:
+    """Return the folder of a report: the one named, else that of the sweep. Raises UserError for several."""
+    if out is not None:
+        return Path(out).expanduser().absolute()
+    if len(sweeps) > 1:
+        raise UserError("several folders make one report: name the folder to write it to with --out")
+    return sweeps[0]
 
 
 def safe_name(name: str) -> str:

@@ -15,14 +15,14 @@ from tangsweep.dashboard.publish import find_wandb_project
 from tangsweep.dashboard.spec import WandbProject, build_dashboard
 from tangsweep.errors import UserError
 from tangsweep.files import REPOSITORY
-from tangsweep.report.blocks import Report
-from tangsweep.report.build import report_on
-from tangsweep.report.data.collect import SweepData
+from tangsweep.reporting.blocks import Report
+from tangsweep.reporting.build import report_on
+from tangsweep.reporting.data.collect import SweepData
 from tangsweep.runs import wandb_names
 from tests.conftest import SMALL, Ran
 from tests.dashboard.named_in_spec import names_in, walk
 from tests.dashboard.server import KEY, Server, serving
-from tests.report.written_sweeps import QUALITY, record, write_optimizer_runs, write_run
+from tests.reporting.written_sweeps import QUALITY, record, write_optimizer_runs, write_run
 from tests.training import wandb_file
 
 HERE = WandbProject("poet", "tangsweep")

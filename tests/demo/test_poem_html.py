@@ -4,7 +4,7 @@ from tangsweep.demo import poem_html
 from tangsweep.generation.poem import Character, GeneratedPoem
 from tangsweep.prosody.form import Form
 from tangsweep.runs.record import Quality
-from tests.report.written_sweeps import QUALITY
+from tests.reporting.written_sweeps import QUALITY
 
 
 def test_poems_are_escaped_and_carry_probabilities() -> None:

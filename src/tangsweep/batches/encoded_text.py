@@ -97,7 +97,7 @@ def encode_unused_poems(
 ) -> EncodedSequences | None:
     """Return the sequences of poems that the split neither trains on nor holds out; None: there are none."""
     poems = split_poems(corpus.poems, options).unused
-    return _encode_chunks(_cut_poems(poems, options), vocabulary) if poems else None
+    return encode_chunks(_cut_poems(poems, options), vocabulary) if poems else None
 
 
 def _encode_split(split: PoemSplit, options: PoemSplitOptions) -> EncodedText:
@@ -105,8 +105,8 @@ def _encode_split(split: PoemSplit, options: PoemSplitOptions) -> EncodedText:
     train_chunks, dev_chunks = (_cut_poems(poems, options) for poems in (split.train, split.dev))
     encoded = _with_facts(
         vocabulary,
-        train=_encode_chunks(train_chunks, vocabulary),
-        dev=_encode_chunks(dev_chunks, vocabulary),
+        train=encode_chunks(train_chunks, vocabulary),
+        dev=encode_chunks(dev_chunks, vocabulary),
         train_texts=[chunk.text for chunk in train_chunks],
         dev_texts=[chunk.text for chunk in dev_chunks],
     )
@@ -119,7 +119,8 @@ def _cut_poems(poems: Iterable[Sequence[str]], options: PoemSplitOptions) -> lis
     return [chunk for poem in poems for chunk in cut_into_chunks(poem, options.max_chars, options.long)]
 
 
-def _encode_chunks(chunks: Sequence[Chunk], vocabulary: Vocabulary) -> EncodedSequences:
+def encode_chunks(chunks: Sequence[Chunk], vocabulary: Vocabulary) -> EncodedSequences:
+    """Encode chunks of poems, each from <bos> to the end of the chunk, or to <eos> where its poem ends."""
     rows = [[BOS, *vocabulary.encode(chunk.text), *([EOS] if chunk.ends_poem else [])] for chunk in chunks]
     starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     return EncodedSequences(np.concatenate(rows).astype(np.int32), starts)

@@ -12,9 +12,9 @@ from wandb_workspaces.reports.v2 import interface as wr
 
 from tangsweep.config.overrides import distinguishes_runs, variant
 from tangsweep.metrics import Metric
-from tangsweep.report.data.collect import SweepData
-from tangsweep.report.data.comparability import ComparableRuns
-from tangsweep.report.data.run_files import EPOCH_COLUMNS, ConfigValue, FlatConfig
+from tangsweep.reporting.data.collect import SweepData
+from tangsweep.reporting.data.comparability import ComparableRuns
+from tangsweep.reporting.data.run_files import EPOCH_COLUMNS, ConfigValue, FlatConfig
 from tangsweep.runs.wandb_names import VARIANT, wandb_summary
 
 # Name of a table at W&B → file of the run with the same texts.

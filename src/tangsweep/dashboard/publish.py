@@ -12,8 +12,8 @@ from tangsweep.console import print_line
 from tangsweep.dashboard.spec import WandbProject, build_dashboard
 from tangsweep.errors import UserError, first_line
 from tangsweep.files import display_path
-from tangsweep.report.blocks import Report
-from tangsweep.report.data.collect import SweepData
+from tangsweep.reporting.blocks import Report
+from tangsweep.reporting.data.collect import SweepData
 from tangsweep.training.wandb_mode import check_account
 
 

@@ -18,12 +18,12 @@ from tangsweep.dashboard.panels import (
     place_panels,
     stable_id,
 )
-from tangsweep.report.analysis.ranking import Ranking
-from tangsweep.report.blocks import Report
-from tangsweep.report.charts.group_style import GroupStyle
-from tangsweep.report.data.collect import SweepData
-from tangsweep.report.render.document import block_markdown
-from tangsweep.report.text.ranking_table import ranking_table
+from tangsweep.reporting.analysis.ranking import Ranking
+from tangsweep.reporting.blocks import Report
+from tangsweep.reporting.charts.group_style import GroupStyle
+from tangsweep.reporting.data.collect import SweepData
+from tangsweep.reporting.render.document import block_markdown
+from tangsweep.reporting.text.ranking_table import ranking_table
 from tangsweep.runs.wandb_names import VARIANT
 
 MAX_TITLE = 128  # characters that W&B accepts

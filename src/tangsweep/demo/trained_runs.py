@@ -14,7 +14,7 @@ import yaml
 from tangsweep.checkpoint import TrainedModel, load_model
 from tangsweep.console import format_number
 from tangsweep.errors import UserError
-from tangsweep.files import REPOSITORY, outputs_folder
+from tangsweep.files import outputs_folder
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Quality
 from tangsweep.runs.record_file import read_record
@@ -24,7 +24,9 @@ FIRST_RUN_SWEEP = "demo"
 FIRST_RUN_EPOCHS = 100  # the default
 FIRST_RUN_COMMAND = (
     sys.executable,
-    str(REPOSITORY / "src" / "train.py"),
+    "-m",
+    "tangsweep",
+    "train",
     "hydra/launcher=basic",
     "logger=csv",  # no mirror, even if the environment asks for one
     f"sweep.name={FIRST_RUN_SWEEP}",

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from tangsweep.checkpoint import TrainedModel
 from tangsweep.corpora.chinese_script import to_traditional
-from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
@@ -14,13 +13,19 @@ from tangsweep.generation.poem_composer import PoemComposer
 from tangsweep.generation.poem_start import PoemStart, StartEncoder
 from tangsweep.generation.request import GenerationRequest
 from tangsweep.generation.text_writer import TextWriter
-from tangsweep.language_model import LanguageModel
 from tangsweep.prosody.form import Form
 from tangsweep.prosody.protocol import Prosody
 from tangsweep.prosody.tables import load_or_build_prosody
 
 DEFAULT_TEMPERATURE = 0.8
 DEFAULT_LENGTH = 200  # characters of running text
+
+
+class ContinuedText(NamedTuple):
+    """Running text; `text` begins with `start`."""
+
+    start: str
+    text: str
 
 
 class ComposedPoems(NamedTuple):
@@ -40,6 +45,41 @@ def request_decoding(request: GenerationRequest) -> Decoding:
     """Return how characters are chosen; `request.check()` must have passed."""
     temperature = DEFAULT_TEMPERATURE if request.temperature is None else request.temperature
     return Decoding(temperature, request.top_k, request.top_p, request.beam)
+
+
+def generate(
+    trained: TrainedModel,
+    request: GenerationRequest,
+    replace_unknown: str | None = None,
+    max_alternatives: int = 0,
+    report_progress: Callable[[int, int], None] = lambda done, all: None,
+) -> ComposedPoems | list[ContinuedText]:
+    """Answer a request as the model's task allows: with poems, or with running text.
+
+    `replace_unknown` is for running text; the last two arguments are those of `compose_poems`. Raises
+    UserError for a request that is invalid, or that this model cannot answer.
+    """
+    request.check()
+    task = trained.config["corpus"]["task"]
+    if task not in ("poems", "book"):
+        raise UserError(f"the model was trained on {task}, which is no text: name another run")
+    if task == "poems" and request.length is None:
+        if replace_unknown is not None:
+            raise UserError("--replace-unknown is for running text: for a poem take --skip-unknown")
+        return compose_poems(trained, request, load_or_build_prosody, max_alternatives, report_progress)
+    if task == "book" and request.poem_option:
+        raise UserError(f"{request.poem_option} is for poems, this is a model of a book: take --length")
+    return continue_texts(trained, request, task == "poems", replace_unknown)
+
+
+def generate_texts(
+    trained: TrainedModel, request: GenerationRequest, replace_unknown: str | None = None
+) -> list[str]:
+    """Return the texts with which `generate` answers a request."""
+    output = generate(trained, request, replace_unknown)
+    if isinstance(output, ComposedPoems):
+        return [poem.text for poem in output.poems]
+    return [continued.text for continued in output]
 
 
 def compose_poems(
@@ -84,27 +124,6 @@ def _encode_starts(request: GenerationRequest, encoder: StartEncoder, form: Form
     if not any(start.ids for start in starts):
         raise UserError("nothing of the starts is known to this model: choose others")
     return [start for start in starts if start.ids]
-
-
-def write_text(model: LanguageModel, vocabulary: Vocabulary, task: str, beginning: str, seed: int) -> str:
-    """Return a text that begins with `beginning`: of a model of poems a 七絕, else running text.
-
-    Where the model cannot write it, the reason stands in parentheses in its place.
-    """
-    trained, request = TrainedModel(model, vocabulary, {}), GenerationRequest(start=beginning, seed=seed)
-    try:
-        if task == "poems":
-            return compose_poems(trained, request, load_or_build_prosody).poems[0].text
-        return continue_texts(trained, request, traditional=False, replacement=None)[0].text
-    except UserError as reason:
-        return f"({reason})"
-
-
-class ContinuedText(NamedTuple):
-    """Running text; `text` begins with `start`."""
-
-    start: str
-    text: str
 
 
 def continue_texts(

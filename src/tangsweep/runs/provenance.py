@@ -9,7 +9,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from tangsweep.files import REPOSITORY, cannot_write
+from tangsweep.files import IS_CHECKOUT, REPOSITORY, cannot_write
 from tangsweep.machine import processor_name, usable_cores
 from tangsweep.runs.record import GitState
 
@@ -30,7 +30,7 @@ def git_state() -> GitState:
             return None
         return process.stdout.strip()
 
-    commit = output("rev-parse", "HEAD")
+    commit = output("rev-parse", "HEAD") if IS_CHECKOUT else None
     changed = output("status", "--porcelain", "--untracked-files=no") if commit else None
     return GitState(commit=commit, dirty=None if changed is None else bool(changed))
 

@@ -3,18 +3,52 @@
 They are those of Hydra 1.3; tests/sweep/test_hydra_adapter.py fails where another version is installed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
+from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as FileConfigSource
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from tangsweep.errors import UserError
+
 HYDRA_VERSION = "1.3"
+
+
+def run_job_or_sweep(
+    config_folder: Path, task: Callable[[DictConfig], Any], overrides: Sequence[str], multirun: bool
+) -> Any:
+    """Do what `@hydra.main` does for a command line, inside a program; return what task or sweeper returns.
+
+    The primary config is train.yaml. A sweep file chooses a multirun itself.
+    """
+    with initialize_config_dir(str(config_folder), version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        options = [*overrides, *(["hydra.mode=MULTIRUN"] if multirun else [])]
+        config = hydra.compose_config(
+            "train", options, RunMode.RUN, with_log_configuration=False, validate_sweep_overrides=False
+        )
+        if config.hydra.mode is RunMode.MULTIRUN:
+            return hydra.multirun("train", task, options, with_log_configuration=False)
+
+        def quiet_task(config: DictConfig) -> Any:
+            try:
+                return task(config)
+            except UserError as error:
+                return error  # Hydra would print a line of its own
+
+        result = job_result(hydra.run("train", quiet_task, options, with_log_configuration=False))
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 class _GroupRepository(Protocol):

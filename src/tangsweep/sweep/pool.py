@@ -4,10 +4,12 @@ import contextlib
 import multiprocessing
 import pickle
 import signal
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import connection
 from multiprocessing.context import ForkServerContext, SpawnContext
+from types import ModuleType
 from typing import Protocol
 
 import cloudpickle
@@ -45,18 +47,25 @@ def process_context(preload: str | None) -> ProcessContext:
     from multiprocessing import forkserver, resource_tracker
 
     resource_tracker.ensure_running()  # first, because it would unblock Ctrl-C
-    with _ctrl_c_blocked():
+    with _starting_processes():
         forkserver.ensure_running()
     return context
 
 
 @contextlib.contextmanager
-def _ctrl_c_blocked() -> Iterator[None]:
-    """Block Ctrl-C, which a terminal sends to every process, in processes started inside the block."""
+def _starting_processes() -> Iterator[None]:
+    """Prepare for processes that are started inside the block.
+
+    Ctrl-C, which a terminal sends to every process, is blocked in them. They do not import this process's
+    main module again, as multiprocessing would: a user's script need not be guarded against that.
+    """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    main_module = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
+        sys.modules["__main__"] = main_module
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -66,7 +75,7 @@ class Worker:
     def __init__(self, context: ProcessContext, setup: bytes) -> None:
         self.pipe, child_pipe = context.Pipe()
         self.process = context.Process(target=run_worker, args=(child_pipe, setup), daemon=True)
-        with _ctrl_c_blocked():
+        with _starting_processes():
             self.process.start()
         child_pipe.close()
         self.job: int | None = None

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
@@ -51,11 +51,26 @@ class ThisProcess:
         return [train_prepared(job.run) for job in jobs]
 
 
-def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) -> list[Outcome]:
+class SweepResult(NamedTuple):
+    """The runs of a command."""
+
+    folders: list[Path]  # outputs/SWEEP/RUN of every run, in the order of the jobs
+    outcomes: list[Outcome]  # of those that were trained; of all where they were planned
+
+
+class RunsFailed(SystemExit):
+    """Ends the command with status 1: some of its runs failed or died. The others are complete."""
+
+    def __init__(self, result: SweepResult) -> None:
+        super().__init__(1)
+        self.result = result
+
+
+def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) -> SweepResult:
     """Check every job, train those that are not done, and where they are `compared` close with the report.
 
     With `plan=true` the jobs are checked and listed, and nothing is trained. Raises UserError before the
-    first run starts where any job is wrong, and SystemExit(1) after the report where a run failed or died.
+    first run starts where any job is wrong, and RunsFailed after the report where a run failed or died.
     """
     configs = _checked_configs(jobs)
     command = configs[0]
@@ -67,7 +82,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) ->
     statuses = run_status.look_up_runs([run.folder for run in runs], command.rerun)
     if command.plan:
         plan.print_plan(runs, statuses, launcher.concurrency(configs))
-        return [Outcome(run.name, "planned") for run in runs]
+        return SweepResult(list(statuses), [Outcome(run.name, "planned") for run in runs])
     to_train = [run for run in runs if statuses[run.folder].trained]
     if to_train:
         _prepare_training(to_train, launcher)
@@ -85,9 +100,10 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) ->
             _compare(runs, bool(prepared))
     if not compared:
         _print_single(runs[0], outcomes)
+    result = SweepResult([run.folder for run in runs], list(outcomes))
     if any(outcome.status == "failed" for outcome in outcomes):
-        raise SystemExit(1)
-    return list(outcomes)
+        raise RunsFailed(result)
+    return result
 
 
 def _checked_configs(jobs: Sequence[Job]) -> list[AnyConfig]:
@@ -149,7 +165,7 @@ def _compare(runs: Sequence[PreparedRun], trained: bool) -> None:
     if not trained and (sweep / "report.html").exists():
         print_line(f"nothing to train; the report lies in {display_path(sweep / 'report.html')}")
     else:
-        from tangsweep.report.build import report_sweep  # pandas, SciPy and Altair: only when needed
+        from tangsweep.reporting.build import report_sweep  # pandas, SciPy and Altair: only when needed
 
         report_sweep(sweep, write_files=runs[0].config.report)
     run_status.print_unfinished([run.folder for run in runs])

@@ -14,9 +14,12 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tangsweep import inits
 from tangsweep.batches.batch import Batch
+from tangsweep.checkpoint import TrainedModel
 from tangsweep.corpora.vocabulary import Vocabulary
+from tangsweep.errors import UserError
 from tangsweep.evaluation.scores import tally_batch
-from tangsweep.generation.compose import write_text
+from tangsweep.generation.compose import generate_texts
+from tangsweep.generation.request import GenerationRequest
 from tangsweep.language_model import Carry, LanguageModel, build_language_model
 from tangsweep.metrics import Tally
 from tangsweep.randomness import derive_seed
@@ -60,6 +63,9 @@ class LanguageModelModule(L.LightningModule):
         pad_id: the target that is no text, where padding is scored; `data.pad_id`.
     """
 
+    _carry: Carry | None = None  # the recurrent state after the training batch before
+    _evaluation_carry: Carry | None = None  # and after the evaluation batch before
+
     def __init__(
         self,
         tokens: Sequence[str],
@@ -86,20 +92,16 @@ class LanguageModelModule(L.LightningModule):
         self.inputs = len(self.tokens) if inputs is None else inputs
         self.cell_options = {"name": cell} if isinstance(cell, str) else dict(cell)
         self.model_options = {
-            "input": input,
-            "embed_size": embed_size,
-            "hidden_size": hidden_size,
-            "layers": layers,
-            "dropout": dropout,
-            "tie_weights": tie_weights,
-        }
-        arguments = {"tokens": self.tokens, "inputs": self.inputs, "task": task, "cell": self.cell_options}
-        arguments |= self.model_options | {"init": init, "forget_bias": forget_bias}
-        self.save_hyperparameters(arguments | {"lr": lr, "seed": seed, "pad_id": pad_id}, logger=False)
+            "input": input, "embed_size": embed_size, "hidden_size": hidden_size, "layers": layers,
+            "dropout": dropout, "tie_weights": tie_weights,
+        }  # fmt: skip
+        arguments = {
+            "tokens": self.tokens, "inputs": self.inputs, "task": task, "cell": self.cell_options,
+            "init": init, "forget_bias": forget_bias, "lr": lr, "seed": seed, "pad_id": pad_id,
+        }  # fmt: skip
+        self.save_hyperparameters(arguments | self.model_options, logger=False)
         self.model = self._build_model(init, forget_bias)
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
-        self._carry: Carry | None = None  # the recurrent state after the training batch before
-        self._evaluation_carry: Carry | None = None
         self._tally = Tally()  # of the set that is being evaluated
         self._epoch_nats = torch.zeros((), dtype=torch.float64)
         self._epoch_characters = 0
@@ -139,9 +141,8 @@ class LanguageModelModule(L.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the training loss of the epoch, each batch at the weights that it met."""
-        sums = [self._epoch_nats.item(), float(self._epoch_characters)]
-        nats, characters = self._sum_over_processes(sums)
-        self._log_score("train/epoch_loss", nats / characters)
+        sums = self._sum_over_processes([self._epoch_nats.item(), self._epoch_characters])
+        self._log_score("train/epoch_loss", sums[0] / sums[1])
         self._epoch_nats, self._epoch_characters = torch.zeros((), dtype=torch.float64), 0
 
     def loss(self, batch: Batch, step: int) -> StepOutput:
@@ -180,18 +181,14 @@ class LanguageModelModule(L.LightningModule):
         """Log `val/loss`, `val/perplexity`, `val/bits_per_character` and `val/accuracy`."""
         self._log_scores("val")
 
-    def on_test_epoch_start(self) -> None:
-        self.on_validation_epoch_start()
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self.validation_step(batch, batch_idx)
+    on_test_epoch_start, test_step = on_validation_epoch_start, validation_step
 
     def on_test_epoch_end(self) -> None:
         """Log the scores of the test set, named as those of the development set are."""
         self._log_scores("test")
 
     def _log_scores(self, name: str) -> None:
-        tally = self._tally.from_sums(self._sum_over_processes(self._tally.sums()))
+        tally = Tally.from_sums(self._sum_over_processes(self._tally.sums()))
         for score, value in tally.headline_scores().items():
             self._log_score(f"{name}/{score}", value)
 
@@ -212,7 +209,10 @@ class LanguageModelModule(L.LightningModule):
         `tangsweep.generate` for more. Where a poem cannot be composed, the reason stands in its place.
         """
         if isinstance(batch, str):
-            return write_text(self.model, Vocabulary(self.tokens), self.task, batch, self.seed)
+            try:
+                return generate_texts(self.trained_model, GenerationRequest(start=batch, seed=self.seed))[0]
+            except UserError as reason:
+                return f"({reason})"
         logits, _ = self.model(batch.inputs, batch.times)
         predicted: Tensor = logits.argmax(dim=-1)[batch.targets >= 0]
         return predicted
@@ -233,8 +233,13 @@ class LanguageModelModule(L.LightningModule):
             states = [list(state) for state in self._carry.states]
             checkpoint["tangsweep_carry"] = [states, self._carry.steps]
 
+    @property
+    def trained_model(self) -> TrainedModel:
+        """The model as `tangsweep.generate` and `tangsweep.perplexity` take it."""
+        return TrainedModel(self.model, Vocabulary(self.tokens), self.config())
+
     def config(self) -> dict[str, Any]:
-        """Return what a checkpoint says of the config: here the groups that rebuild the model."""
+        """Return the config for checkpoints: the groups that rebuild the model."""
         return {"cell": self.cell_options, "model": self.model_options, "corpus": {"task": self.task}}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -1,0 +1,170 @@
+"""Build a report from the folders of sweeps, and write its files.
+
+To add a chart, write a module in charts/ with a function that returns its `Section` or None, and add the
+function to one of the two lists below.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tangsweep.console import print_line
+from tangsweep.errors import UserError
+from tangsweep.files import atomic_write, display_path
+from tangsweep.reporting.analysis.ranking import Ranking, rank_groups
+from tangsweep.reporting.blocks import Report, Section
+from tangsweep.reporting.charts.curves import curves_section
+from tangsweep.reporting.charts.dataset_size import dataset_size_section
+from tangsweep.reporting.charts.initialization import initialization_section
+from tangsweep.reporting.charts.learning_rates import learning_rate_section
+from tangsweep.reporting.charts.solve_rates import solve_rate_section
+from tangsweep.reporting.data.collect import SweepData, collect
+from tangsweep.reporting.data.comparability import comparable_sets
+from tangsweep.reporting.data.groups import differs_between
+from tangsweep.reporting.render.document import render_html, render_markdown
+from tangsweep.reporting.render.terminal import print_rankings
+from tangsweep.reporting.render.vega import draw_svg, svg_to_png
+from tangsweep.reporting.text.ranking_table import ranking_rows, ranking_section
+from tangsweep.reporting.text.sections import (
+    poem_section,
+    provenance_section,
+    published_section,
+    unreadable_section,
+)
+from tangsweep.reporting.text.summary import ranking_answer, report_warnings, sweep_facts, sweep_question
+
+# Sections of each ranking, in their order on the page.
+RANKING_SECTIONS: list[Callable[[SweepData, Ranking], Section | None]] = [
+    ranking_section,
+    curves_section,
+    learning_rate_section,
+]
+# Sections of all runs together, below those.
+SWEEP_SECTIONS: list[Callable[[SweepData, Sequence[Ranking]], Section | None]] = [
+    dataset_size_section,
+    initialization_section,
+    solve_rate_section,
+    poem_section,
+    published_section,
+    provenance_section,
+    unreadable_section,
+]
+
+
+def read_sweeps(folders: Sequence[Path]) -> SweepData:
+    """Return the data of all runs. Raises UserError where a folder is missing or none holds a run."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{folder} does not exist: name the folder of a sweep, outputs/NAME")
+    data = collect(folders)
+    if data.runs.empty:
+        names = ", ".join(map(str, folders))
+        raise UserError(f"{names} holds no run: name the folder of a sweep, outputs/NAME")
+    return data
+
+
+def run_tables(data: SweepData, rankings: Sequence[Ranking]) -> dict[str, pd.DataFrame]:
+    """Return the tables `runs`, `epochs` and `ranking`, which docs/report.md describes."""
+    ranking = pd.concat([ranking_rows(ranking) for ranking in rankings] or [pd.DataFrame()])
+    return {"runs": _runs_table(data), "epochs": data.epochs, "ranking": ranking}
+
+
+def rank_comparable_runs(data: SweepData) -> list[Ranking]:
+    """Return a ranking for each set of runs that can be compared."""
+    return [rank_groups(comparable) for comparable in comparable_sets(data.runs)]
+
+
+def report_on(folders: Sequence[Path]) -> tuple[SweepData, Report]:
+    """Return the data of all runs in the folders of sweeps, and the report on it.
+
+    Raises UserError where a folder is missing or none holds a run.
+    """
+    data = read_sweeps(folders)
+    title = " and ".join(dict.fromkeys(folder.name for folder in folders))
+    return data, build_report(data, title)
+
+
+def build_report(data: SweepData, title: str) -> Report:
+    """Build the report; what is missing is left out or named, and raises nothing."""
+    rankings = rank_comparable_runs(data)
+    several = len(rankings) > 1
+    sections = _sections(data, rankings)
+    tables = run_tables(data, rankings)
+    for section in sections:
+        tables |= section.tables
+    return Report(
+        title=title,
+        question=sweep_question(data),
+        answers=[
+            f"{ranking.comparable.title}: {sentence}" if several else sentence
+            for ranking in rankings
+            for sentence in ranking_answer(ranking)
+        ],
+        warnings=[*report_warnings(data, rankings), *(w for section in sections for w in section.warnings)],
+        facts=sweep_facts(data),
+        sections=sections,
+        tables=tables,
+        rankings=rankings,
+    )
+
+
+def _sections(data: SweepData, rankings: Sequence[Ranking]) -> list[Section]:
+    """Return the sections that have something to show; those of several rankings are numbered."""
+    sections = []
+    for number, ranking in enumerate(rankings, 1):
+        for ranking_builder in RANKING_SECTIONS:
+            section = ranking_builder(data, ranking)
+            if section and len(rankings) > 1:
+                section = section.numbered(number, ranking.comparable.title)
+            sections.append(section)
+    sections += [sweep_builder(data, rankings) for sweep_builder in SWEEP_SECTIONS]
+    return [section for section in sections if section and section.blocks]
+
+
+def _runs_table(data: SweepData) -> pd.DataFrame:
+    """Add a column config.KEY to the table `runs` for every key of the config that differs between runs."""
+    configs = [data.configs[run] for run in data.runs["run"]]
+    keys = dict.fromkeys(key for config in configs for key in config)
+    differing = [key for key in keys if key != "sweep.varied" and differs_between(key, configs)]
+    columns = {f"config.{key}": [config.get(key) for config in configs] for key in differing}
+    return pd.concat([data.runs, pd.DataFrame(columns, index=data.runs.index)], axis=1)
+
+
+def write_report(report: Report, out: Path, pictures: bool = True) -> list[Path]:
+    """Write report.html, report.md, tables/*.csv and figures/*, each whole or not at all; return their paths.
+
+    Without `pictures` no PNG and SVG files are written. Raises UserError where a folder cannot be written.
+    """
+    files: dict[Path, bytes | str] = {
+        out / "report.html": render_html(report),
+        out / "report.md": render_markdown(report),
+    }
+    for name, table in report.tables.items():
+        files[out / "tables" / f"{name}.csv"] = table.to_csv(index=False)
+    for chart in report.charts if pictures else []:
+        svg = draw_svg(chart.spec)
+        files[out / "figures" / f"{chart.name}.svg"] = svg
+        files[out / "figures" / f"{chart.name}.png"] = svg_to_png(svg)
+    for path, content in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{path.parent} cannot be created ({error.strerror}): name another folder with --out"
+            ) from error
+        atomic_write(path, content)
+    return list(files)
+
+
+def report_sweep(sweep: Path, write_files: bool) -> None:
+    """Print the rankings of a sweep that just ended, and write its report if `write_files` says so."""
+    if not any(sweep.glob("*/config.yaml")):
+        return
+    _, report = report_on([sweep])
+    print_rankings(report)
+    if write_files:
+        files = write_report(report, sweep)
+        print_line(
+            f"{display_path(files[0])} has the whole report; report.md, tables/ and figures/ lie beside it"
+        )

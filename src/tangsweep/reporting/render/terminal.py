@@ -1,0 +1,56 @@
+"""Print a report's rankings, warnings and answers on the terminal."""
+
+import rich.table
+from rich import box
+
+from tangsweep.console import console, print_line
+from tangsweep.reporting.blocks import Report, Table
+from tangsweep.reporting.text import ranking_table as headings
+from tangsweep.reporting.text.ranking_table import ranking_table
+
+MAX_ROWS = 40
+PRINTED_COLUMNS = (
+    headings.GROUP,
+    headings.PERPLEXITY,
+    headings.ACCURACY,
+    headings.SEEDS,
+    headings.BEST_EPOCH,
+    headings.TRAINING_PERPLEXITY,
+    headings.LAST_ACCURACY,
+    headings.SOLVED_STEP,
+    headings.OTHER_STATUSES,
+)
+
+
+def print_rankings(report: Report) -> None:
+    """Print every ranking with some of its columns, then the warnings and the answers of the report."""
+    for ranking in report.rankings:
+        if len(report.rankings) > 1:
+            print_line(ranking.comparable.title)
+        table = ranking_table(ranking)
+        console.print(_rich_table(table))
+        print_line(table.note)
+    any_failed = report.tables["runs"]["error"].notna().any()
+    for warning in report.warnings:
+        print_line(warning, style="bold red" if "NOT" in warning or any_failed else "yellow")
+    for answer in report.answers:
+        print_line(answer)
+
+
+def _rich_table(table: Table) -> rich.table.Table:
+    places = [place for place, heading in enumerate(table.columns) if heading in PRINTED_COLUMNS]
+    printed = rich.table.Table(box=box.SIMPLE, padding=(0, 1))
+    for place in places:
+        heading = table.columns[place]
+        is_text = place < table.text_columns or heading == headings.OTHER_STATUSES
+        printed.add_column(
+            heading.replace(" ", "\n"),
+            justify="left" if is_text else "right",
+            no_wrap=place >= table.text_columns,  # a name may be folded, a number never
+            overflow="fold",
+        )
+    for row in table.rows[:MAX_ROWS]:
+        printed.add_row(*(row[place] for place in places))
+    if len(table.rows) > MAX_ROWS:
+        printed.caption = f"{len(table.rows) - MAX_ROWS} more in the report"
+    return printed

@@ -1,0 +1,149 @@
+"""The sections without charts: poems, published figures, provenance, unreadable files."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from tangsweep.reporting.analysis.ranking import Ranking, best_runs
+from tangsweep.reporting.blocks import Block, PoemBlock, Section, Table
+from tangsweep.reporting.data.collect import SweepData
+from tangsweep.reporting.formatting import MISSING, format_interval, format_percent, format_quantity
+from tangsweep.runs.published import DIFFERENCES
+
+POEMS_PER_GROUP = 7  # one for each start
+QUALITY_HEADINGS = {
+    "right_lines": "lines of the right length",
+    "free_rhyme": "rhymes, form alone",
+    "free_tones": "right tones, form alone",
+    "constrained_rhyme": "rhymes, constrained",
+    "constrained_tones": "right tones, constrained",
+    "free_distinct_1": "distinct characters",
+    "free_distinct_2": "distinct bigrams",
+    "free_distinct_3": "distinct trigrams",
+    "free_longest_copy": "longest copy (characters)",
+    "free_copied_line": "poems with a copied line",
+}
+QUALITY_NOTE = (
+    "From 100 poems per run. Lines of the right length: when nothing is required. Rhymes: share of "
+    "neighbouring even lines that rhyme. Form alone: only line lengths are required. Constrained: tones "
+    "and rhymes too. docs/poems.md defines all figures."
+)
+PUBLISHED_COLUMNS = ["run", "figure", "published", "ours", "length of training"]
+PUBLISHED_NOTE = "Ours are counted as the published figures are; docs/experiments.md compares the settings."
+PROVENANCE_COLUMNS = [
+    "run", "status", "seed", "overrides", "config hash", "commit", "versions", "threads", "kernel", "W&B run",
+]  # fmt: skip
+
+
+def poem_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
+    """Return, for each ranking, poems of the best run of each group and the figures measured on 100 poems."""
+    blocks: list[Block] = []
+    for ranking in rankings:
+        best = {group: run for group, run in best_runs(ranking).items() if data.poems.get(run)}
+        if best:
+            runs = ranking.comparable.runs
+            right_lines = dict(zip(runs["run"], runs["right_lines"], strict=True))
+            poems = [
+                (f"{group}{_format_right_lines(right_lines[run])}", _first_poems(data.poems[run]))
+                for group, run in best.items()
+            ]
+            blocks += [PoemBlock(poems), f"Poems of the best run of each group ({ranking.comparable.title})."]
+        if table := quality_table(ranking):
+            blocks.append(table)
+    return Section("Poems", blocks)
+
+
+def _format_right_lines(share: float | None) -> str:
+    missing = share is None or pd.isna(share)
+    return "" if missing else f" · {share:.0%} of lines of the right length"
+
+
+def _first_poems(text: str) -> str:
+    """Return the first poems of poems.txt, those of the first form, without their headings."""
+    poems = [poem.partition("\n")[2].strip() for poem in re.split(r"^# ", text, flags=re.MULTILINE)[1:]]
+    return "\n\n".join(poems[:POEMS_PER_GROUP])
+
+
+def quality_table(ranking: Ranking) -> Table | None:
+    """Return a table of the quality of poems, a row a group; None where no run's poems were measured."""
+    if not any("right_lines" in group.means or "free_tones" in group.means for group in ranking.groups):
+        return None
+    rows = [
+        [
+            group.name,
+            *(_format_quality(key, group.means) for key in QUALITY_HEADINGS),
+            format_interval(group.score),
+        ]
+        for group in ranking.groups
+    ]
+    return Table(["group", *QUALITY_HEADINGS.values(), "development perplexity"], rows, QUALITY_NOTE)
+
+
+def _format_quality(column: str, means: Mapping[str, float]) -> str:
+    value = means.get(column)
+    return format_quantity(value) if column == "free_longest_copy" else format_percent(value)
+
+
+def published_section(data: SweepData, rankings: Sequence[Ranking]) -> Section | None:
+    """Return the section that sets published figures beside ours; None where no run has any."""
+    rows, runs = [], []
+    for run, record in data.records.items():
+        for name, figure in (record.published or {}).items():
+            training = f"{record.epochs} epochs, {record.steps} steps, ended by {record.ended}"
+            rows.append([run, name, _format_figure(figure.published), _format_figure(figure.ours), training])
+            runs.append(run)
+    if not rows:
+        return None
+    blocks: list[Block] = [Table(PUBLISHED_COLUMNS, rows, PUBLISHED_NOTE, text_columns=2)]
+    for run in dict.fromkeys(runs):
+        if differences := data.configs[run].get(f"published.{DIFFERENCES}"):
+            blocks.append(f"{run} differs in its setting: {differences}.")
+    return Section("Published figures", blocks)
+
+
+def _format_figure(value: float | None) -> str:
+    return MISSING if value is None else f"{value:,.4g}"
+
+
+def provenance_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
+    """Return the commands that repeat the sweeps, the origin of every run, and the errors of failed runs."""
+    blocks: list[Block] = []
+    commands = [shlex.join(["python", "src/train.py", *command.arguments]) for command in data.commands]
+    if commands:
+        blocks.append(f"Commands that repeat the sweep: {'; '.join(dict.fromkeys(commands))}")
+    rows = [_provenance_row(run) for _, run in data.runs.iterrows()]
+    blocks.append(Table(PROVENANCE_COLUMNS, rows, text_columns=len(PROVENANCE_COLUMNS)))
+    failures = data.runs[data.runs["error"].notna()]
+    if len(failures):
+        errors = [[str(run["run"]), str(run["error"])] for _, run in failures.iterrows()]
+        blocks.append(Table(["failed run", "error"], errors, text_columns=2))
+    return Section("Provenance", blocks)
+
+
+def _provenance_row(run: pd.Series) -> list[str]:
+    uncommitted = " (uncommitted changes)" if run["dirty"] is True else ""
+    versions = [f"{name} {run[name]}" for name in ("python", "torch") if pd.notna(run[name])]
+    return [
+        str(run["run"]),
+        str(run["status"]),
+        _format_cell(run["seed"], "{:.0f}"),
+        _format_cell(run["overrides"]),
+        _format_cell(run["config_hash"]),
+        _format_cell(run["commit"])[:12] + uncommitted,
+        ", ".join(versions) or MISSING,
+        _format_cell(run["threads"], "{:.0f}"),
+        _format_cell(run["kernel"]),
+        _format_cell(run["wandb_path"]),
+    ]
+
+
+def _format_cell(value: str | float | None, template: str = "{}") -> str:
+    return MISSING if value is None or pd.isna(value) else template.format(value)
+
+
+def unreadable_section(data: SweepData, rankings: Sequence[Ranking]) -> Section | None:
+    """List the files that could not be read in whole or in part; None where all could."""
+    rows = [[file.path, file.reason] for file in data.unreadable]
+    return Section("Unreadable files", [Table(["file", "reason"], rows, text_columns=2)]) if rows else None
