@@ -1,17 +1,15 @@
 """src/generate.py on models of prose and on models of no text; of poems: test_command_line.py."""
 
 import json
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tangsweep.commands.generate import main
 from tangsweep.errors import UserError
-from tangsweep.files import REPOSITORY
 from tests.conftest import QUIET, Ran
 
-MAIN = runpy.run_path(str(REPOSITORY / "src" / "generate.py"))["main"]
 Generate = Callable[..., str]
 
 
@@ -20,7 +18,7 @@ def generate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     def one(*arguments: str) -> str:
         monkeypatch.setattr("sys.argv", ["generate.py", *arguments])
         capsys.readouterr()
-        MAIN()
+        main()
         return capsys.readouterr().out
 
     return one
@@ -137,7 +135,7 @@ def test_the_terminal_hears_of_modern_tones_and_skipped_characters(
 ) -> None:
     run = str(train(base=POEMS).folder.path)
     monkeypatch.setattr("sys.argv", ["generate.py", run, "--starts", "龘山", "--skip-unknown", "--tones"])
-    MAIN()
+    main()
     output = capsys.readouterr()
     assert "龘 is unknown to this model and was skipped" in output.err
     assert "tones and rhymes are those of modern Mandarin" in output.err

@@ -417,7 +417,7 @@ class TestWandb:
     def test_offline_unless_said_otherwise(
         self, configured: str | None, environment: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from tangsweep.training.wandb_mode import wandb_mode
+        from tangsweep.training.mirror_settings import wandb_mode
 
         if environment:
             monkeypatch.setenv("WANDB_MODE", environment)

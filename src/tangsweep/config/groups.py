@@ -109,6 +109,7 @@ class LoggerOptions(Options):
 
     target: Text | None = option("the mirror's class; null: none", alias="_target_")
     partial: bool = option("always true: the run is passed later", alias="_partial_", default=True)
+    also: list[Text] = option("other mirrors beside this one: names of files in conf/logger/", default=[])
     project: Text = option("W&B's project", default="tangsweep")
     entity: Text | None = option("W&B's user or team; null: your default", default=None)
     mode: Literal["online", "offline", "disabled"] | None = option(

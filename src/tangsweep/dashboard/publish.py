@@ -14,7 +14,7 @@ from tangsweep.errors import UserError, first_line
 from tangsweep.files import display_path
 from tangsweep.reporting.blocks import Report
 from tangsweep.reporting.data.collect import SweepData
-from tangsweep.training.wandb_mode import check_account
+from tangsweep.training.mirror_settings import check_account
 
 
 class SavableView(Protocol):

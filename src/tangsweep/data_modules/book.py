@@ -25,6 +25,7 @@ class BookDataModule(LanguageDataModule[EncodedText]):
     """
 
     task = "book"
+    options: BookDataOptions
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from tangsweep.batches.batch import Batch, BatchSequence, RunBatches
 from tangsweep.batches.encoded_text import EncodedCorpus
+from tangsweep.config.data_options import DataOptions
 from tangsweep.config.options import Options, validate_group
 from tangsweep.errors import UserError
 
@@ -33,6 +34,7 @@ class LanguageDataModule(L.LightningDataModule, Generic[EncodedT]):
     """
 
     task: ClassVar[str] = ""  # the task's name in tasks/registry.py
+    options: DataOptions  # of a subclass: how its corpus is batched
 
     def __init__(self, encoded: EncodedT | None = None, batches: RunBatches | None = None) -> None:
         super().__init__()
@@ -62,8 +64,7 @@ class LanguageDataModule(L.LightningDataModule, Generic[EncodedT]):
         """Load the encoded corpus and batch it, once; `stage` makes no difference."""
         if self._encoded is None:
             self._encoded = self.encode()
-        if self._batches is None:
-            self._batches = self.make_batches(self._encoded)
+        _ = self.batches
 
     @property
     def encoded(self) -> EncodedT:
@@ -76,8 +77,19 @@ class LanguageDataModule(L.LightningDataModule, Generic[EncodedT]):
     def batches(self) -> RunBatches:
         """The batches. Raises RuntimeError before `setup`."""
         if self._batches is None:
-            raise RuntimeError(f"call setup() of this {type(self).__name__} first")
+            self._batches = self.make_batches(self.encoded)
         return self._batches
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences a batch; Lightning's batch size finder sets it. Raises UserError for an invalid one."""
+        return self.options.batch_size
+
+    @batch_size.setter
+    def batch_size(self, size: int) -> None:
+        values = self.options.model_dump() | {"batch_size": size}
+        self.options = validate_group(type(self.options), values, type(self).__name__)
+        self._batches = None
 
     @property
     def tokens(self) -> Sequence[str]:

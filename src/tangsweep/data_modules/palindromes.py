@@ -19,6 +19,7 @@ class PalindromeDataModule(LanguageDataModule[EncodedExamples]):
     """
 
     task = "palindromes"
+    options: StreamDataOptions
 
     def __init__(
         self,

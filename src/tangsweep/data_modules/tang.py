@@ -26,6 +26,7 @@ class TangDataModule(LanguageDataModule[EncodedText]):
     """
 
     task = "poems"
+    options: PoemDataOptions
     test_hint = "let train_poems and dev_poems leave some of the poems that are read"
 
     def __init__(

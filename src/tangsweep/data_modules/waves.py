@@ -24,6 +24,7 @@ class WaveDataModule(LanguageDataModule[EncodedExamples]):
     """
 
     task = "frequency"
+    options: StreamDataOptions
 
     def __init__(
         self,

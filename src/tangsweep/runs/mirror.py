@@ -1,11 +1,13 @@
 """What a mirror of a run's files, such as W&B, takes. The files are complete without it."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from tangsweep.runs.metrics_file import MetricsRow
 from tangsweep.runs.record import Record, WandbRun
 
+log = logging.getLogger(__name__)
 Cell = str | float | int
 
 
@@ -24,7 +26,7 @@ class Mirror(Protocol):
     """One run elsewhere that receives what the files of a run receive."""
 
     @property
-    def identity(self) -> WandbRun: ...  # where the run lies there, for the record
+    def identity(self) -> WandbRun | None: ...  # where the run lies at W&B, for the record
     def replay(self, rows: Sequence[MetricsRow]) -> None: ...  # rows of earlier attempts
     def log(self, row: MetricsRow) -> None: ...  # a row of metrics.csv
     def log_table(self, table: TextTable, step: int | None = None) -> None: ...
@@ -32,5 +34,32 @@ class Mirror(Protocol):
     def finish(self, failed: bool) -> None: ...  # exactly once, however the run ended
 
 
-def discard_table(table: TextTable, step: int | None) -> None:
-    """A `LogTable` for runs without a mirror."""
+class Mirrors:
+    """Several mirrors as one. A mirror that fails is dropped, and the run goes on without it."""
+
+    def __init__(self, mirrors: Sequence[Mirror]) -> None:
+        self._mirrors = list(mirrors)
+        self.identity = next((m.identity for m in self._mirrors if m.identity is not None), None)
+
+    def replay(self, rows: Sequence[MetricsRow]) -> None:
+        self._call_each(lambda mirror: mirror.replay(rows))
+
+    def log(self, row: MetricsRow) -> None:
+        self._call_each(lambda mirror: mirror.log(row))
+
+    def log_table(self, table: TextTable, step: int | None = None) -> None:
+        self._call_each(lambda mirror: mirror.log_table(table, step))
+
+    def summarize(self, record: Record) -> None:
+        self._call_each(lambda mirror: mirror.summarize(record))
+
+    def finish(self, failed: bool) -> None:
+        self._call_each(lambda mirror: mirror.finish(failed))
+
+    def _call_each(self, action: Callable[[Mirror], None]) -> None:
+        for mirror in list(self._mirrors):
+            try:
+                action(mirror)
+            except Exception:
+                log.exception("%s failed: the run goes on without it", type(mirror).__name__)
+                self._mirrors.remove(mirror)

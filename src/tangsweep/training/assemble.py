@@ -1,5 +1,6 @@
 """Builds the objects that train a prepared run from its config; nothing below sees a config."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.corpora import pretrained_embeddings
 from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tangsweep.errors import UserError
 from tangsweep.files import absolute_path
 from tangsweep.kernels import matmul
 from tangsweep.kernels.select import select_kernels
@@ -20,7 +22,7 @@ from tangsweep.metrics import METRICS
 from tangsweep.runs import wandb_names
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile, MetricsRow
-from tangsweep.runs.mirror import Mirror
+from tangsweep.runs.mirror import Mirror, Mirrors
 from tangsweep.training.callbacks import (
     AtomicCheckpointIO,
     Checkpoints,
@@ -30,10 +32,12 @@ from tangsweep.training.callbacks import (
     StopWhenSolved,
 )
 from tangsweep.training.metrics_callback import MetricsCallback
+from tangsweep.training.mirror_settings import mirror_settings
 from tangsweep.training.optimizer_factories import optimizer_factories
 from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader, StepGroupModule
 
+log = logging.getLogger(__name__)
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
 
@@ -44,13 +48,19 @@ class Arithmetic(NamedTuple):
     gemm: str  # the library that multiplies large matrices
 
 
-def build_mirror(run: PreparedRun, folder: RunFolder) -> Mirror | None:
-    """Start the mirror of a run that `logger` names; None with `logger=csv`."""
-    if run.config.logger.target is None:
-        return None
+def build_mirrors(run: PreparedRun, folder: RunFolder) -> Mirrors:
+    """Start the mirrors that `logger` and `logger.also` name; one that cannot start is left out."""
     config = wandb_names.wandb_config(run.config.plain, run.name, run.config_hash, run.overrides)
-    make_mirror: Callable[..., Mirror] = instantiate(run.config.plain["logger"])
-    return make_mirror(folder, config, run.name, run.folder.parent.name)
+    mirrors = []
+    for settings in mirror_settings(run.config):
+        make_mirror: Callable[..., Mirror] = instantiate(settings)
+        try:
+            mirrors.append(make_mirror(folder, config, run.name, run.folder.parent.name))
+        except UserError:
+            raise
+        except Exception:
+            log.exception("%s could not start: the run goes on without it", settings["_target_"])
+    return Mirrors(mirrors)
 
 
 def build_module(run: PreparedRun, pad_id: int | None) -> StepGroupModule:
@@ -103,7 +113,7 @@ def describe_arithmetic(config: AnyConfig) -> Arithmetic:
 
 
 def build_callbacks(
-    run: PreparedRun, folder: RunFolder, batches: RunBatches, metrics_file: MetricsFile, mirror: Mirror | None
+    run: PreparedRun, folder: RunFolder, batches: RunBatches, metrics_file: MetricsFile, mirror: Mirror
 ) -> RunCallbacks:
     """Return the callbacks of a run. After an evaluation the stopping rule acts first, then checkpoints."""
     trainer, primary = run.config.trainer, run.config.corpus.primary
@@ -112,9 +122,7 @@ def build_callbacks(
     progress = ProgressCallback(run.name, metric, budget)
     solved = StopWhenSolved(metric, primary.solved, primary.hopeless if trainer.give_up else None, budget)
     checkpoints = Checkpoints(folder, metric, trainer.patience)
-    sinks: list[Callable[[MetricsRow], None]] = [metrics_file.append, progress.show_evaluation]
-    if mirror is not None:
-        sinks.append(mirror.log)
+    sinks: list[Callable[[MetricsRow], None]] = [metrics_file.append, progress.show_evaluation, mirror.log]
     metrics = MetricsCallback(batches, trainer.log_every, sinks, [solved, checkpoints])
     return RunCallbacks(metrics, budget, solved, checkpoints, progress)
 

@@ -136,7 +136,7 @@ class LanguageModelModule(L.LightningModule):
             return output["loss"]
         # Lightning averages over processes, each of which has scored another number of positions.
         scored = torch.tensor(float(output["scored"]), device=self.device)
-        mean = self.trainer.strategy.reduce(scored, reduce_op="mean")
+        mean = self.trainer.strategy.reduce(scored.clone(), reduce_op="mean")  # in place
         return output["loss"] * (scored / mean)
 
     def on_train_epoch_end(self) -> None:

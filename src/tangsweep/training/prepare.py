@@ -51,16 +51,15 @@ def check_before_training(configs: Sequence[AnyConfig]) -> None:
 
     Nothing is trained, but torch and the C compiler are needed: seconds.
     """
-    from tangsweep.training import wandb_mode
+    from tangsweep.training.mirror_settings import check_mirror, mirror_settings
     from tangsweep.training.optimizer_factories import optimizer_factories
 
     distinct = {repr([c.plain["optimizer"], c.plain["scheduler"], c.cell.name]): c for c in configs}
     for config in distinct.values():
         optimizer_factories(config)
     _check_kernels(configs)
-    modes = {wandb_mode.wandb_mode(c.logger.mode) for c in configs if c.logger.target is not None}
-    if "online" in modes:
-        wandb_mode.check_account("W&B is set to online")
+    for settings in {repr(s): s for config in configs for s in mirror_settings(config)}.values():
+        check_mirror(settings)
 
 
 def _check_kernels(configs: Sequence[AnyConfig]) -> None:

@@ -18,7 +18,7 @@ from tangsweep.files import atomic_write
 from tangsweep.runs import lock, provenance
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile
-from tangsweep.runs.mirror import Mirror, discard_table
+from tangsweep.runs.mirror import Mirror, Mirrors
 from tangsweep.runs.published import compare_with_published
 from tangsweep.runs.record import SCHEMA_VERSION, CorpusFacts, Outcome, PrimaryMetric, Record
 from tangsweep.runs.record_file import read_record, write_record
@@ -60,12 +60,11 @@ def train_run(run: PreparedRun, rerun: str = "unfinished") -> Outcome:
 def _train_and_record(run: PreparedRun, folder: RunFolder, resume: ResumePoint) -> Record:
     record = _new_record(run)
     atomic_write(folder.config, OmegaConf.to_yaml(run.config.plain))
-    mirror = None
+    mirror = Mirrors([])
     with log_to_file(folder.log):
         try:
-            mirror = assemble.build_mirror(run, folder)
-            if mirror is not None:
-                mirror.replay(resume.rows)
+            mirror = assemble.build_mirrors(run, folder)
+            mirror.replay(resume.rows)
             _train(run, folder, mirror, resume, record)
         except Exception as error:
             log.exception("the run failed")
@@ -74,8 +73,7 @@ def _train_and_record(run: PreparedRun, folder: RunFolder, resume: ResumePoint) 
             atomic_write(folder.interrupted, "")
             raise
         finally:
-            if mirror is not None:
-                mirror.finish(record.status == "failed")
+            mirror.finish(record.status == "failed")
         # Last of all: a kill before this repeats the closing from the last checkpoint, W&B's file included.
         record.finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         write_record(folder, record)
@@ -114,9 +112,7 @@ def _new_record(run: PreparedRun) -> Record:
     )
 
 
-def _train(
-    run: PreparedRun, folder: RunFolder, mirror: Mirror | None, resume: ResumePoint, record: Record
-) -> None:
+def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePoint, record: Record) -> None:
     """Train and score. `record` is filled on the way, so that a late failure loses nothing."""
     config, encoded, task = run.config, run.encoded, run.task
     _limit_threads(config.trainer.threads)
@@ -124,8 +120,7 @@ def _train(
     module = assemble.build_module(run, batches.pad)
     metrics_file = MetricsFile(folder.metrics)
     callbacks = assemble.build_callbacks(run, folder, batches, metrics_file, mirror)
-    log_table = mirror.log_table if mirror else discard_table
-    task_callbacks = task.callbacks(encoded, config, folder, log_table)
+    task_callbacks = task.callbacks(encoded, config, folder, mirror.log_table)
     trainer = assemble.build_trainer(config, folder, (*callbacks, *task_callbacks))
     loader = assemble.build_loader(run, batches, callbacks, task_callbacks)
     try:
@@ -137,10 +132,9 @@ def _train(
     best_epoch = callbacks.checkpoints.best_epoch
     record_final_scores(record, module.model, batches, folder, best_epoch, encoded.facts.oov or {})
     if best_epoch:
-        task.write_outputs(module.model, encoded, config, folder, log_table, record)
+        task.write_outputs(module.model, encoded, config, folder, mirror.log_table, record)
     record.published = compare_with_published(config.published, record)
-    if mirror:
-        mirror.summarize(record)
+    mirror.summarize(record)
 
 
 def _limit_threads(threads: int) -> None:
@@ -179,7 +173,7 @@ def _record_training(
     callbacks: RunCallbacks,
     trainer: L.Trainer,
     model: torch.nn.Module,
-    mirror: Mirror | None,
+    mirror: Mirror,
 ) -> None:
     """Record why training ended, how long it was and how fast."""
     record.status = end.status
@@ -193,4 +187,4 @@ def _record_training(
     record.chars_per_second = callbacks.metrics.characters_per_second
     record.parameters = sum(p.numel() for p in model.parameters())
     record.epochs, record.steps = trainer.current_epoch, trainer.global_step
-    record.wandb = mirror.identity if mirror else None
+    record.wandb = mirror.identity

@@ -16,7 +16,7 @@ from tangsweep.runs.metrics_file import MetricsRow
 from tangsweep.runs.mirror import TextTable
 from tangsweep.runs.record import Record, WandbRun
 from tangsweep.runs.wandb_names import wandb_history, wandb_summary
-from tangsweep.training.wandb_mode import wandb_mode
+from tangsweep.training.mirror_settings import wandb_mode
 
 log = logging.getLogger(__name__)
 MAX_TAG_LENGTH = 64  # characters that W&B allows
