@@ -23,14 +23,19 @@ LAYERS = [
     ("config corpora kernels", "what was asked for, texts and where they lie, fast operations"),
     ("cells runs", "equations of one step, what lies in a run's folder"),
     ("language_model batches console", "cells over time, tensors from texts, what the terminal shows"),
-    ("checkpoint inits progress_bar", "a trained model from its file, first weights, a bar with time left"),
+    (
+        "checkpoint inits progress_bar data_modules",
+        "a trained model from its file, first weights, a bar with time left, LightningDataModules",
+    ),
     ("prosody", "forms, tone patterns, tones and rhymes of characters"),
     ("generation", "poems and running text from a checkpoint"),
     ("evaluation", "how good a model and its poems are"),
     ("tasks", "what a corpus asks of a run"),
-    ("training report", "one run, and the comparison of many"),
+    ("training reporting", "one run, and the comparison of many"),
     ("sweep dashboard demo plots", "many runs, their copy at W&B, the local page, pictures of formulas"),
-    ("tangsweep train generate hydra_plugins", "entry points: the package's own names and the commands"),
+    ("commands hydra_plugins", "what users call: commands, Hydra's sweeper and launcher"),
+    ("api __main__", "functions for notebooks, the console command"),
+    ("tangsweep train report generate", "the package's own names, the scripts"),
 ]
 RANK = {room: rank for rank, (rooms, _) in enumerate(LAYERS) for room in rooms.split()}
 WITHOUT_TORCH = [
@@ -63,8 +68,6 @@ GRAPH = import_graph(MODULES)
 def room(name: str) -> str:
     """Return the room of a module: `tangsweep.cells.lstm` lies in `cells`, src/report.py on top of all."""
     parts = name.split(".")
-    if name == "report":
-        return "train"  # src/report.py, a command as train.py is; the room `report` is another thing
     return parts[1] if parts[0] == "tangsweep" and len(parts) > 1 else parts[0]
 
 

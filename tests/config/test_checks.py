@@ -68,6 +68,7 @@ WRONG = {
     "corpus.url": ["5"],
     "corpus.verify": ["maybe"],
     "sweep.name": ["../x", "a/b", "5", ".hidden"],
+    "logger.also": ["5", "[5]"],
     "logger.mode": ["foo"],
     "logger.project": ["5"],
     "logger.entity": ["5"],

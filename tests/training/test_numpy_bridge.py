@@ -14,6 +14,7 @@ from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform
 from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.runs.metrics_file import MetricsFile
+from tangsweep.runs.mirror import Mirrors
 from tangsweep.training import assemble, numpy_bridge
 from tangsweep.training.numpy_bridge import NumpyLanguageModel, NumpyOptimizer
 from tangsweep.training.step_groups import StepGroupLoader
@@ -147,7 +148,7 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     batches = prepared.task.batches(prepared.encoded, prepared.config)
     module = assemble.build_module(prepared, None)
     metrics_file = MetricsFile(half.metrics)
-    callbacks = assemble.build_callbacks(prepared, half, batches, metrics_file, None)
+    callbacks = assemble.build_callbacks(prepared, half, batches, metrics_file, Mirrors([]))
     trainer = assemble.build_trainer(prepared.config, half, callbacks)
     trainer.fit(
         module,

@@ -193,8 +193,9 @@ class StepSampler(DistributedSampler[int]):
         return self._length
 
     def __iter__(self) -> Iterator[int]:
+        # A generator: where Lightning continues from a checkpoint it calls `set_epoch` after `iter`.
         first = 0 if self._repeat else self.epoch * self._length
-        return iter(range(first, first + self._length))
+        yield from range(first, first + self._length)
 
 
 def training_loader(batches: RunBatches) -> DataLoader[Batch]:

@@ -1,0 +1,125 @@
+"""TensorBoard's mirror, several mirrors at once, and mirrors that fail."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tangsweep.errors import UserError
+from tangsweep.runs.metrics_file import MetricsRow
+from tangsweep.tasks.registry import parse_config
+from tangsweep.training.callbacks import Checkpoints
+from tangsweep.training.mirror_settings import check_mirror, mirror_settings
+from tangsweep.training.tensorboard_mirror import TensorboardMirror
+from tests.conftest import QUIET, SMALL, Ran, configured
+from tests.training import wandb_file
+
+Train = Callable[..., Ran]
+BASE = (*SMALL, "poems.starts='山'", "poems.quality=false", "trainer.log_every=2")
+
+
+def events(folder: Path) -> EventAccumulator:
+    accumulator = EventAccumulator(str(folder / "tensorboard"))
+    accumulator.Reload()
+    return accumulator
+
+
+def assert_equals_metrics_file(run: Ran) -> None:
+    rows, accumulator = pd.read_csv(run.folder.metrics), events(run.folder.path)
+    for name in set(rows.columns) - {"step"}:
+        by_step = rows[["step", name]].dropna()
+        scalars = accumulator.Scalars(name)
+        assert [event.step for event in scalars] == by_step["step"].tolist(), name
+        assert [event.value for event in scalars] == pytest.approx(by_step[name].tolist(), rel=1e-6), name
+
+
+def test_tensorboard_holds_what_the_files_hold(train: Train) -> None:
+    run = train("logger=tensorboard", base=BASE)
+    assert run.result["status"] == "done"
+    assert run.result["wandb"] is None
+    assert_equals_metrics_file(run)
+    accumulator = events(run.folder.path)
+    assert {"config/text_summary", "poems/text_summary"} <= set(accumulator.Tags()["tensors"])
+    assert accumulator.Scalars("best/dev_perplexity")[0].value == pytest.approx(
+        run.result["dev"]["perplexity"], rel=1e-6
+    )
+
+
+def test_a_continued_run_has_one_history(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated = Checkpoints.on_evaluation_end
+
+    def interrupt(self: Checkpoints, trainer: Any, evaluation: Any) -> None:
+        evaluated(self, trainer, evaluation)
+        if evaluation.epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoints, "on_evaluation_end", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train("logger=tensorboard", base=BASE)
+    monkeypatch.setattr(Checkpoints, "on_evaluation_end", evaluated)
+    run = train("logger=tensorboard", base=BASE)
+    assert len(list((run.folder.path / "tensorboard" / "superseded").iterdir())) == 1
+    assert_equals_metrics_file(run)
+
+
+def test_several_at_once(train: Train) -> None:
+    run = train("logger=wandb", "logger.also=[tensorboard]", base=BASE)
+    assert_equals_metrics_file(run)
+    offline = wandb_file.read(run.folder.path)
+    assert offline.id == run.result["wandb"]["id"]
+    assert offline.summary["status"] == '"done"'
+
+
+def test_the_identity_does_not_depend_on_mirrors(train: Train) -> None:
+    one, other = train("logger=tensorboard", base=BASE), train(base=(*SMALL, *QUIET, "trainer.log_every=2"))
+    assert one.result["config_hash"] == other.result["config_hash"]
+
+
+@pytest.mark.parametrize("method", ["__init__", "replay", "log", "log_table", "summarize", "finish"])
+def test_a_mirror_that_fails_costs_no_run(method: str, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(TensorboardMirror, method, fail)
+    run = train("logger=tensorboard", "trainer.max_epochs=1", base=BASE)
+    assert run.result["status"] == "done"
+    assert "the run goes on without it" in run.folder.log.read_text(encoding="utf-8")
+
+
+def test_a_mirror_that_failed_is_called_no_more(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[MetricsRow] = []
+
+    def fail(self: TensorboardMirror, row: MetricsRow) -> None:
+        calls.append(row)
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(TensorboardMirror, "log", fail)
+    train("logger=tensorboard", "trainer.max_epochs=1", base=BASE)
+    assert len(calls) == 1
+
+
+class TestSettings:
+    def settings(self, *overrides: str) -> list[dict[str, Any]]:
+        return mirror_settings(parse_config(configured(*SMALL, *overrides)))
+
+    def test_each_mirror_once(self) -> None:
+        assert self.settings("logger=csv") == []
+        names = [
+            s["_target_"].rpartition(".")[2] for s in self.settings("logger.also=[tensorboard,wandb,csv]")
+        ]
+        assert names == ["WandbMirror", "TensorboardMirror"]
+
+    def test_an_unknown_name(self) -> None:
+        with pytest.raises(
+            UserError, match=r"logger\.also=tensorbord does not exist; did you mean tensorboard"
+        ):
+            self.settings("logger.also=[tensorbord]")
+
+    def test_tensorboard_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tangsweep.training.mirror_settings.find_spec", lambda name: None)
+        [settings] = self.settings("logger=tensorboard")
+        with pytest.raises(UserError, match="logger=tensorboard needs TensorBoard: pip install"):
+            check_mirror(settings)
