@@ -54,6 +54,7 @@ class TestTraining:
             (["optimzer=adam"], r"optimzer does not exist; did you mean optimizer\?"),
             (["optimizer=adm"], r"optimizer=adm does not exist; did you mean adam\?"),
             (["trainer.max_epochs=0"], "trainer.max_epochs=0 is invalid"),
+            (["seed=0,1"], "several values of a key are a sweep: pass multirun=True"),
         ],
     )
     def test_a_mistake_is_one_line(
@@ -124,6 +125,13 @@ class TestModels:
             tangsweep.generate(model, strat="山")
         with pytest.raises(UserError, match="--top-p 2 is invalid"):
             tangsweep.generate(model, start="山", top_p=2)
+
+    def test_a_module_of_lightning_and_a_single_text(self) -> None:
+        data = tangsweep.TangDataModule(corpus="sample", poems=60)
+        data.setup()
+        module = tangsweep.LanguageModelModule(data.tokens, hidden_size=8)
+        assert tangsweep.perplexity(module, POEM) == tangsweep.perplexity(module, [POEM])
+        assert len(tangsweep.generate(module, start="山", form="wujue", rhyme=False)[0].split("\n")) == 2
 
     def test_a_model_of_no_text(self, train: Train) -> None:
         steps = ("trainer.max_steps=2", "trainer.val_every=2", "data.dev_size=10")

@@ -50,10 +50,15 @@ def test_the_plain_script(home: Path) -> None:
     assert list((home / "logs").rglob("events.out.*"))
     [metrics] = (home / "logs").rglob("metrics.csv")
     assert "val/perplexity" in metrics.read_text(encoding="utf-8")
-    checkpoint = home / "checkpoints" / "best.ckpt"
+    [checkpoint] = (home / "checkpoints").glob("*.ckpt")
     command = [sys.executable, str(REPOSITORY / "src" / "generate.py"), str(checkpoint), "--start", "山"]
     poem = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert poem.startswith("山")
+
+
+def test_the_module_with_other_options(home: Path) -> None:
+    run_python(SCRIPTS[2] + "print(module.describe_arguments())", home)
+    assert len(SCRIPTS) == 3
 
 
 def test_the_notebook(home: Path) -> None:

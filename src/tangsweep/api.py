@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from tangsweep.evaluation.scores import evaluate
 from tangsweep.files import CONFIG_FOLDER, display_path, report_folder, user_path
 from tangsweep.generation.compose import generate_texts
 from tangsweep.generation.request import GenerationRequest
+
+if TYPE_CHECKING:  # Lightning takes seconds to import
+    from tangsweep.training.module import LanguageModelModule
 
 WINDOW = 100  # characters of running text that are scored at once; the state is carried on
 
@@ -48,6 +51,10 @@ def train(*overrides: str, multirun: bool = False) -> list[Path]:
     try:
         with user_errors():
             result = run_job_or_sweep(CONFIG_FOLDER, train_composed, overrides, multirun)
+    except UserError as error:
+        if "--multirun" in str(error):
+            raise UserError("several values of a key are a sweep: pass multirun=True") from None
+        raise
     except RunsFailed as failure:
         runs, outcomes = failure.result.folders, failure.result.outcomes
         count = sum(outcome.status == "failed" for outcome in outcomes)
@@ -88,14 +95,17 @@ def load_model(run_or_checkpoint: str | Path) -> TrainedModel:
     return checkpoint.load_model(user_path(str(run_or_checkpoint)))
 
 
-def generate(trained: TrainedModel, *, replace_unknown: str | None = None, **options: Any) -> list[str]:
+def generate(
+    trained: "TrainedModel | LanguageModelModule", *, replace_unknown: str | None = None, **options: Any
+) -> list[str]:
     """Return poems or running text: what `src/generate.py` prints, as a list.
 
     Args:
-        trained: from `load_model`.
+        trained: from `load_model`, or a LanguageModelModule.
         replace_unknown: in running text, what stands for characters that the model does not know.
-        options: fields of GenerationRequest, such as start="日", form="qijue", rhyme="", samples=3, seed=1;
-            docs/poems.md describes them.
+        options: fields of GenerationRequest, such as start="日", form="qijue", samples=3, seed=1;
+            docs/poems.md describes them. `rhyme` is True or a character in whose group the lines rhyme,
+            `tones` True, "pingqi" or "zeqi".
 
     Raises UserError for a request that is invalid or that the model cannot answer.
     """
@@ -103,16 +113,21 @@ def generate(trained: TrainedModel, *, replace_unknown: str | None = None, **opt
     if unknown:
         names = ", ".join(GenerationRequest._fields)
         raise UserError(f"generate has no option {min(unknown)}; there are: {names}")
-    return generate_texts(trained, GenerationRequest(**options), replace_unknown)
+    words = {"rhyme": "", "tones": "any"}  # what True stands for
+    for name, word in words.items():
+        if isinstance(options.get(name), bool):
+            options[name] = word if options[name] else None
+    return generate_texts(_trained_model(trained), GenerationRequest(**options), replace_unknown)
 
 
-def perplexity(trained: TrainedModel, texts: Sequence[str]) -> float:
+def perplexity(trained: "TrainedModel | LanguageModelModule", texts: str | Sequence[str]) -> float:
     """Return exp(total nats / total scored characters) of texts, as docs/perplexity.md counts it.
 
     A text is a whole poem, whose end is scored as a character; or of a model of a book, running text, whose
     first character is not scored. Unknown characters count as `<oov>`. Raises UserError where nothing
     would be scored, and for a model of no text.
     """
+    trained, texts = _trained_model(trained), [texts] if isinstance(texts, str) else texts
     task = trained.config["corpus"]["task"]
     if task not in ("poems", "book"):
         raise UserError(f"the model was trained on {task}, which is no text")
@@ -124,3 +139,7 @@ def perplexity(trained: TrainedModel, texts: Sequence[str]) -> float:
         return evaluate(trained.model, windows, None).perplexity
     poems = encode_chunks([Chunk(text, ends_poem=True) for text in texts], trained.vocabulary)
     return evaluate(trained.model, longest_first(PaddedSequences(poems, None, False)), None).perplexity
+
+
+def _trained_model(model: "TrainedModel | LanguageModelModule") -> TrainedModel:
+    return model if isinstance(model, TrainedModel) else model.trained_model

@@ -59,6 +59,9 @@ def load_model(path: Path) -> TrainedModel:
 
 
 def _no_best_checkpoint(folder: Path) -> UserError:
+    checkpoints = sorted(path.name for path in folder.glob("*.ckpt"))
+    if checkpoints:
+        return UserError(f"{folder} is no run's folder; it holds {', '.join(checkpoints)}: name one of these")
     runs = sorted(p.parent.name for p in folder.glob("*/checkpoints"))
     if runs:
         return UserError(f"{folder} is a sweep with the runs {', '.join(runs)}: name the folder of a run")

@@ -1,6 +1,7 @@
 """LanguageModelModule and the data modules with Lightning's own trainer, and nothing of ours in between."""
 
 import csv
+import inspect
 import math
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 import pytorch_lightning as L
 import torch
+import yaml
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, StochasticWeightAveraging
+from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.tuner import Tuner
 
 from tangsweep.batches.batch import RunBatches
@@ -23,7 +26,7 @@ from tangsweep.data_modules.waves import WaveDataModule
 from tangsweep.errors import UserError
 from tangsweep.evaluation.scores import evaluate
 from tangsweep.training.module import LanguageModelModule
-from tests.conftest import QUIET, Ran
+from tests.conftest import QUIET, Ran, configured
 
 Train = Callable[..., Ran]
 POEMS = ("corpus=sample", "data.poems=60", "model.hidden_size=8", "model.embed_size=8", *QUIET)
@@ -194,7 +197,7 @@ class TestCheckpoints:
         other = poems(poems=30)
         with pytest.raises(UserError, match="another vocabulary"):
             trainer.validate(
-                module_for(data),
+                module_for(other),
                 datamodule=other,
                 ckpt_path=str(tmp_path / "checkpoints" / "best.ckpt"),
                 weights_only=True,
@@ -250,6 +253,81 @@ def test_a_schedule_on_a_plateau_watches_the_loss() -> None:
     scheduler = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0, threshold=0.9, factor=0.5)
     trainer = fitted(data, module_for(data, scheduler=scheduler), max_epochs=3)
     assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01 / 4)
+
+
+class TestMistakes:
+    """Each is one line that says what is wrong, at once and not in the midst of training."""
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"hidden_size": 0}, r"LanguageModelModule\.hidden_size=0 is invalid: it must be a whole number"),
+            ({"layers": 2.5}, r"layers=2\.5 is invalid"),
+            ({"input": "onehot"}, "input=onehot is invalid"),
+            ({"cell": "grru"}, r"cell\.name=grru does not exist; did you mean gru\?"),
+            ({"cell": {"name": "rnn", "nonlinearity": "sine"}}, r"cell\.nonlinearity=sine is invalid"),
+            ({"init": "xavir"}, r"init=xavir does not exist; did you mean xavier\?"),
+            ({"optimizer": "adamw"}, "optimizer='adamw' is invalid: it must be a function, such as"),
+            ({"scheduler": "cosine"}, "scheduler='cosine' is invalid: it must be a function"),
+            ({"lr": -1}, "lr=-1 is invalid: it must be a number of at least 0"),
+            ({"tie_weights": True, "embed_size": 9}, "embeddings must be as wide as the hidden state"),
+        ],
+    )
+    def test_of_options(self, options: dict[str, Any], message: str) -> None:
+        with pytest.raises(UserError, match=message):
+            module_for(poems(), **options)
+
+    def test_of_data(self) -> None:
+        with pytest.raises(UserError, match="corpus='tangg' is invalid: it must be tang or sample"):
+            TangDataModule(corpus="tangg")
+        with pytest.raises(UserError, match="batch_size='8' is invalid"):
+            TangDataModule(batch_size="8")  # type: ignore[arg-type]
+
+    def test_data_with_other_tokens(self) -> None:
+        with pytest.raises(
+            UserError, match="the module was made for 648 tokens, and the data module has other"
+        ):
+            fitted(poems(poems=30), module_for(poems()))
+
+    def test_a_checkpoint_of_another_model(self, tmp_path: Path) -> None:
+        data = poems()
+        best = ModelCheckpoint(dirpath=tmp_path / "checkpoints", filename="best")
+        trainer = fitted(data, module_for(data), max_epochs=1, callbacks=[best], enable_checkpointing=True)
+        path = str(tmp_path / "checkpoints" / "best.ckpt")
+        for options, message in (
+            ({"cell": "gru"}, r"the checkpoint has cell\.name=lstm, and the module gru"),
+            ({"hidden_size": 9}, r"the checkpoint has model\.hidden_size=8, and the module 9"),
+        ):
+            with pytest.raises(UserError, match=message):
+                trainer.validate(
+                    module_for(data, **options), datamodule=data, ckpt_path=path, weights_only=True
+                )
+
+
+def test_defaults_are_those_of_conf() -> None:
+    parameters = inspect.signature(LanguageModelModule).parameters
+    composed = configured()
+    for name in set(composed["model"]) - {"pretrained_embeddings"}:
+        assert parameters[name].default == composed["model"][name], name
+    assert LanguageModelModule(["a"]).cell_options == composed["cell"]
+    assert parameters["forget_bias"].default == composed["init"]["forget_bias"]
+    assert composed["init"]["scheme"]["_target_"].endswith(f".{parameters['init'].default}")
+    assert composed["optimizer"]["_target_"] == "torch.optim.Adam"
+    assert parameters["optimizer"].default is torch.optim.Adam
+    assert parameters["lr"].default == composed["optimizer"]["lr"]
+
+
+def test_loggers_get_the_arguments(tmp_path: Path) -> None:
+    data = poems(batch_size=8)
+    optimizer = partial(torch.optim.AdamW, weight_decay=0.1)
+    fitted(
+        data, module_for(data, optimizer=optimizer), logger=CSVLogger(tmp_path / "logs"), log_every_n_steps=1
+    )
+    [path] = (tmp_path / "logs").rglob("hparams.yaml")
+    arguments = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert arguments["optimizer"] == "AdamW(weight_decay=0.1)"
+    assert arguments["data"]["batch_size"] == 8
+    assert "tokens" not in arguments
 
 
 class TestPrediction:

@@ -8,6 +8,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import yaml
+
 from tangsweep.config.cell_options import (
     CellOptions,
     LSTMOptions,
@@ -15,8 +17,9 @@ from tangsweep.config.cell_options import (
     PhasedLSTMOptions,
     RNNOptions,
 )
-from tangsweep.config.options import format_value
+from tangsweep.config.options import format_value, validate_group
 from tangsweep.errors import UserError, did_you_mean
+from tangsweep.files import CONFIG_FOLDER
 
 if TYPE_CHECKING:
     from tangsweep.cells.cell import CellFactory
@@ -47,6 +50,20 @@ def find_cell(name: object) -> CellSpec:
         hint = did_you_mean(name, CELLS)
         raise UserError(f"cell.name={name} does not exist; {hint}there are: {', '.join(CELLS)}")
     return CELLS[name]
+
+
+def complete_cell_options(cell: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a cell: those named, and the defaults of conf/cell/ for the others.
+
+    A name alone takes all defaults. Raises UserError for a name that does not exist and an invalid option.
+    """
+    chosen = {"name": cell} if isinstance(cell, str) else dict(cell)
+    spec = find_cell(chosen.get("name"))
+    path = CONFIG_FOLDER / "cell" / f"{chosen['name']}.yaml"
+    defaults = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    options = {**defaults, **chosen}
+    validate_group(spec.options, options, "cell")
+    return options
 
 
 def cell_factory(settings: Mapping[str, Any]) -> "CellFactory":

@@ -117,5 +117,7 @@ def _field_at(group: type[Options], location: list[str]) -> tuple[type[Options],
 
 
 def format_value(value: object) -> str:
-    """Format a value as the command line would have it."""
+    """Format a value as the command line would have it; text that looks like a number has quotes."""
+    if isinstance(value, str) and value.replace(".", "", 1).lstrip("+-").isdigit():
+        return repr(value)
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

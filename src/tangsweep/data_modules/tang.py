@@ -10,6 +10,7 @@ from tangsweep.config.data_options import PoemDataOptions, PoemFileOptions
 from tangsweep.console import warn_of_bundled_sample
 from tangsweep.corpora.tang import PoemCorpus, PoemSource, find_poems
 from tangsweep.data_modules.data_module import LanguageDataModule
+from tangsweep.errors import UserError
 
 
 class TangDataModule(LanguageDataModule[EncodedText]):
@@ -60,6 +61,8 @@ class TangDataModule(LanguageDataModule[EncodedText]):
         self.options = self.checked_options(PoemDataOptions)
         check_split_options(self.options)
         files = self.checked_options(PoemFileOptions)
+        if corpus not in ("tang", "sample"):
+            raise UserError(f"corpus={corpus!r} is invalid: it must be tang or sample")
         self._source = PoemSource(corpus, files.root, files.url, files.verify)
         self.seed, self.starts = seed, starts
         self._corpus: PoemCorpus | None = None

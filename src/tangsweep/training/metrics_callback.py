@@ -12,7 +12,8 @@ from tangsweep.batches.batch import RunBatches
 from tangsweep.evaluation.scores import evaluate
 from tangsweep.metrics import Tally
 from tangsweep.runs.metrics_file import MetricsRow
-from tangsweep.training.module import LanguageModelModule, StepOutput
+from tangsweep.training.module import StepOutput
+from tangsweep.training.scored_module import ScoredModule
 
 
 class Diverged(Exception):
@@ -164,7 +165,7 @@ class MetricsCallback(L.Callback):
 
     def _evaluate(self, pl_module: L.LightningModule, row: Mapping[str, float | int | None]) -> Tally:
         """Evaluate the development set and write `row` with its scores. Raises Diverged."""
-        assert isinstance(pl_module, LanguageModelModule)
+        assert isinstance(pl_module, ScoredModule)
         dev = evaluate(pl_module.model, self.batches.dev_batches(), pl_module.pad_id)
         self.elapsed = self.seconds_so_far
         self._write(

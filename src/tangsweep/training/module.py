@@ -3,10 +3,10 @@
 Runs of `src/train.py` use the subclass in training/step_groups.py, which says what it replaces of Lightning.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
-import pytorch_lightning as L
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -14,16 +14,14 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tangsweep import inits
 from tangsweep.batches.batch import Batch
-from tangsweep.checkpoint import TrainedModel
-from tangsweep.corpora.vocabulary import Vocabulary
+from tangsweep.cells.registry import complete_cell_options
+from tangsweep.config.groups import ModelOptions
+from tangsweep.config.options import validate_group
 from tangsweep.errors import UserError
-from tangsweep.evaluation.scores import tally_batch
-from tangsweep.generation.compose import generate_texts
-from tangsweep.generation.request import GenerationRequest
 from tangsweep.language_model import Carry, LanguageModel, build_language_model
-from tangsweep.metrics import Tally
 from tangsweep.randomness import derive_seed
 from tangsweep.training.numpy_bridge import NumpyLanguageModel
+from tangsweep.training.scored_module import ScoredModule
 
 CHECKPOINT_FORMAT = 2  # training is not continued from checkpoints of another format
 
@@ -40,12 +38,11 @@ class StepOutput(TypedDict):
     scored: int  # all scored positions
 
 
-class LanguageModelModule(L.LightningModule):
+class LanguageModelModule(ScoredModule):
     """Trains, scores and uses a language model whose recurrent cell is built by hand.
 
     The defaults are those of `conf/`; docs/configuration.md describes the options of cells and models.
-    `val/perplexity` and the other scores are exact: sums over all scored characters, never means of batches.
-    Dropout is drawn from (seed, step).
+    Dropout is drawn from (seed, step). Raises UserError, one line, for a value that is invalid.
 
     Args:
         tokens: what the model predicts, by id; `data.tokens` of a data module.
@@ -55,7 +52,8 @@ class LanguageModelModule(L.LightningModule):
         embed_size, hidden_size, layers, dropout, input, tie_weights: the model, as in conf/model/.
         init: a function of tangsweep.inits, or the dotted path of another.
         forget_bias: added to the forget gate's bias.
-        optimizer: is called with the groups of parameters and, unless it is None, `lr`.
+        optimizer: is called with the groups of parameters and, unless it is None, `lr`; for other options
+            `functools.partial(torch.optim.AdamW, weight_decay=0.1)`.
         lr: the learning rate; `Tuner.lr_find` sets it.
         scheduler: makes a schedule from the optimizer, stepped once an epoch; one on a plateau watches
             `val/loss`.
@@ -64,7 +62,7 @@ class LanguageModelModule(L.LightningModule):
     """
 
     _carry: Carry | None = None  # the recurrent state after the training batch before
-    _evaluation_carry: Carry | None = None  # and after the evaluation batch before
+    _epoch_characters = 0
 
     def __init__(
         self,
@@ -90,11 +88,12 @@ class LanguageModelModule(L.LightningModule):
         super().__init__()
         self.tokens, self.task, self.seed, self.pad_id, self.lr = list(tokens), task, seed, pad_id, lr
         self.inputs = len(self.tokens) if inputs is None else inputs
-        self.cell_options = {"name": cell} if isinstance(cell, str) else dict(cell)
+        self.cell_options = complete_cell_options(cell)
         self.model_options = {
             "input": input, "embed_size": embed_size, "hidden_size": hidden_size, "layers": layers,
             "dropout": dropout, "tie_weights": tie_weights,
         }  # fmt: skip
+        self._check_arguments(optimizer, lr, scheduler)
         arguments = {
             "tokens": self.tokens, "inputs": self.inputs, "task": task, "cell": self.cell_options,
             "init": init, "forget_bias": forget_bias, "lr": lr, "seed": seed, "pad_id": pad_id,
@@ -102,14 +101,37 @@ class LanguageModelModule(L.LightningModule):
         self.save_hyperparameters(arguments | self.model_options, logger=False)
         self.model = self._build_model(init, forget_bias)
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
-        self._tally = Tally()  # of the set that is being evaluated
         self._epoch_nats = torch.zeros((), dtype=torch.float64)
-        self._epoch_characters = 0
+
+    def _check_arguments(self, optimizer: object, lr: object, scheduler: object) -> None:
+        name = type(self).__name__
+        validate_group(ModelOptions, {**self.model_options, "pretrained_embeddings": None}, name)
+        for argument, function, example in (
+            ("optimizer", optimizer, "functools.partial(torch.optim.AdamW, weight_decay=0.1)"),
+            ("scheduler", scheduler, "functools.partial(torch.optim.lr_scheduler.StepLR, step_size=10)"),
+        ):
+            if function is not None and not callable(function):
+                raise UserError(
+                    f"{name}.{argument}={function!r} is invalid: it must be a function, such as {example}"
+                )
+        if lr is not None and not (isinstance(lr, int | float) and lr >= 0):
+            raise UserError(f"{name}.lr={lr!r} is invalid: it must be a number of at least 0, or None")
 
     def _build_model(self, init: str, forget_bias: float) -> LanguageModel:
-        model = build_language_model(self.cell_options, self.model_options, self.inputs, len(self.tokens))
+        try:
+            model = build_language_model(self.cell_options, self.model_options, self.inputs, len(self.tokens))
+        except ValueError as error:  # such as tied weights of different shapes
+            raise UserError(str(error)) from None
         inits.initialize(model, inits.find_scheme(init), forget_bias, self.seed)
         return NumpyLanguageModel(model) if self.cell_options["name"] == "numpy_lstm" else model
+
+    def describe_arguments(self) -> dict[str, Any]:
+        """Return the arguments for loggers: without the vocabulary, optimizer and scheduler in words."""
+        arguments = {key: value for key, value in self.hparams.items() if key != "tokens"}
+        return arguments | {
+            "optimizer": _describe_function(self._make_optimizer),
+            "scheduler": self._make_scheduler and _describe_function(self._make_scheduler),
+        }
 
     def configure_optimizers(self) -> Any:
         options = {} if self.lr is None else {"lr": self.lr}
@@ -169,58 +191,10 @@ class LanguageModelModule(L.LightningModule):
         else:
             torch.manual_seed(seed)
 
-    def on_validation_epoch_start(self) -> None:
-        self._tally, self._evaluation_carry = Tally(), None
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        carry = self._evaluation_carry if batch.carry else None
-        positions, self._evaluation_carry = self.model.score(batch.inputs, batch.targets, batch.times, carry)
-        self._tally = self._tally + tally_batch(positions, self.pad_id)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log `val/loss`, `val/perplexity`, `val/bits_per_character` and `val/accuracy`."""
-        self._log_scores("val")
-
-    on_test_epoch_start, test_step = on_validation_epoch_start, validation_step
-
-    def on_test_epoch_end(self) -> None:
-        """Log the scores of the test set, named as those of the development set are."""
-        self._log_scores("test")
-
-    def _log_scores(self, name: str) -> None:
-        tally = Tally.from_sums(self._sum_over_processes(self._tally.sums()))
-        for score, value in tally.headline_scores().items():
-            self._log_score(f"{name}/{score}", value)
-
-    def _log_score(self, name: str, value: float) -> None:
-        """Log in float64: Lightning would round to float32."""
-        self.log(name, torch.tensor(value, dtype=torch.float64), prog_bar=name == "val/perplexity")
-
-    def _sum_over_processes(self, sums: Sequence[float]) -> list[float]:
-        if self.trainer.world_size == 1:
-            return list(sums)
-        tensor = torch.tensor(sums, dtype=torch.float64, device=self.device)
-        return [float(x) for x in self.trainer.strategy.reduce(tensor, reduce_op="sum")]
-
-    def predict_step(self, batch: str | Batch, batch_idx: int) -> str | Tensor:
-        """Write a text that begins with `batch`; of other tasks, return the ids predicted where it is scored.
-
-        A model of poems composes four lines of seven characters, others continue the text; see
-        `tangsweep.generate` for more. Where a poem cannot be composed, the reason stands in its place.
-        """
-        if isinstance(batch, str):
-            try:
-                return generate_texts(self.trained_model, GenerationRequest(start=batch, seed=self.seed))[0]
-            except UserError as reason:
-                return f"({reason})"
-        logits, _ = self.model(batch.inputs, batch.times)
-        predicted: Tensor = logits.argmax(dim=-1)[batch.targets >= 0]
-        return predicted
-
     def on_fit_start(self) -> None:
         """Give loggers the arguments of the module and of the data module, without the vocabulary."""
         data = getattr(self.trainer, "datamodule", None)
-        arguments = {key: value for key, value in self.hparams.items() if key != "tokens"}
+        arguments = self.describe_arguments()
         arguments |= {"data": dict(data.hparams)} if data is not None and data.hparams else {}
         for logger in self.loggers:
             logger.log_hyperparams(arguments)
@@ -233,17 +207,25 @@ class LanguageModelModule(L.LightningModule):
             states = [list(state) for state in self._carry.states]
             checkpoint["tangsweep_carry"] = [states, self._carry.steps]
 
-    @property
-    def trained_model(self) -> TrainedModel:
-        """The model as `tangsweep.generate` and `tangsweep.perplexity` take it."""
-        return TrainedModel(self.model, Vocabulary(self.tokens), self.config())
-
-    def config(self) -> dict[str, Any]:
-        """Return the config for checkpoints: the groups that rebuild the model."""
-        return {"cell": self.cell_options, "model": self.model_options, "corpus": {"task": self.task}}
-
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        saved = checkpoint["tangsweep"]["config"]
+        if list(checkpoint["tangsweep"]["tokens"]) != self.tokens:
+            raise UserError("the checkpoint was trained with another vocabulary than the module has")
+        for group, options in (("cell", self.cell_options), ("model", self.model_options)):
+            for name, value in options.items():
+                if name != "kernel" and name in saved[group] and saved[group][name] != value:
+                    raise UserError(
+                        f"the checkpoint has {group}.{name}={saved[group][name]}, and the module {value}"
+                    )
         if "tangsweep_carry" in checkpoint:
             states, steps = checkpoint["tangsweep_carry"]
             kinds = [type(cell.initial_state(1)) for cell in self.model.cells]
             self._carry = Carry([kind(*state) for kind, state in zip(kinds, states, strict=True)], steps)
+
+
+def _describe_function(function: Callable[..., object]) -> str:
+    """Return a function's name, of a partial one with its arguments: `AdamW(weight_decay=0.1)`."""
+    if isinstance(function, functools.partial):
+        arguments = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in function.keywords.items())]
+        return f"{_describe_function(function.func)}({', '.join(arguments)})"
+    return getattr(function, "__name__", repr(function))
