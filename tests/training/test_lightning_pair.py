@@ -129,6 +129,25 @@ def test_validation_gives_our_scores(precision: Any, rel: float) -> None:
     assert scores["val/accuracy"] == pytest.approx(tally.accuracy, rel=rel)
 
 
+def test_validation_carries_the_state_of_a_book(tmp_path: Path) -> None:
+    text = "Hansel and Gretel went into the wood, and the wood went on for ever. " * 80
+    (tmp_path / "tale.txt").write_text(text, encoding="utf-8")
+    data = BookDataModule(
+        4,
+        path=str(tmp_path / "tale.txt"),
+        seq_len=8,
+        windows="contiguous",
+        steps_per_epoch=3,
+        dev_fraction=0.5,
+    )
+    data.setup()
+    assert any(batch.carry for batch in data.val_dataloader())
+    module = module_for(data, lr=0.05)
+    trainer = fitted(data, module)
+    tally = evaluate(module.model, data.batches.dev_batches(), None)
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(tally.loss, rel=1e-9)
+
+
 def test_the_epoch_loss_weighs_characters_not_batches() -> None:
     data, losses = poems(batch_size=7), Losses()
     trainer = fitted(data, module_for(data, lr=1e-12), max_epochs=1, callbacks=[losses])

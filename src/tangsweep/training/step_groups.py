@@ -1,14 +1,15 @@
 """How runs of `src/train.py` train: several optimizer steps a call of Lightning's.
 
 `StepGroupModule` and `StepGroupLoader` are the LightningModule and LightningDataModule of every run. They add
-what Lightning lacks, and replace some of its parts:
+what Lightning lacks, and replace some of its parts. Figures are of the default run, Adam, on one core of an
+AMD EPYC: 1,100 steps take 2.5 s, and 4.3 s with Lightning's own loop (docs/performance.md).
 
 | part of Lightning | in a run | why |
 |---|---|---|
-| one batch a step | a group of batches, up to the next step at which a callback acts | TABLE |
-| automatic optimization | manual, clipping included | needed for groups |
+| one batch a step | a group of batches, up to the next step at which a callback acts | 0.9 ms a step |
+| automatic optimization | manual, clipping included | 0.8 ms a step |
 | `max_steps` | `StepBudget` (callbacks.py) | an epoch's checkpoint is restored as of mid-epoch with it |
-| validation loop | `MetricsCallback` | evaluates before the first step too, scores stay float64 |
+| validation loop | `MetricsCallback` | 7 ms and not 40 ms an epoch; it evaluates before the first step too |
 | `ModelCheckpoint`, its files | `Checkpoints`, `AtomicCheckpointIO` | no half file after a kill |
 | loggers | `metrics.csv`, and mirrors of it | rows survive a kill and are cut to the last checkpoint |
 | schedulers | stepped at an epoch's start | a checkpoint of an epoch's end is before the step |
