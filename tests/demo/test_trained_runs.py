@@ -10,6 +10,23 @@ from tangsweep.errors import UserError
 from tests.conftest import QUIET, SMALL, Ran
 
 
+def test_a_checkpoint_of_lightnings_own_trainer(home: Path) -> None:
+    import pytorch_lightning as L
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
+    from tangsweep.data_modules.tang import TangDataModule
+    from tangsweep.training.module import LanguageModelModule
+
+    data = TangDataModule(corpus="sample", poems=30, batch_size=8)
+    data.setup()
+    best = ModelCheckpoint(dirpath=home / "outputs" / "mine" / "plain" / "checkpoints", filename="best")
+    silent = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = L.Trainer(max_epochs=1, accelerator="cpu", callbacks=[best], **silent)  # type: ignore[arg-type]
+    trainer.fit(LanguageModelModule(data.tokens, hidden_size=8), datamodule=data)
+    assert trained_runs.offered_runs() == {"mine/plain": "mine/plain"}
+    assert trained_runs.cached_model(trained_runs.offered_run_folder("mine/plain")).model.hidden_size == 8
+
+
 def test_only_runs_of_poems_under_outputs_are_offered(
     train: Callable[..., Ran], home: Path, tmp_path: Path
 ) -> None:

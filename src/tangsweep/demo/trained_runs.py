@@ -84,9 +84,12 @@ def _is_offered(folder: RunFolder) -> bool:
     if not inside or folder.replaced:
         return False
     try:
-        config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        if folder.config.exists():
+            config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        else:  # a checkpoint of Lightning's own trainer, which somebody has put there
+            config = cached_model(folder).config
         return bool(config["corpus"]["task"] == "poems")
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, yaml.YAMLError, KeyError, TypeError, UserError):
         return False
 
 
