@@ -3,6 +3,8 @@
 import math
 from pathlib import Path
 
+import pytest
+
 from tangsweep.reporting.analysis.ranking import perplexity_thresholds, rank_groups, seconds_to_reach
 from tangsweep.reporting.blocks import Table
 from tangsweep.reporting.build import report_on
@@ -10,6 +12,7 @@ from tangsweep.reporting.data.collect import collect
 from tangsweep.reporting.data.comparability import comparable_sets
 from tangsweep.reporting.text.ranking_table import ranking_section
 from tests.reporting.written_sweeps import (
+    CORPUS,
     cells,
     find_block,
     record,
@@ -28,16 +31,16 @@ def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
     assert cells(ranking, "group") == ["adam", "rmsprop", "sgd"]
     assert cells(ranking, "development perplexity") == ["390 ± 24.8", "392 ± 32.3", "510 ± 24.8"]
     assert cells(ranking, "seeds with a score") == ["3 of 3"] * 3
-    assert cells(ranking, "difference to the best")[0] == "–"
+    assert cells(ranking, "difference to the first")[0] == "–"
     assert cells(ranking, "p (corrected)")[0] == "–"
     assert float(cells(ranking, "p (corrected)")[1]) > 0.05
     assert report.answers[0] == (
-        "adam is best: development perplexity 390 ± 24.8 (3 seeds). Next is rmsprop: development perplexity "
+        "adam comes first: development perplexity 390 ± 24.8 (3 seeds). Next is rmsprop: development perplexity "
         "392 ± 32.3 (3 seeds)."
     )
     assert report.answers[1] == (
-        "Seed by seed it is better than sgd; not significantly different from rmsprop "
-        "(paired t-tests, Holm-corrected, level 0.05)."
+        "Over the seeds 0, 1, 2 it is better than sgd; not significantly different from rmsprop "
+        "(Tukey's test for all pairs of groups, with one variance; level 0.05)."
     )
     assert report.question == "What does optimizer change?"
     assert "Baselines on the same text: uniform 1,366, unigram 565, bigram 553" in ranking.note
@@ -82,6 +85,89 @@ def test_accuracy_ranks_upward(sweep: Path) -> None:
         ["rnn", "20", "0 of 2", "–"],
     ]
     assert report.tables["solved"]["accuracies"].tolist() == ["0.999 1.000", "0.200 0.300"]
+
+
+class TestSeeds:
+    def test_groups_are_ranked_and_tested_over_the_same_seeds(self, sweep: Path) -> None:
+        """B has two more seeds, and bad ones: they are no reason to rank it behind A, and are named."""
+        write_optimizer_runs(sweep, {"a": [100.0, 100.5, 101.0], "b": [90.0, 90.6, 90.9, 200.0, 200.0]})
+        report = report_of(sweep)
+        ranking = find_block(report, "Ranking", Table)
+        assert cells(ranking, "group") == ["b", "a"]
+        assert cells(ranking, "development perplexity") == ["90.5 ± 1.1", "100.5 ± 1.2"]
+        assert cells(ranking, "seeds with a score") == ["3 of 5", "3 of 3"]
+        assert report.answers[0].startswith("b is best: ")
+        assert report.answers[1].startswith(
+            "Over the seeds 0, 1, 2 it is better than every other group (paired t-test; p of"
+        )
+        assert report.answers[2] == "Seeds that not every compared group has are left out: of b."
+
+    def test_a_partly_finished_group_does_not_lead(self, sweep: Path) -> None:
+        write_optimizer_runs(sweep, {"a": [100.0, 102.0, 101.0], "b": [200.0, 201.0, 203.0], "c": [50.0]})
+        report = report_of(sweep)
+        assert cells(find_block(report, "Ranking", Table), "group") == ["a", "b", "c"]
+        assert report.answers[0].startswith("a is best: ")
+        assert "better than every other compared group" in report.answers[1]
+        assert report.answers[2] == "Not compared, because seeds are missing: c."
+        assert report.tables["ranking"]["compared"].tolist() == [True, True, False]
+
+
+class TestFailures:
+    def lose(self, sweep: Path, group: str, seed: int, status: str) -> None:
+        lost = record(
+            None,
+            seed=seed,
+            overrides=[f"optimizer={group}", f"seed={seed}"],
+            status=status,
+            dev=None,
+            train=None,
+        )
+        write_run(sweep, f"{group}-{seed}", lost, optimizer___target_=f"torch.optim.{group}")
+
+    @pytest.mark.parametrize("status", ["failed", "diverged"])
+    def test_a_single_survivor_is_never_best(self, sweep: Path, status: str) -> None:
+        write_optimizer_runs(sweep, {"lucky": [10.0], "sound": [100.0, 101.0, 103.0, 102.0, 104.0]})
+        for seed in range(1, 5):
+            self.lose(sweep, "lucky", seed, status)
+        report = report_of(sweep)
+        assert cells(find_block(report, "Ranking", Table), "group") == ["sound", "lucky"]
+        assert "lucky is best" not in " ".join(report.answers)
+        assert "Not compared, because some runs failed or diverged: lucky." in report.answers
+
+    def test_where_all_groups_lost_runs_none_is_best(self, sweep: Path) -> None:
+        write_optimizer_runs(sweep, {"a": [10.0, 11.0], "b": [20.0, 22.0]})
+        for group in ("a", "b"):
+            self.lose(sweep, group, 2, "diverged")
+        answers = report_of(sweep).answers
+        assert answers[0].startswith("No group can be called best")
+        assert "is best" not in " ".join(answers)
+
+    def test_five_of_five_diverged(self, sweep: Path) -> None:
+        """Each has a score of the epochs before; none is a result of the setting."""
+        write_optimizer_runs(sweep, {"sound": [100.0, 101.0, 103.0, 102.0, 104.0]})
+        for seed in range(5):
+            lost = record(
+                10.0 + seed, seed=seed, overrides=["optimizer=wild", f"seed={seed}"], status="diverged"
+            )
+            write_run(sweep, f"wild-{seed}", lost, optimizer___target_="torch.optim.wild")
+        report = report_of(sweep)
+        assert cells(find_block(report, "Ranking", Table), "group") == ["sound", "wild"]
+
+    def test_failures_count_as_not_solved(self, sweep: Path) -> None:
+        """One of five solved, the others failed: behind four of five."""
+        primary = {"metric": "accuracy", "mode": "max"}
+        corpus = {**CORPUS, "name": "palindromes", "length": 10}
+        runs = {"once": [50, None, None, None, None], "often": [900, 800, 700, 600, None]}
+        for name, steps in runs.items():
+            for seed, step in enumerate(steps):
+                status = "failed" if name == "once" and step is None else "done"
+                result = record(2.0, seed=seed, overrides=[f"cell={name}"], primary=primary, solved_step=step)
+                result |= {"corpus": corpus, "status": status}
+                result["dev"] = {**result["dev"], "accuracy": 1.0} if status == "done" else None
+                write_run(sweep, f"{name}-{seed}", result, corpus__primary=primary, optimizer__lr=name)
+        report = report_of(sweep)
+        assert cells(find_block(report, "Ranking", Table), "group") == ["often", "once"]
+        assert report.answers[0].startswith("often is best: solved by 4 of 5 runs")
 
 
 def test_infinity_is_shown_as_such(sweep: Path) -> None:

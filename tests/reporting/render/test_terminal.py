@@ -20,7 +20,7 @@ def test_the_rankings_are_printed_and_the_files_written(
     assert (
         "difference" not in printed.partition("Development perplexity: mean")[0]
     )  # columns of the page alone
-    assert "adam is best: development perplexity 405" in printed
+    assert "adam comes first: development perplexity 405" in printed
     assert (sweep / "report.html").exists()
 
 

@@ -17,22 +17,36 @@ from tests.reporting.written_sweeps import (
 
 def test_a_significantly_better_group_is_called_so(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"sgd": [500.0, 521.0, 510.0], "adam": [400.0, 420.0, 411.0]})
-    assert report_of(sweep).answers[1].startswith("Seed by seed it is better than all others (")
+    answers = report_of(sweep).answers
+    assert answers[0].startswith("adam is best: ")
+    assert answers[1].startswith(
+        "Over the seeds 0, 1, 2 it is better than every other group (p of the next: "
+    )
 
 
 def test_no_more_is_claimed_than_was_tested(sweep: Path) -> None:
-    write_optimizer_runs(sweep, {"a": [200.0, 201.0, 50.0, 50.0, 50.0], "b": [150.0, 151.5], "c": [300.0]})
-    answer = report_of(sweep).answers[1]
-    assert "it is better than" not in answer
-    assert "not significantly different from b" in answer
-    assert "not tested against c, which share fewer than two seeds with it" in answer
+    write_optimizer_runs(sweep, {"a": [200.0, 151.0, 50.0], "b": [150.0, 201.5], "c": [300.0]})
+    answers = report_of(sweep).answers
+    assert "better than" not in " ".join(answers)
+    assert answers[0].startswith("a comes first")
+    assert answers[1].startswith(
+        "Over the seeds 0, 1 it is not significantly different from b (paired t-test"
+    )
+    assert answers[2:] == [
+        "Not compared, because seeds are missing: c.",
+        "Seeds that not every compared group has are left out: of a.",
+    ]
 
 
-def test_a_best_group_of_survivors_says_so(sweep: Path) -> None:
+def test_a_group_of_survivors_is_second_and_says_so(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"a": [100.0, 101.0], "b": [200.0, 201.0, 202.0]})
     lost = record(None, seed=2, overrides=["optimizer=a", "seed=2"], status="diverged", dev=None, train=None)
     write_run(sweep, "a-2", lost, optimizer___target_="torch.optim.a")
-    assert "(2 seeds; of 3 runs 1 diverged). Next is b: " in report_of(sweep).answers[0]
+    answers = report_of(sweep).answers
+    assert answers[0].startswith("b comes first: ")
+    assert answers[0].endswith(
+        "Next is a: development perplexity 100.5 ± 6.4 (2 seeds; of 3 runs 1 diverged)."
+    )
 
 
 def test_the_question_of_a_sweep_file(sweep: Path) -> None:
@@ -110,7 +124,7 @@ class TestAccuracies:
         assert rows["solved"].tolist() == [2, 2, 1] and rows["could_solve"].tolist() == [2, 2, 2]
         assert rows["low"].tolist() == [1.0, 1.0, 0.999]  # least and largest, no interval
         assert "Too few seeds" not in report.answers[1]
-        assert rows["p_holm"].isna().all() and set(cells(ranking, "p (corrected)")) == {
+        assert rows["p_corrected"].isna().all() and set(cells(ranking, "p (corrected)")) == {
             "–"
         }  # all or nothing is not tested
 

@@ -1,20 +1,23 @@
-"""Rank the groups of comparable runs, with intervals and paired tests over seeds."""
+"""Rank the groups of comparable runs over the seeds that they share, with intervals and tests."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tangsweep.reporting.analysis.statistics import (
+    GroupTests,
     Interval,
-    PairedDifference,
+    compare_groups,
     confidence_interval,
-    holm_correction,
     paired_difference,
 )
 from tangsweep.reporting.data.comparability import ComparableRuns
-from tangsweep.runs.state import ENDED
+from tangsweep.runs.state import ENDED, State
+
+FAILURES = (State.FAILED.value, State.DIVERGED.value)
 
 PERPLEXITY_VARIANTS = (
     "dev_perplexity_padded", "dev_perplexity_mean_over_sentences", "dev_perplexity_oov_charged",
@@ -35,11 +38,14 @@ class RankedGroup(NamedTuple):
 
     name: str
     score: Interval | None
-    scores: dict[int, float]  # by seed, of the runs that have one
+    scores: dict[int, float]  # by seed, of the runs that have one; of compared groups, the shared seeds
+    extra_seeds: list[int]  # with a score, but not shared by all compared groups: not used
+    failures: int  # runs that failed or diverged
+    compared: bool  # has no failure, and enough seeds that others have as well
     run_count: int
     other_statuses: dict[str, int]  # status → number of runs, of those that are not `done`
-    difference: PairedDifference | None  # to the best group
-    p: float | None  # of the paired t-test, Holm-corrected
+    difference: Interval | None  # to the first group, seed by seed
+    p: float | None  # that it differs from the first group; for all pairs of compared groups together
     repeated_seeds: int  # runs beyond the first of each seed
     # Of the ended runs of a solvable task: the step at which it was solved, None where it was not.
     solved_steps: list[float | None]
@@ -47,10 +53,12 @@ class RankedGroup(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """Comparable runs and their groups, best first."""
+    """Comparable runs and their groups: compared groups with the best first, then the others."""
 
     comparable: ComparableRuns
     groups: list[RankedGroup]
+    seeds: list[int]  # that all compared groups have
+    tests: GroupTests | None  # of the first group against the other compared ones
 
 
 class Threshold(NamedTuple):
@@ -61,36 +69,83 @@ class Threshold(NamedTuple):
 
 
 def rank_groups(comparable: ComparableRuns) -> Ranking:
-    """Rank the best first and groups without a score last; of solvable tasks, by how often and how soon."""
+    """Rank groups over the seeds that all of them have; of solvable tasks, by how often and how soon.
+
+    A group with a run that failed or diverged is not compared and stands behind those that are: its scores
+    are those of survivors. So does a group that has too few seeds in common with the others.
+    """
     runs = comparable.runs
     runs = runs.assign(gap=_as_floats(runs["dev_loss"]) - _as_floats(runs["train_loss"]))
     columns = [comparable.score_column, *AVERAGED_COLUMNS]
     runs[columns] = runs[columns].apply(_as_floats)
-    groups = [_summarize_group(str(name), rows, comparable) for name, rows in runs.groupby("group")]
-    ordered = sorted(groups, key=lambda group: _sort_key(group, comparable))
-    best = ordered[0].scores
-    differences = [
-        paired_difference(g.scores, best) if i and g.scores else None for i, g in enumerate(ordered)
+    by_group = {str(name): rows for name, rows in runs.groupby("group")}
+    seeds_of = {name: _scored_seeds(rows, comparable) for name, rows in by_group.items()}
+    sound = {name: seeds for name, seeds in seeds_of.items() if seeds and not _failures(by_group[name])}
+    shared = _shared_seeds(sound)
+    groups = [
+        _summarize_group(name, rows, comparable, shared if name in sound and shared <= sound[name] else None)
+        for name, rows in by_group.items()
     ]
-    p_values = [None if comparable.by_accuracy or d is None else d.p for d in differences]
-    results = zip(ordered, differences, holm_correction(p_values), strict=True)
-    return Ranking(comparable, [group._replace(difference=d, p=p) for group, d, p in results])
+    ordered = sorted(groups, key=lambda group: _sort_key(group, comparable))
+    first = ordered[0]
+    differences = [paired_difference(g.scores, first.scores) if g.compared else None for g in ordered[1:]]
+    tests = None if comparable.by_accuracy else _test_groups([g for g in ordered if g.compared])
+    p_values = iter(tests.p_values if tests else [])
+    others = [
+        group._replace(difference=difference, p=next(p_values, None) if group.compared else None)
+        for group, difference in zip(ordered[1:], differences, strict=True)
+    ]
+    return Ranking(comparable, [first, *others], sorted(shared), tests)
 
 
-def _sort_key(group: RankedGroup, comparable: ComparableRuns) -> tuple[bool, float, float, float, str]:
+def _scored_seeds(runs: pd.DataFrame, comparable: ComparableRuns) -> set[int]:
+    scored = runs[runs[comparable.score_column].notna() & runs["seed"].notna()]
+    return {int(seed) for seed in scored["seed"]}
+
+
+def _failures(runs: pd.DataFrame) -> int:
+    return int(runs["status"].isin(FAILURES).sum())
+
+
+def _shared_seeds(seeds_of: Mapping[str, set[int]]) -> set[int]:
+    """Return the seeds that all groups have; those with the fewest are left out while that is under two."""
+    groups = sorted(seeds_of.values(), key=len, reverse=True)
+    while groups:
+        shared = set.intersection(*groups)
+        if len(shared) >= min(2, len(groups[0])):
+            return shared
+        groups.pop()
+    return set()
+
+
+def _test_groups(compared: Sequence[RankedGroup]) -> GroupTests | None:
+    if len(compared) < 2:
+        return None
+    return compare_groups(np.array([[g.scores[seed] for seed in sorted(g.scores)] for g in compared]))
+
+
+def _sort_key(group: RankedGroup, comparable: ComparableRuns) -> tuple[object, ...]:
     steps = [step for step in group.solved_steps if step is not None]
     solved_share = len(steps) / len(group.solved_steps) if group.solved_steps else 0.0
     mean_step = sum(steps) / len(steps) if steps else math.inf
+    failed_share = 0.0 if group.compared else group.failures / group.run_count
     score = comparable.metric.sort_key(group.score.mean) if group.score else 0.0
-    return group.score is None, -solved_share, mean_step, score, group.name
+    is_solvable = bool(group.solved_steps)  # there, failures count as not solved
+    rank = (not group.compared, failed_share) if not is_solvable else (False, 0.0)
+    return group.score is None, -solved_share, *rank, mean_step, score, group.name
 
 
 def _as_floats(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column, errors="coerce").astype(float)
 
 
-def _summarize_group(name: str, runs: pd.DataFrame, comparable: ComparableRuns) -> RankedGroup:
+def _summarize_group(
+    name: str, runs: pd.DataFrame, comparable: ComparableRuns, shared: set[int] | None
+) -> RankedGroup:
+    """Summarize the runs of a group; of a compared one, those of the `shared` seeds (None: not compared)."""
     scored = runs[runs[comparable.score_column].notna() & runs["seed"].notna()]
+    extra = sorted(_scored_seeds(runs, comparable) - shared) if shared is not None else []
+    scored = scored[~scored["seed"].isin(extra)]
     by_seed = scored[comparable.score_column].groupby(scored["seed"].astype(int)).mean()
     scores = {int(str(seed)): float(score) for seed, score in by_seed.items()}
     statuses = runs.loc[~runs["status"].eq("done"), "status"].value_counts()
@@ -99,6 +154,9 @@ def _summarize_group(name: str, runs: pd.DataFrame, comparable: ComparableRuns) 
         name=name,
         score=confidence_interval(list(scores.values())),
         scores=scores,
+        extra_seeds=extra,
+        failures=_failures(runs),
+        compared=shared is not None,
         run_count=len(runs),
         other_statuses={str(status): int(count) for status, count in statuses.items()},
         difference=None,
@@ -110,8 +168,8 @@ def _summarize_group(name: str, runs: pd.DataFrame, comparable: ComparableRuns) 
 
 
 def solvable_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the ended runs of tasks that can be solved, which are those with a length."""
-    return runs[runs["length"].notna() & runs["status"].isin(ENDED)]
+    """Return the runs of tasks that can be solved, which are those with a length, that ended or failed."""
+    return runs[runs["length"].notna() & runs["status"].isin([*ENDED, State.FAILED.value])]
 
 
 def best_runs(ranking: Ranking) -> dict[str, str]:

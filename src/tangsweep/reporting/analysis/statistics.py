@@ -1,4 +1,4 @@
-"""Confidence intervals, paired tests and power-law fits for a few seeds."""
+"""Confidence intervals, comparisons of groups over the same seeds, and power-law fits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
+FloatArray = NDArray[np.float64]
+
 CONFIDENCE = 0.95
+# The choice between one variance and several is itself a test; simulations ask for this much in return.
+PRELIMINARY_TEST_FACTOR = 1.1
 RELATIVE_TOLERANCE = 1e-9  # paired differences that vary by less than this share of the scores are constant
 
 
@@ -56,41 +61,68 @@ def interval_half_widths(deviations: pd.Series, n: pd.Series) -> pd.Series:
     return half_widths
 
 
-class PairedDifference(NamedTuple):
-    """A group's scores less the best group's, over the seeds that both have."""
+def paired_difference(scores: Mapping[int, float], best: Mapping[int, float]) -> Interval | None:
+    """Return the mean of the differences of scores by seed, with its t-interval.
 
-    interval: Interval
-    p: float | None  # of a paired t-test, uncorrected; None where there is no test
-
-
-def paired_difference(scores: Mapping[int, float], best: Mapping[int, float]) -> PairedDifference | None:
-    """Return the mean paired difference of scores by seed with its t-interval and t-test.
-
-    None where no seed is shared or a difference is not finite. There is no test for one pair, nor where all
-    differences are equal up to rounding.
+    None where no seed is shared or a difference is not finite.
     """
     shared = sorted(set(scores) & set(best))
     differences = [scores[seed] - best[seed] for seed in shared]
     interval = confidence_interval([d for d in differences if math.isfinite(d)])
-    if interval is None or interval.n < len(differences):
+    return None if interval is None or interval.n < len(differences) else interval
+
+
+class GroupTests(NamedTuple):
+    """Tests of the first of k groups, which has the best mean, against each of the others."""
+
+    p_values: list[float]  # of the k − 1 others; for all pairs of groups together
+    p_best: float  # that the first is better than the runner-up, given that it was picked as the best
+    pooled: bool  # whether the groups' spreads are alike enough for one variance
+
+
+def compare_groups(scores: FloatArray) -> GroupTests | None:
+    """Compare k groups over the same n seeds; the first row of `scores` (k, n) has the best mean.
+
+    Seeds are blocks: the variance is that of the residuals after the means of groups and seeds, pooled over
+    groups with (k − 1)(n − 1) degrees of freedom. p-values are Tukey's, of the studentized range, so that
+    picking the best first costs nothing. `p_best` is the two-sided t-test against the runner-up, whose level
+    holds although the best was picked (Gutmann and Maymin 1987); it counts only where some pair differs.
+    Where Bartlett's test says that spreads differ, each pair has its own variance, and Bonferroni's
+    correction over all pairs. Returns None for fewer than two groups or seeds, and where differences do not
+    vary.
+    """
+    k, n = scores.shape
+    if k < 2 or n < 2 or not np.isfinite(scores).all():
         return None
-    if interval.n < 2:
-        return PairedDifference(interval, None)
-    largest = max(abs(score) for side in (scores, best) for score in side.values())
-    if np.ptp(differences) <= RELATIVE_TOLERANCE * largest:
-        return PairedDifference(interval, None)
-    return PairedDifference(interval, float(stats.ttest_1samp(differences, 0.0).pvalue))
+    differences = scores[1:] - scores[0]
+    if (np.ptp(differences, axis=1) <= RELATIVE_TOLERANCE * np.abs(scores).max()).any():
+        return None
+    means = differences.mean(axis=1)
+    pooled = k > 2 and _are_spreads_alike(scores)
+    if pooled:
+        df = (k - 1) * (n - 1)
+        t = means / math.sqrt(2 * (_residuals(scores) ** 2).sum() / df / n)
+        p_values = stats.studentized_range.sf(math.sqrt(2) * np.abs(t), k, df)
+        p_best = 2 * float(stats.t.sf(abs(t).min(), df))
+    else:
+        p_pairs = stats.ttest_1samp(differences, 0.0, axis=1).pvalue
+        p_values = np.minimum(1.0, p_pairs * k * (k - 1) / 2)
+        p_best = float(p_values[np.argmin(np.abs(means))])
+    if k > 2:
+        p_values, p_best = p_values * PRELIMINARY_TEST_FACTOR, p_best * PRELIMINARY_TEST_FACTOR
+    corrected = [min(1.0, float(p)) for p in p_values]
+    return GroupTests(corrected, min(1.0, max(p_best, min(corrected))), pooled)
 
 
-def holm_correction(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return p-values corrected for multiple comparisons after Holm (1979); None stays None, uncounted."""
-    ordered = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    largest = 0.0
-    for rank, (p, place) in enumerate(ordered):
-        largest = max(largest, min(1.0, p * (len(ordered) - rank)))
-        corrected[place] = largest
-    return corrected
+def _residuals(scores: FloatArray) -> FloatArray:
+    by_group, by_seed = scores.mean(axis=1, keepdims=True), scores.mean(axis=0, keepdims=True)
+    residuals: FloatArray = scores - by_group - by_seed + scores.mean()
+    return residuals
+
+
+def _are_spreads_alike(scores: FloatArray) -> bool:
+    """Return whether Bartlett's test of the groups' residuals finds no difference, at the 5 % level."""
+    return bool(stats.bartlett(*_residuals(scores)).pvalue > 1 - CONFIDENCE)
 
 
 class PowerLaw(NamedTuple):

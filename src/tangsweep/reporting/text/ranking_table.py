@@ -81,7 +81,7 @@ def ranking_table(ranking: Ranking) -> Table:
         GROUP,
         ACCURACY if comparable.by_accuracy else PERPLEXITY,
         SEEDS,
-        "difference to the best",
+        "difference to the first",
         "p (corrected)",
         BEST_EPOCH,
         *columns.values(),
@@ -94,8 +94,7 @@ def ranking_table(ranking: Ranking) -> Table:
 def _format_difference(group: RankedGroup, by_accuracy: bool) -> str:
     if group.difference is None:
         return MISSING
-    interval = group.difference.interval
-    return format_accuracy(interval.mean) if by_accuracy else format_interval(interval)
+    return format_accuracy(group.difference.mean) if by_accuracy else format_interval(group.difference)
 
 
 def _format_mean(group: RankedGroup, column: str) -> str:
@@ -111,13 +110,13 @@ def _ranking_note(comparable: ComparableRuns) -> str:
     first = scored.iloc[0] if len(scored) else None
     if comparable.by_accuracy:
         note = (
-            "Accuracy: mean over the seeds with a score (lowest to highest). Difference to the best: mean of "
-            "the differences seed by seed. Solvable tasks are ranked by how often, then by how soon."
+            "Accuracy: mean over the seeds with a score (lowest to highest). Difference to the first: mean "
+            "of the differences seed by seed. Solvable tasks are ranked by how often, then by how soon."
         )
         return note if first is None else f"{note} Accuracy of guessing: {1 / first['uniform']:.2g}."
     note = (
-        "Development perplexity: mean ± half of the 95 % t-interval over the seeds with a score. Difference "
-        "to the best: the same of the differences seed by seed, with p of a paired t-test, Holm-corrected."
+        "Development perplexity: mean ± half of the 95 % t-interval over seeds (other seeds, same poems). "
+        "Difference to the first: the same of the differences seed by seed. p is corrected for all pairs."
     )
     if first is None:
         return note
@@ -167,7 +166,7 @@ def ranking_rows(ranking: Ranking) -> pd.DataFrame:
     """Return the rows of ranking.csv, one per group; docs/report.md describes the columns."""
     rows = []
     for place, group in enumerate(ranking.groups, 1):
-        difference = group.difference.interval if group.difference else None
+        difference = group.difference
         rows.append(
             {
                 "scored_on": ranking.comparable.title,
@@ -182,7 +181,8 @@ def ranking_rows(ranking: Ranking) -> pd.DataFrame:
                 "behind_mean": difference.mean if difference else None,
                 "behind_low": difference.low if difference else None,
                 "behind_high": difference.high if difference else None,
-                "p_holm": group.p,
+                "p_corrected": group.p,
+                "compared": group.compared,
                 "solved": sum(s is not None for s in group.solved_steps) if group.solved_steps else None,
                 "could_solve": len(group.solved_steps) or None,
                 **group.means,

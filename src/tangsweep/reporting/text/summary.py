@@ -9,12 +9,21 @@ from tangsweep.reporting.analysis.ranking import RankedGroup, Ranking
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.comparability import ComparableRuns
 from tangsweep.reporting.data.groups import differing_keys
-from tangsweep.reporting.formatting import format_group_score, format_names, format_quantity, format_statuses
+from tangsweep.reporting.formatting import (
+    format_group_score,
+    format_names,
+    format_p_value,
+    format_quantity,
+    format_statuses,
+)
 from tangsweep.runs.state import ENDED, State
 
 SIGNIFICANCE_LEVEL = 0.05
 MORE_SEEDS = "add some (seed=0,1,2,3,4)"
-NO_TEST = "paired differences are zero, constant or infinite, so there is no t-test"
+NO_TEST = "paired differences are zero, constant or infinite, so there is no test"
+POOLED_METHOD = "Tukey's test for all pairs of groups, with one variance"
+SEPARATE_METHOD = "paired t-tests, Bonferroni-corrected for all pairs, because the groups' spreads differ"
+PAIRED_METHOD = "paired t-test"
 UNFINISHED = [state.value for state in State if state not in (*ENDED, State.FAILED)]
 
 
@@ -31,20 +40,33 @@ def sweep_question(data: SweepData) -> str:
 
 
 def ranking_answer(ranking: Ranking) -> list[str]:
-    """Return one or two sentences on one ranking: which group is best, and how certain that is."""
-    comparable, groups = ranking
-    best = groups[0]
-    if best.score is None:
+    """Return sentences on one ranking: which group is best, how certain that is, what was not compared."""
+    comparable, groups = ranking.comparable, ranking.groups
+    first = groups[0]
+    if first.score is None:
         return ["No run has a score yet."]
     if len(groups) == 1:
-        return [f"{best.name}: {_describe_score(comparable, best)}."]
-    first = (
-        f"{best.name} is best: {_describe_score(comparable, best)}. {_describe_second(comparable, groups)}."
-    )
-    others = [group for group in groups[1:] if group.scores]
-    if comparable.by_accuracy:
-        return [first, _compare_accuracies(best, others)]
-    return [first, _describe_tests(best, others, len(groups) - 1)]
+        return [f"{first.name}: {_describe_score(comparable, first)}."]
+    place = "is best" if _is_best(ranking) else "comes first"
+    sentences = [
+        f"{first.name} {place}: {_describe_score(comparable, first)}. {_describe_second(comparable, groups)}."
+    ]
+    if not first.compared and not first.solved_steps:
+        sentences = ["No group can be called best: none has all of its runs, or they share no seed."]
+    elif comparable.by_accuracy:
+        sentences.append(_compare_accuracies(first, [group for group in groups[1:] if group.scores]))
+    else:
+        sentences.append(_describe_tests(ranking))
+    return sentences + _describe_not_compared(groups)
+
+
+def _is_best(ranking: Ranking) -> bool:
+    """Return whether the first group may be called best: it is better than every other compared group."""
+    if ranking.comparable.by_accuracy:
+        return True  # described by counts and ranges, without a test
+    compared = [group for group in ranking.groups if group.compared]
+    only_rival = len(compared) == 1 and all(group.score is None for group in ranking.groups[1:])
+    return only_rival or (ranking.tests is not None and ranking.tests.p_best < SIGNIFICANCE_LEVEL)
 
 
 def _describe_score(comparable: ComparableRuns, group: RankedGroup) -> str:
@@ -70,29 +92,45 @@ def _describe_second(comparable: ComparableRuns, groups: Sequence[RankedGroup]) 
     return f"{place} {second.name}: {_describe_score(comparable, second)}"
 
 
-def _describe_tests(best: RankedGroup, others: Sequence[RankedGroup], rivals: int) -> str:
-    """Describe the paired t-tests of the best group against `others`, those of its rivals with a score."""
-    tested = [group for group in others if group.p is not None]
-    worse = [group.name for group in tested if _is_significantly_worse(group)]
-    similar = [group.name for group in tested if not _is_significantly_worse(group)]
-    untested = [group for group in others if group.p is None]
-    unpaired = [group.name for group in untested if _shared_seeds(best, group) < 2]
-    degenerate = [group.name for group in untested if _shared_seeds(best, group) >= 2]
-    results = []
-    if worse:
-        results.append(f"better than {'all others' if len(worse) == rivals else format_names(worse)}")
-    if similar:
-        results.append(f"not significantly different from {format_names(similar)}")
-    if degenerate:
-        results.append(f"not tested against {format_names(degenerate)}: {NO_TEST}")
-    if unpaired and tested:
-        results.append(
-            f"not tested against {format_names(unpaired)}, which share fewer than two seeds with it"
-        )
-    if not results:
+def _describe_tests(ranking: Ranking) -> str:
+    """Describe the tests of the first group against the other compared groups."""
+    tests, others = ranking.tests, [group for group in ranking.groups[1:] if group.compared]
+    if not others:
+        return "No other group can be compared with it."
+    if len(ranking.seeds) < 2:
         return f"There are too few seeds for a significance test; {MORE_SEEDS}."
-    method = f" (paired t-tests, Holm-corrected, level {SIGNIFICANCE_LEVEL:g})" if tested else ""
-    return f"Seed by seed it is {'; '.join(results)}{method}."
+    if tests is None:
+        return f"It is not tested against {format_names([group.name for group in others])}: {NO_TEST}."
+    better = [g.name for g in others if g.p is not None and g.p < SIGNIFICANCE_LEVEL]
+    similar = [g.name for g in others if g.name not in better]
+    against_next = ""
+    if tests.p_best < SIGNIFICANCE_LEVEL:
+        result = (
+            f"better than every other{'' if len(others) == len(ranking.groups) - 1 else ' compared'} group"
+        )
+        against_next = f"; p of the next: {format_p_value(tests.p_best)}"
+    else:
+        parts = [f"better than {format_names(better)}"] if better else []
+        parts += [f"not significantly different from {format_names(similar)}"] if similar else []
+        result = "; ".join(parts)
+    method = POOLED_METHOD if tests.pooled else PAIRED_METHOD if len(others) == 1 else SEPARATE_METHOD
+    seeds = ", ".join(map(str, ranking.seeds))
+    return f"Over the seeds {seeds} it is {result} ({method}{against_next}; level {SIGNIFICANCE_LEVEL:g})."
+
+
+def _describe_not_compared(groups: Sequence[RankedGroup]) -> list[str]:
+    """Say why groups with a score are not compared, and which seeds of the others were left out."""
+    failed = [g.name for g in groups if g.score and g.failures]
+    lacking = [g.name for g in groups if g.score and not g.failures and not g.compared]
+    extra = [g.name for g in groups if g.extra_seeds]
+    sentences = []
+    if failed:
+        sentences.append(f"Not compared, because some runs failed or diverged: {format_names(failed)}.")
+    if lacking:
+        sentences.append(f"Not compared, because seeds are missing: {format_names(lacking)}.")
+    if extra:
+        sentences.append(f"Seeds that not every compared group has are left out: of {format_names(extra)}.")
+    return sentences
 
 
 def _compare_accuracies(best: RankedGroup, others: Sequence[RankedGroup]) -> str:
@@ -105,16 +143,6 @@ def _compare_accuracies(best: RankedGroup, others: Sequence[RankedGroup]) -> str
     results = [f"better than every seed of {format_names(below)}"] if below else []
     results += [f"not better than the best seed of {format_names(overlapping)}"] if overlapping else []
     return f"Its worst seed is {', but '.join(results)} (no t-test: accuracies are often all or nothing)."
-
-
-def _shared_seeds(group: RankedGroup, other: RankedGroup) -> int:
-    return len(set(group.scores) & set(other.scores))
-
-
-def _is_significantly_worse(group: RankedGroup) -> bool:
-    if group.p is None or group.difference is None or group.p >= SIGNIFICANCE_LEVEL:
-        return False
-    return group.difference.interval.mean > 0
 
 
 def report_warnings(data: SweepData, rankings: Sequence[Ranking]) -> list[str]:
