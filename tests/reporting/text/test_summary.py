@@ -19,9 +19,7 @@ def test_a_significantly_better_group_is_called_so(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"sgd": [500.0, 521.0, 510.0], "adam": [400.0, 420.0, 411.0]})
     answers = report_of(sweep).answers
     assert answers[0].startswith("adam is best: ")
-    assert answers[1].startswith(
-        "Over the seeds 0, 1, 2 it is better than every other group (p of the next: "
-    )
+    assert answers[1].startswith("Over the seeds 0, 1, 2 it is better than every other group (paired t-test")
 
 
 def test_no_more_is_claimed_than_was_tested(sweep: Path) -> None:
