@@ -172,6 +172,22 @@ def test_a_power_law_is_found_again() -> None:
     assert fit_power_law([1e3, 1e3, 1e4], [1.0, 2.0, 3.0]) is None
 
 
+def test_repeated_sizes_count_once_and_show_a_lack_of_fit() -> None:
+    """Against the same regression by statsmodels on means, and its F-test of a line among free means."""
+    generator = np.random.default_rng(3)
+    sizes = np.repeat([1e3, 3e3, 1e4, 1e5], 6)
+    scores = np.exp(8 - 0.2 * np.log(sizes) + 0.1 * generator.standard_normal(24))
+    law = fit_power_law(list(sizes), list(scores))
+    assert law is not None and law.exponent.n == 4
+    frame = pd.DataFrame({"x": np.log(sizes), "y": np.log(scores)})
+    means = frame.groupby("x", as_index=False)["y"].mean()
+    fit = smf.ols("y ~ x", means).fit()
+    interval = list(fit.conf_int().loc["x"])
+    assert [law.exponent.low, law.exponent.high] == pytest.approx(interval, rel=1e-6)
+    line, free = smf.ols("y ~ x", frame).fit(), smf.ols("y ~ C(x)", frame).fit()
+    assert law.lack_of_fit == pytest.approx(float(sm.stats.anova_lm(line, free)["Pr(>F)"].iloc[1]), rel=1e-6)
+
+
 def test_the_interval_of_a_power_law_is_that_of_statsmodels() -> None:
     sizes, scores = [1e3, 2e3, 5e3, 1e4, 3e4], [900.0, 640.0, 430.0, 350.0, 210.0]
     law = fit_power_law(sizes, scores)

@@ -208,17 +208,23 @@ def seconds_to_reach(
 ) -> pd.DataFrame:
     """Return how long training took until an evaluation was as good, one row per perplexity and group.
 
-    Columns: group, perplexity, seconds (mean over the runs that reached it), reached (their number), runs.
+    Columns: group, perplexity, seconds (median over all runs that ended or failed, of which those that missed
+    it took infinitely long), reached (the number of those that did not), runs.
     """
-    groups = comparable.runs.set_index("run")["group"]
+    ended = comparable.runs[comparable.runs["status"].isin([*ENDED, State.FAILED.value])]
+    groups = ended.set_index("run")["group"]
     epochs = epochs[epochs["run"].isin(groups.index)]
     tables = []
     for perplexity in perplexities:
         first = epochs[epochs["dev_perplexity"] <= perplexity].groupby("run")["seconds"].min()
-        by_group = first.groupby(groups.reindex(first.index))
-        times = pd.DataFrame({"seconds": by_group.mean(), "reached": by_group.size()})
-        times = times.reindex(sorted(set(groups))).rename_axis("group").reset_index()
+        by_group = first.reindex(groups.index).fillna(math.inf).groupby(groups)
+        times = pd.DataFrame({"seconds": by_group.median(), "reached": by_group.apply(_count_finite)})
+        times = times.reindex(sorted(set(comparable.runs["group"]))).rename_axis("group").reset_index()
         tables.append(times.assign(perplexity=perplexity, runs=times["group"].map(groups.value_counts())))
     columns = ["group", "perplexity", "seconds", "reached", "runs"]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     return table.assign(reached=table["reached"].fillna(0).astype(int))[columns]
+
+
+def _count_finite(values: pd.Series) -> int:
+    return int(np.isfinite(values).sum())

@@ -12,6 +12,7 @@ from scipy import stats
 FloatArray = NDArray[np.float64]
 
 CONFIDENCE = 0.95
+SIGNIFICANCE_LEVEL = 0.05
 # The choice between one variance and several is itself a test; simulations ask for this much in return.
 PRELIMINARY_TEST_FACTOR = 1.1
 RELATIVE_TOLERANCE = 1e-9  # paired differences that vary by less than this share of the scores are constant
@@ -134,17 +135,32 @@ class PowerLaw(NamedTuple):
     """score = factor · size^exponent."""
 
     factor: float
-    exponent: Interval
+    exponent: Interval  # over sizes: n is their number
+    lack_of_fit: float | None  # p that the means lie on a line; None without repeated sizes
 
 
 def fit_power_law(sizes: Sequence[float], scores: Sequence[float]) -> PowerLaw | None:
-    """Fit a power law to logarithms by least squares; the exponent's interval is that of the slope.
+    """Fit a power law to the mean logarithm of each size, by least squares.
 
-    None for fewer than three different sizes.
+    The exponent's interval is that of the slope over the means: seeds of one size say how well the size is
+    measured, and nothing of whether the law holds between sizes. That is asked by the F-test for lack of fit,
+    of the means' distances from the line against the spread within sizes. None for fewer than three sizes.
     """
-    if len(set(sizes)) < 3:
+    logarithms = pd.Series(np.log(np.asarray(scores, dtype=float)))
+    by_size = logarithms.groupby(np.asarray(sizes, dtype=float))
+    means, counts = by_size.mean(), by_size.size()
+    if len(means) < 3:
         return None
-    x, y = np.log(np.asarray(sizes, dtype=float)), np.log(np.asarray(scores, dtype=float))
-    fit = stats.linregress(x, y)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 2) * fit.stderr)
-    return PowerLaw(float(np.exp(fit.intercept)), Interval(float(fit.slope), half, len(x)))
+    x = np.log(means.index.to_numpy(dtype=float))
+    fit = stats.linregress(x, means)
+    df = len(means) - 2
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, df) * fit.stderr)
+    exponent = Interval(float(fit.slope), half, len(means))
+    within_df = int(counts.sum()) - len(means)
+    within = float(((logarithms - by_size.transform("mean")) ** 2).sum())
+    lack_of_fit = None
+    if within_df and within:
+        weighted = np.polyfit(x, means, 1, w=np.sqrt(counts))
+        distance = float((counts * (means - np.polyval(weighted, x)) ** 2).sum())
+        lack_of_fit = float(stats.f.sf(distance / df / (within / within_df), df, within_df))
+    return PowerLaw(float(np.exp(fit.intercept)), exponent, lack_of_fit)

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from tangsweep.reporting.analysis.ranking import Ranking
-from tangsweep.reporting.analysis.statistics import PowerLaw, fit_power_law, is_finite
+from tangsweep.reporting.analysis.statistics import SIGNIFICANCE_LEVEL, PowerLaw, fit_power_law, is_finite
 from tangsweep.reporting.blocks import AnyChart, Block, Chart, Section
 from tangsweep.reporting.charts.group_style import GroupStyle
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.comparability import ComparableRuns
 from tangsweep.reporting.data.groups import differs_between, remove_key
-from tangsweep.reporting.formatting import format_names
+from tangsweep.reporting.formatting import format_names, format_p_value
 
 SIZE_KEY = "data.poems"
 NOT_COMPARABLE = (
@@ -73,12 +73,19 @@ def size_scores(comparable: ComparableRuns) -> SizeScores | None:
 
 
 def _describe_power_laws(scores: SizeScores) -> str:
-    laws = [
-        f"{group}: perplexity ~ characters^{law.exponent.mean:.3f} (95 % interval {law.exponent.low:.3f} to "
-        f"{law.exponent.high:.3f}, {law.exponent.n} runs)"
-        for group, law in scores.power_laws.items()
-    ]
+    laws = [_describe_power_law(group, law) for group, law in scores.power_laws.items()]
     return "; ".join(laws) or "There are fewer than three sizes, so no power law is fitted."
+
+
+def _describe_power_law(group: str, law: PowerLaw) -> str:
+    sizes = law.exponent.n
+    sentence = (
+        f"{group}: perplexity ~ characters^{law.exponent.mean:.3f} (95 % interval {law.exponent.low:.3f} to "
+        f"{law.exponent.high:.3f}, over the means of {sizes} sizes)"
+    )
+    if law.lack_of_fit is not None and law.lack_of_fit < SIGNIFICANCE_LEVEL:
+        return f"{sentence}; the means are no power law (lack of fit: p {format_p_value(law.lack_of_fit)})"
+    return sentence
 
 
 def size_chart(scores: SizeScores) -> AnyChart:

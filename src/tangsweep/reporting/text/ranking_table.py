@@ -149,17 +149,17 @@ def _time_table(ranking: Ranking, epochs: pd.DataFrame) -> Table:
         for threshold in thresholds
     ]
     note = (
-        "Seconds of training until an evaluation's perplexity was as low: mean over the runs that reached "
-        "it, with their number where not all did."
+        "Seconds of training until an evaluation's perplexity was as low: median over all runs that ended. A "
+        "run that never got there took infinitely long (∞); the number of those that did is named."
     )
     return Table([GROUP, *headings], rows, note)
 
 
 def _format_time(row: pd.Series) -> str:
-    if not row["reached"]:
+    if pd.isna(row["seconds"]):
         return MISSING
     some = "" if row["reached"] == row["runs"] else f" ({row['reached']:.0f} of {row['runs']:.0f})"
-    return f"{row['seconds']:.1f}{some}"
+    return f"{format_quantity(round(float(row['seconds']), 1))}{some}"
 
 
 def ranking_rows(ranking: Ranking) -> pd.DataFrame:

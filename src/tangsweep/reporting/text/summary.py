@@ -6,6 +6,7 @@ import pandas as pd
 
 from tangsweep.config.overrides import varied_values
 from tangsweep.reporting.analysis.ranking import RankedGroup, Ranking
+from tangsweep.reporting.analysis.statistics import SIGNIFICANCE_LEVEL
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.comparability import ComparableRuns
 from tangsweep.reporting.data.groups import differing_keys
@@ -18,7 +19,6 @@ from tangsweep.reporting.formatting import (
 )
 from tangsweep.runs.state import ENDED, State
 
-SIGNIFICANCE_LEVEL = 0.05
 MORE_SEEDS = "add some (seed=0,1,2,3,4)"
 NO_TEST = "paired differences are zero, constant or infinite, so there is no test"
 POOLED_METHOD = "Tukey's test for all pairs of groups, with one variance"
