@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,17 @@ def test_too_few_characters() -> None:
         character_vectors.compute_character_vectors(["甲乙丙"], 8)
 
 
+def test_copies_of_skipped_poems_are_left_out_whatever_their_punctuation() -> None:
+    texts = [
+        "春眠不覺曉，處處聞啼鳥。",
+        "白日依山盡。",
+        "春眠不覺曉。處處聞啼鳥！",
+        "黃河入海流。",
+        "白日依山盡",
+    ]
+    assert character_vectors.exclude_known_texts(texts, 2) == ["黃河入海流。"]
+
+
 def test_the_command_writes_a_file_that_a_run_can_load(home: Path) -> None:
     command = [sys.executable, "-m", "tangsweep.corpora.character_vectors", "--corpus", "sample"]
     process = subprocess.run(
@@ -58,5 +70,8 @@ def test_the_command_writes_a_file_that_a_run_can_load(home: Path) -> None:
     header, *rows = (home / "data" / "vectors.txt").read_text(encoding="utf-8").splitlines()
     assert header == f"{len(rows)} 8"
     assert all(len(row.split()) == 9 for row in rows)
+    assert "of 100 poems, without 0 that are among the first 20 as well" in process.stdout
+    source = home / "data" / "vectors.txt.source.json"
+    assert json.loads(source.read_text(encoding="utf-8")) == {"corpus": "sample", "skip": 20}
     short = subprocess.run([*command, "--skip", "119"], capture_output=True, text=True, check=False)
     assert (short.returncode, short.stderr.splitlines()[-1].count("lower --width")) == (2, 1)

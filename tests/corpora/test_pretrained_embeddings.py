@@ -3,10 +3,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from tangsweep.corpora.pretrained_embeddings import check_embedding_file, read_embeddings
+from tangsweep.corpora.pretrained_embeddings import (
+    VectorSource,
+    check_embedding_file,
+    check_vector_source,
+    read_embeddings,
+    write_vector_source,
+)
 from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tangsweep.errors import UserError
-from tests.conftest import SMALL
+from tests.conftest import SMALL, configured, prepare
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, "紅", "山", "水"])
 
@@ -69,3 +75,25 @@ def test_a_run_starts_from_them(train, home: Path, capfd: pytest.CaptureFixture[
     row = stored["state_dict"]["model.embedding.weight"][stored["tangsweep"]["tokens"].index("山")]
     torch.testing.assert_close(row, torch.full((8,), 0.5))
     assert "pretrained embeddings: 1 of" in capfd.readouterr().out
+
+
+def test_vectors_of_poems_that_a_run_reads_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "v.txt"
+    check_vector_source(path, "tang", None)  # of unknown source
+    write_vector_source(path, VectorSource("tang", 1000))
+    check_vector_source(path, "tang", 1000)
+    check_vector_source(path, "sample", None)
+    for poems in (1001, None):
+        with pytest.raises(
+            UserError, match="was made of all poems after the first 1,000, and this run reads"
+        ):
+            check_vector_source(path, "tang", poems)
+
+
+def test_a_run_says_so_before_it_starts(home: Path) -> None:
+    (home / "v.txt").write_text("山 1 2 3 4 5 6 7 8\n", encoding="utf-8")
+    write_vector_source(home / "v.txt", VectorSource("sample", 11))
+    with pytest.raises(
+        UserError, match="reads the first 12 poems: read fewer, or make vectors with a larger"
+    ):
+        prepare(configured(*SMALL, "model.pretrained_embeddings=v.txt"))

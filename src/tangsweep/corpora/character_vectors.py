@@ -5,6 +5,9 @@
 The method is positive pointwise mutual information (PPMI) of characters within a window, factorized by a
 truncated singular value decomposition (Levy and Goldberg 2014; randomized as in Halko, Martinsson and Tropp
 2011). `sweeps=embeddings` compares runs that start from such vectors with runs that start at random.
+
+Poems that occur among the first `--skip` as well are left out, whatever their punctuation: the corpus holds
+some poems twice, and runs on the first poems are scored on a part of them.
 """
 
 import argparse
@@ -14,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tangsweep.corpora.pretrained_embeddings import VectorSource, write_vector_source
 from tangsweep.corpora.tang import PoemSource, find_poems
 from tangsweep.errors import UserError
 from tangsweep.files import absolute_path, atomic_write, display_path
@@ -40,6 +44,16 @@ def compute_character_vectors(texts: Sequence[str], width: int, seed: int = 0) -
     left, values = _truncated_svd(_ppmi(_count_cooccurrences(texts, characters)), width, seed)
     vectors = left * np.sqrt(values)
     return characters, vectors / vectors.std()
+
+
+def exclude_known_texts(texts: Sequence[str], skip: int) -> list[str]:
+    """Return the texts after the first `skip` that are no copy of one of these, punctuation aside."""
+    skipped = {_without_punctuation(text) for text in texts[:skip]}
+    return [text for text in texts[skip:] if _without_punctuation(text) not in skipped]
+
+
+def _without_punctuation(text: str) -> str:
+    return "".join(filter(str.isalpha, text))
 
 
 def _count_cooccurrences(texts: Sequence[str], characters: Sequence[str]) -> Matrix:
@@ -88,7 +102,7 @@ def main() -> None:
         corpus = find_poems(PoemSource(options.corpus), None)
         if corpus.fallback:
             raise UserError(f"the network was not reached ({corpus.fallback}): name a copy in TANGSWEEP_DATA")
-        texts = [poem.text for poem in corpus.poems[options.skip :]]
+        texts = exclude_known_texts([poem.text for poem in corpus.poems], options.skip)
         characters, vectors = compute_character_vectors(texts, options.width)
     except UserError as error:
         parser.error(str(error))
@@ -96,7 +110,12 @@ def main() -> None:
     path = absolute_path(options.out)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, f"{len(characters)} {options.width}\n" + "\n".join(lines) + "\n")
-    print(f"{display_path(path)}: {len(characters):,} characters, {options.width} numbers each")
+    write_vector_source(path, VectorSource(corpus.name, options.skip))
+    twice = len(corpus.poems) - options.skip - len(texts)
+    print(
+        f"{display_path(path)}: {len(characters):,} characters, {options.width} numbers each; of "
+        f"{len(texts):,} poems, without {twice:,} that are among the first {options.skip:,} as well"
+    )
 
 
 if __name__ == "__main__":

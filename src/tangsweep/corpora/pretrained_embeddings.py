@@ -1,12 +1,15 @@
 """Read pretrained embeddings from a text file: `word v1 v2 …` a line, after an optional header line."""
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from tangsweep.corpora.chinese_script import to_traditional
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
+from tangsweep.files import atomic_write
 
 
 def read_embeddings(path: Path, vocabulary: Vocabulary, width: int) -> dict[str, list[float]]:
@@ -29,6 +32,39 @@ def check_embedding_file(path: Path, width: int) -> None:
     """Read the first vector. Raises UserError as `read_embeddings` does, or if there is no vector."""
     if next(_read_vectors(path, width), None) is None:
         raise UserError(f"{path} holds no vector of a single character: name another file")
+
+
+class VectorSource(NamedTuple):
+    """The poems that vectors were made of: those of a corpus after the first `skip`."""
+
+    corpus: str
+    skip: int
+
+
+def write_vector_source(path: Path, source: VectorSource) -> None:
+    """Write beside a file of vectors what they were made of."""
+    atomic_write(_source_file(path), json.dumps(source._asdict()) + "\n")
+
+
+def check_vector_source(path: Path, corpus: str, poems_to_read: int | None) -> None:
+    """Raise UserError where the vectors were made of poems that a run reads, and may be scored on.
+
+    `poems_to_read` is how many of the first poems of the corpus the run reads; None: all. Files of unknown
+    source are accepted.
+    """
+    if not _source_file(path).exists():
+        return
+    source = VectorSource(**json.loads(_source_file(path).read_text(encoding="utf-8")))
+    if source.corpus == corpus and (poems_to_read is None or poems_to_read > source.skip):
+        reads = "all poems" if poems_to_read is None else f"the first {poems_to_read:,} poems"
+        raise UserError(
+            f"model.pretrained_embeddings: {path} was made of all poems after the first {source.skip:,}, and "
+            f"this run reads {reads}: read fewer, or make vectors with a larger --skip"
+        )
+
+
+def _source_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.source.json")
 
 
 def _read_vectors(path: Path, width: int) -> Iterator[tuple[str, list[float]]]:

@@ -44,6 +44,8 @@ def check_resources(config: AnyConfig) -> None:
     if config.model.pretrained_embeddings is not None:
         path = absolute_path(config.model.pretrained_embeddings)
         pretrained_embeddings.check_embedding_file(path, config.model.embed_size)
+        if config.corpus.task == "poems":
+            pretrained_embeddings.check_vector_source(path, config.corpus.name, config.data.poems_to_read)
 
 
 def check_before_training(configs: Sequence[AnyConfig]) -> None:
