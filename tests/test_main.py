@@ -39,6 +39,7 @@ def test_help_of_each_command(name: str, home: Path) -> None:
     assert done.stdout
 
 
+@pytest.mark.slow
 def test_train_report_and_generate(home: Path) -> None:
     trained = run("train", *SMALL, *QUIET, "sweep.name=s", home=home)
     assert trained.returncode == 0, trained.stderr

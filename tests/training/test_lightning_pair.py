@@ -159,7 +159,7 @@ def test_the_epoch_loss_weighs_characters_not_batches() -> None:
 
 class TestCallbacks:
     def test_early_stopping_and_the_best_checkpoint(self, tmp_path: Path) -> None:
-        data = poems(batch_size=1)
+        data = poems(batch_size=4)
         module = module_for(data, lr=0.1)  # overfits after the first epochs
         best = ModelCheckpoint(dirpath=tmp_path / "checkpoints", monitor="val/perplexity")
         stop = EarlyStopping("val/perplexity", patience=2)
@@ -175,7 +175,7 @@ class TestCallbacks:
 
     @pytest.mark.filterwarnings("ignore:The dirpath has changed")
     def test_training_goes_on_from_a_checkpoint(self, tmp_path: Path) -> None:
-        whole, data = module_for(poems()), poems()
+        whole, data = module_for(poems(batch_size=4)), poems(batch_size=4)
         fitted(data, whole, max_epochs=3)
         last = ModelCheckpoint(dirpath=tmp_path / "checkpoints", save_last=True)
         fitted(data, module_for(data), max_epochs=2, callbacks=[last], enable_checkpointing=True)

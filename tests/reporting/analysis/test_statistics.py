@@ -132,6 +132,7 @@ class TestGroups:
     def test_no_test_where_there_can_be_none(self, scores: list[list[float]]) -> None:
         assert compare_groups(np.array(scores)) is None
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("decisions_only")
     @pytest.mark.parametrize("groups", [2, 6, 24])
     @pytest.mark.parametrize("seeds", [3, 5, 10])
@@ -145,6 +146,7 @@ class TestGroups:
             claims += min(*tests.p_values, tests.p_best) < 0.05
         assert claims / draws < 0.05 + 3 * math.sqrt(0.05 * 0.95 / draws)
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("decisions_only")
     def test_two_tied_leaders_are_told_apart_in_one_of_twenty_at_most(self) -> None:
         """The others are far behind, so that only the two can be mistaken: the hardest case for `p_best`."""
@@ -153,6 +155,7 @@ class TestGroups:
         claims = sum(t is not None and min(t.p_values[0], t.p_best) < 0.05 for t in tests)
         assert claims / draws < 0.05 + 3 * math.sqrt(0.05 * 0.95 / draws)
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("decisions_only")
     def test_four_standard_errors_are_seen(self) -> None:
         """One of six groups is better by four standard errors of a difference, five seeds."""
