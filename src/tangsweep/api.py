@@ -16,8 +16,8 @@ from tangsweep.batches.windows import ContiguousWindows
 from tangsweep.checkpoint import TrainedModel
 from tangsweep.errors import UserError
 from tangsweep.evaluation.scores import evaluate
-from tangsweep.files import CONFIG_FOLDER, display_path, report_folder, user_path
-from tangsweep.generation.compose import generate_texts
+from tangsweep.files import CONFIG_FOLDER, display_path, report_folder, user_folders, user_path
+from tangsweep.generation.compose import generate_texts, text_task
 from tangsweep.generation.request import GenerationRequest
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
@@ -69,7 +69,7 @@ def load_runs(*folders: str | Path) -> Runs:
     """Return the runs of one or several sweeps as tables. Raises UserError where a folder holds no run."""
     from tangsweep.reporting.build import rank_comparable_runs, read_sweeps, run_tables
 
-    data = read_sweeps([user_path(str(folder)).resolve() for folder in folders])
+    data = read_sweeps(user_folders(folders))
     return Runs(**run_tables(data, rank_comparable_runs(data)))
 
 
@@ -81,7 +81,7 @@ def report(*folders: str | Path, out: str | Path | None = None) -> list[Path]:
     """
     from tangsweep.reporting.build import report_on, write_report
 
-    paths = [user_path(str(folder)).resolve() for folder in folders]
+    paths = user_folders(folders)
     _, built = report_on(paths)
     return write_report(built, report_folder(paths, None if out is None else str(out)))
 
@@ -128,9 +128,7 @@ def perplexity(trained: "TrainedModel | LanguageModelModule", texts: str | Seque
     would be scored, and for a model of no text.
     """
     trained, texts = _trained_model(trained), [texts] if isinstance(texts, str) else texts
-    task = trained.config["corpus"]["task"]
-    if task not in ("poems", "book"):
-        raise UserError(f"the model was trained on {task}, which is no text")
+    task = text_task(trained)
     if not texts or not all(len(text) > (task == "book") for text in texts):
         raise UserError("name at least one text with a character to score")
     if task == "book":

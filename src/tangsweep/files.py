@@ -61,6 +61,11 @@ def display_path(path: Path) -> str:
         return str(path)
 
 
+def user_folders(folders: Sequence[str | Path]) -> list[Path]:
+    """Return the absolute paths of folders that a user named; each is looked for as `user_path` says."""
+    return [user_path(str(folder)).resolve() for folder in folders]
+
+
 def report_folder(sweeps: Sequence[Path], out: str | None) -> Path:
     """Return the folder of a report: the one named, else that of the sweep. Raises UserError for several."""
     if out is not None:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tangsweep.errors import UserError
-from tangsweep.files import atomic_write, display_path, report_folder, user_path
+from tangsweep.files import atomic_write, display_path, report_folder, user_folders
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.wandb and find_spec("wandb_workspaces") is None:
         raise UserError("--wandb needs wandb-workspaces: pip install -c constraints.txt -e '.[dashboard]'")
-    folders = [user_path(folder).resolve() for folder in options.folders]
+    folders = user_folders(options.folders)
     write_and_publish(folders, report_folder(folders, options.out), options)
 
 

@@ -47,6 +47,14 @@ def request_decoding(request: GenerationRequest) -> Decoding:
     return Decoding(temperature, request.top_k, request.top_p, request.beam)
 
 
+def text_task(trained: TrainedModel) -> str:
+    """Return the task of a model, `poems` or `book`. Raises UserError for one that was trained on no text."""
+    task = str(trained.config["corpus"]["task"])
+    if task not in ("poems", "book"):
+        raise UserError(f"the model was trained on {task}, which is no text: name another run")
+    return task
+
+
 def generate(
     trained: TrainedModel,
     request: GenerationRequest,
@@ -60,9 +68,7 @@ def generate(
     UserError for a request that is invalid, or that this model cannot answer.
     """
     request.check()
-    task = trained.config["corpus"]["task"]
-    if task not in ("poems", "book"):
-        raise UserError(f"the model was trained on {task}, which is no text: name another run")
+    task = text_task(trained)
     if task == "poems" and request.length is None:
         if replace_unknown is not None:
             raise UserError("--replace-unknown is for running text: for a poem take --skip-unknown")
