@@ -1,6 +1,7 @@
 """Poems for the benchmarks: the first of 全唐诗, or the bundled sample where it cannot be had."""
 
-from tangsweep.batches.encoded_text import EncodedText, encode_poems
+from tangsweep.batches.encode import encode_poems
+from tangsweep.batches.encoded_text import EncodedText
 from tangsweep.config.data_options import PoemSplitOptions
 from tangsweep.corpora.tang import PoemSource, find_poems
 from tangsweep.errors import UserError

@@ -129,7 +129,13 @@ def run_script(path: str, arguments: Sequence[str], monkeypatch: pytest.MonkeyPa
         assert not exit.code, f"{path} {shlex.join(arguments)}"
 
 
-@pytest.mark.parametrize("command", TRAINS)
+@pytest.mark.parametrize(
+    "command",
+    [  # those of other pages take minutes together
+        pytest.param(command, marks=[] if COMMANDS[command] == "README.md" else pytest.mark.slow)
+        for command in TRAINS
+    ],
+)
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Hydra's, about the launchers of Ray and submitit
 def test_training_commands_plan_their_runs(
     command: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

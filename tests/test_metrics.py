@@ -24,8 +24,11 @@ def test_perplexity_weighs_every_character_alike(sequences: list[list[float]]) -
 
 
 def test_variants_by_hand() -> None:
-    tally = Tally(nats=20.0, characters=10, hits=3, sequences=2, pad_nats=1.0, pads=5)
-    got = compute_scores(tally, oov=2, unseen_types=7)
+    tally = Tally(nats=20.0, characters=10, hits=3, sequences=2, pad_nats=1.0, pads=5, oov_nats=8.0, oov=2)
+    got = compute_scores(tally, unseen_types=7)
+    assert (got["known_nats"], got["known_characters"], got["known_loss"]) == (12.0, 8, 1.5)
+    assert got["known_perplexity"] == pytest.approx(math.exp(1.5))
+    assert got["oov_loss"] == 4.0
     assert got["perplexity"] == pytest.approx(math.exp(2.0))
     assert got["accuracy"] == 0.3
     assert got["perplexity_padded"] == pytest.approx(math.exp(21 / 15))
@@ -34,6 +37,20 @@ def test_variants_by_hand() -> None:
 
 def test_padded_is_null_where_no_padding_was_scored() -> None:
     assert compute_scores(Tally(nats=1.0, characters=1))["perplexity_padded"] is None
+
+
+def test_without_unknown_characters_known_is_all_and_with_nothing_else_nan() -> None:
+    got = compute_scores(Tally(nats=3.0, characters=2))
+    assert (got["known_loss"], got["oov_loss"]) == (got["loss"], None)
+    assert math.isnan(Tally(nats=3.0, characters=2, oov_nats=3.0, oov=2).known_loss)
+
+
+@given(st.lists(st.integers(0, 50), min_size=9, max_size=9))
+def test_sums_go_through_a_list_of_numbers(numbers: list[int]) -> None:
+    tally = Tally.from_sums([float(number) for number in numbers])
+    assert tally.sums() == numbers
+    assert isinstance(tally.characters, int) and isinstance(tally.oov, int)
+    assert Tally.from_sums((tally + tally).sums()) == tally + tally
 
 
 def test_nothing_scored_is_nan_and_too_much_is_infinite() -> None:

@@ -21,7 +21,7 @@ def modules() -> list[Module]:
 
 def test_few_modules_have_one_importer(modules: list[Module]) -> None:
     single = structure.modules_with_one_importer(modules)
-    assert len(single) <= 25, single
+    assert 7 * len(single) <= len(modules), single  # a table of sections or kernels lists some of them
 
 
 def test_any_is_rare(modules: list[Module]) -> None:

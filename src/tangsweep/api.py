@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tangsweep import checkpoint
-from tangsweep.batches.encoded_text import encode_chunks
+from tangsweep.batches.encode import encode_chunks
 from tangsweep.batches.poems import PaddedSequences, longest_first
 from tangsweep.batches.split import Chunk
 from tangsweep.batches.windows import ContiguousWindows
@@ -67,7 +67,8 @@ def train(*overrides: str, multirun: bool = False) -> list[Path]:
 
 def load_runs(*folders: str | Path) -> Runs:
     """Return the runs of one or several sweeps as tables. Raises UserError where a folder holds no run."""
-    from tangsweep.reporting.build import rank_comparable_runs, read_sweeps, run_tables
+    from tangsweep.reporting.build import rank_comparable_runs, read_sweeps
+    from tangsweep.reporting.text.tables import run_tables
 
     data = read_sweeps(user_folders(folders))
     return Runs(**run_tables(data, rank_comparable_runs(data)))

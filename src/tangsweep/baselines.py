@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BASELINES = ("uniform", "unigram", "bigram")  # their names in records, weakest first
+KNOWN_BASELINES = tuple(f"{name}_known_{baseline}" for name in ("dev", "test") for baseline in BASELINES[1:])
 
 Ids = NDArray[np.integer]
 Probabilities = NDArray[np.float64]
@@ -38,6 +39,25 @@ def baseline_perplexities(
         "uniform": float(vocabulary),
         "unigram": _perplexity(unigram[dev.targets]),
         "bigram": _perplexity(bigram),
+    }
+
+
+def known_baselines(
+    name: str, train: TokenSequences, held_out: TokenSequences, vocabulary: int, oov: int
+) -> dict[str, float | None]:
+    """Return perplexities of the set `name` over the characters that are not `oov`.
+
+    The keys are `test_known_unigram` and `test_known_bigram` for the set `test`; None where all are `oov`.
+    """
+    unigram = unigram_probabilities(train.targets, vocabulary)
+    is_known = held_out.targets != oov
+    probabilities = {
+        "unigram": unigram[held_out.targets],
+        "bigram": bigram_probabilities(train, held_out, unigram),
+    }
+    return {
+        f"{name}_known_{baseline}": _perplexity(of_targets[is_known]) if is_known.any() else None
+        for baseline, of_targets in probabilities.items()
     }
 
 

@@ -24,6 +24,7 @@ class TrainedModel(NamedTuple):
 def load_model(path: Path) -> TrainedModel:
     """Return the model of a checkpoint, or of the best checkpoint of a run's folder.
 
+    Weights of double precision stay so, those of half precision become float32.
     Raises UserError where there is no such file, it is not a checkpoint of this project, or its weights do
     not fit its vocabulary and config.
     """
@@ -48,6 +49,8 @@ def load_model(path: Path) -> TrainedModel:
         raise UserError(
             f"{file} is not a checkpoint of this version of the project ({detail}): train again"
         ) from error
+    if any(value.dtype == torch.float64 for value in weights.values()):
+        model = model.double()
     try:
         model.load_state_dict(weights)
     except RuntimeError:

@@ -21,6 +21,8 @@ class Tally:
     sequence_perplexities: float = 0.0  # Σ over sequences of exp(its nats / its characters)
     pad_nats: float = 0.0
     pads: int = 0
+    oov_nats: float = 0.0  # of the characters whose target is <oov>; they count above too
+    oov: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -32,7 +34,9 @@ class Tally:
     @classmethod
     def from_sums(cls, sums: Sequence[float]) -> "Tally":
         """Return the tally with these sums, in the order of `Tally.sums`."""
-        return cls(sums[0], int(sums[1]), int(sums[2]), int(sums[3]), sums[4], sums[5], int(sums[6]))
+        counts = [field.name for field in fields(cls) if isinstance(field.default, int)]
+        values = dict(zip([field.name for field in fields(cls)], sums, strict=True))
+        return cls(**values | {name: int(values[name]) for name in counts})  # type: ignore[arg-type]
 
     def headline_scores(self) -> dict[str, float]:
         """Return the scores that are logged during training, by name."""
@@ -50,7 +54,13 @@ class Tally:
 
     @property
     def perplexity(self) -> float:
-        return _exp(self.loss)
+        return perplexity_of(self.loss)
+
+    @property
+    def known_loss(self) -> float:
+        """Nats per character whose target is in the vocabulary; NaN where there is none."""
+        count = self.characters - self.oov
+        return (self.nats - self.oov_nats) / count if count else math.nan
 
     @property
     def accuracy(self) -> float:
@@ -58,36 +68,42 @@ class Tally:
 
 
 def compute_scores(
-    tally: Tally, oov: int = 0, unseen_types: int = 0, whole_sequences: bool = True
+    tally: Tally, unseen_types: int = 0, whole_sequences: bool = True
 ) -> dict[str, float | int | None]:
     """Return all scores of a record, by name.
 
-    `oov` of the scored characters are `<oov>`, which stands for `unseen_types` characters that are not in the
-    vocabulary: `perplexity_oov_charged` adds ln(unseen_types) nats for each, as if the model then had to
-    guess which of them it is. `perplexity_padded` counts padding as text; it is None where no padding was
+    Known scores leave out the characters whose target is `<oov>`; `oov_loss` is what each of those costs.
+    They stand for `unseen_types` characters that are not in the vocabulary: `perplexity_oov_charged` adds
+    ln(unseen_types) nats for each, as if the model then had to guess which of them it is.
+    `perplexity_padded` counts padding as text; it is None where no padding was
     scored. Without `whole_sequences` the sequences are pieces of one long text, and means over sequences are
     None.
     """
     padded = (tally.nats + tally.pad_nats) / max(tally.characters + tally.pads, 1)
-    charge = oov * math.log(unseen_types) if unseen_types else 0.0
+    charge = tally.oov * math.log(unseen_types) if unseen_types else 0.0
     count = max(tally.sequences, 1)
     return {
         "nats": tally.nats,
         "characters": tally.characters,
+        "known_nats": tally.nats - tally.oov_nats,
+        "known_characters": tally.characters - tally.oov,
+        "known_loss": tally.known_loss,
+        "known_perplexity": perplexity_of(tally.known_loss),
+        "oov_loss": tally.oov_nats / tally.oov if tally.oov else None,
         "loss": tally.loss,
         "perplexity": tally.perplexity,
         "bits_per_character": tally.loss / math.log(2),
         "accuracy": tally.accuracy,
         "perplexity_mean_over_sentences": tally.sequence_perplexities / count if whole_sequences else None,
         "nats_per_sequence": tally.nats / count if whole_sequences else None,
-        "perplexity_oov_charged": _exp((tally.nats + charge) / max(tally.characters, 1)),
-        "perplexity_padded": _exp(padded) if tally.pads else None,
+        "perplexity_oov_charged": perplexity_of((tally.nats + charge) / max(tally.characters, 1)),
+        "perplexity_padded": perplexity_of(padded) if tally.pads else None,
     }
 
 
-def _exp(value: float) -> float:
-    """Return exp(value), infinity instead of an overflow."""
-    return math.exp(value) if value < 709 else (math.nan if math.isnan(value) else math.inf)
+def perplexity_of(loss: float) -> float:
+    """Return exp(loss), infinity instead of an overflow."""
+    return math.exp(loss) if loss < 709 else (math.nan if math.isnan(loss) else math.inf)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Small corpora and the options of their split, for the tests of this folder."""
 
-from tangsweep.config.data_options import PoemSplitOptions
+from collections.abc import Sequence
+
+from tangsweep.config.data_options import PoemDataOptions, PoemSplitOptions
 from tangsweep.corpora.tang import Poem, PoemCorpus
 
 OPTIONS = PoemSplitOptions(
@@ -17,6 +19,7 @@ OPTIONS = PoemSplitOptions(
     dev_poems=None,
     pool=None,
     split_seed=None,
+    test_poems=0,
 )
 
 
@@ -24,6 +27,15 @@ def options(**changes: object) -> PoemSplitOptions:
     return OPTIONS.model_copy(update=changes)
 
 
-def corpus(*texts: str) -> PoemCorpus:
-    poems = [Poem(str(i), "", "", (text,) if text else ()) for i, text in enumerate(texts)]
-    return PoemCorpus("tang", tuple(poems), "", True)
+def data_options(**changes: object) -> PoemDataOptions:
+    batching = {"batch_size": 2, "pad": "batch", "score_pads": False}
+    return PoemDataOptions.model_validate({**OPTIONS.model_dump(), **batching, **changes})
+
+
+def poem(number: int, text: str, author: str = "") -> Poem:
+    return Poem(str(number), author, "", (text,) if text else ())
+
+
+def corpus(*texts: str, later: Sequence[str] = ()) -> PoemCorpus:
+    poems = [poem(number, text) for number, text in enumerate([*texts, *later])]
+    return PoemCorpus("tang", tuple(poems[: len(texts)]), "", True, later=tuple(poems[len(texts) :]))

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.batches.batch import Batch
-from tangsweep.batches.encoded_text import EncodedSequences, encode_poems
+from tangsweep.batches.batch import Batch, DocumentBatches
+from tangsweep.batches.encode import encode_poems
+from tangsweep.batches.encoded_text import EncodedSequences
 from tangsweep.batches.poems import (
     IndexedBatches,
     PaddedSequences,
@@ -15,7 +16,8 @@ from tangsweep.batches.poems import (
     bucket_by_length,
     longest_first,
 )
-from tests.batches.small_corpora import corpus, options
+from tangsweep.corpora.vocabulary import OOV
+from tests.batches.small_corpora import corpus, data_options, options
 
 row_lists = st.lists(st.lists(st.integers(3, 20), min_size=1, max_size=15), min_size=1, max_size=70)
 
@@ -84,4 +86,67 @@ def test_scored_padding_is_a_target() -> None:
 @pytest.mark.parametrize(("score", "pad"), [(True, 0), (False, None)])
 def test_pad_is_the_target_of_padding_if_it_is_scored(score: bool, pad: int | None) -> None:
     encoded = encode_poems(corpus("甲乙。", "丙丁。", "甲。"), options())
-    assert PoemBatches(encoded, 2, 0, None, score).pad == pad
+    assert PoemBatches(encoded, data_options(score_pads=score), 0).pad == pad
+
+
+class TestSingletons:
+    TEXTS = ("甲乙甲。", "乙丙丁。", "戊己庚辛壬癸子丑。", "甲乙。")
+
+    def batches(self, oov: str, seed: int = 0) -> PoemBatches:
+        encoded = encode_poems(corpus(*self.TEXTS), options(train_poems=3))
+        return PoemBatches(encoded, data_options(oov=oov, batch_size=3), seed)
+
+    def ids(self, batches: PoemBatches, epoch: int) -> np.ndarray:
+        [batch] = batches.train_batches(epoch)
+        inputs, targets = batch.inputs.sort(dim=0).values, batch.targets.sort(dim=0).values
+        return np.concatenate([inputs.numpy().ravel(), targets.numpy().ravel()])
+
+    def test_half_of_those_that_occur_once_and_others_in_each_epoch(self) -> None:
+        batches = self.batches("singletons")
+        encoded = encode_poems(corpus(*self.TEXTS), options(train_poems=3))
+        once = {encoded.vocabulary.encode(c)[0] for c in "丙丁戊己庚辛壬癸子丑"}
+        counts = dict.fromkeys(once, 0)
+        for epoch in range(400):
+            [batch] = batches.train_batches(epoch)
+            targets = batch.targets[batch.targets >= 0].tolist()
+            replaced = [id for id in once if id not in targets]
+            assert targets.count(OOV) == len(replaced) == int((batch.inputs == OOV).sum())
+            assert {encoded.vocabulary.encode(c)[0] for c in "甲乙。"} <= set(targets)
+            for id in replaced:
+                counts[id] += 1
+        assert all(150 < count < 250 for count in counts.values())
+        drawn = [self.ids(batches, epoch).tolist() for epoch in range(4)]
+        assert len({tuple(ids) for ids in drawn}) == 4
+
+    def test_they_follow_from_seed_and_epoch_alone(self) -> None:
+        first, again, other = (
+            self.batches("singletons"),
+            self.batches("singletons"),
+            self.batches("singletons", 1),
+        )
+        first.train_batches(0)
+        assert (self.ids(first, 3) == self.ids(again, 3)).all()
+        assert (self.ids(first, 3) != self.ids(other, 3)).any()
+
+    def test_evaluation_and_never_replace_nothing(self) -> None:
+        batches, never = self.batches("singletons"), self.batches("never")
+        for name in ("train", "dev"):
+            pairs = zip(batches.evaluation_sets()[name], never.evaluation_sets()[name], strict=True)
+            assert all((a.targets == b.targets).all() and (a.inputs == b.inputs).all() for a, b in pairs)
+        [batch] = never.train_batches(5)
+        assert OOV not in batch.inputs and OOV not in batch.targets
+
+
+def test_each_row_of_a_held_out_batch_names_its_poem() -> None:
+    encoded = encode_poems(
+        corpus("甲。", "甲乙，丙丁。戊己，庚辛。", "甲。", "子丑寅卯。"),
+        options(train_poems=1, duplicates="keep", max_chars=6),
+    )
+    held_out = PoemBatches(encoded, data_options(), 0).evaluation_sets()["dev"]
+    assert isinstance(held_out, DocumentBatches) and held_out.documents == 3
+    [batch] = held_out
+    lengths = (batch.targets >= 0).sum(dim=1).tolist()
+    by_poem = dict.fromkeys(range(3), 0)
+    for document, length in zip(held_out.rows_documents(0).tolist(), lengths, strict=True):
+        by_poem[document] += length
+    assert by_poem == {0: 13, 1: 3, 2: 6}

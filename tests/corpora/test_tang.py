@@ -52,7 +52,11 @@ def test_an_error_names_the_file(tmp_path: Path, content: object, message: str) 
 
 def test_files_are_opened_only_as_needed(tmp_path: Path) -> None:
     first = write_json(tmp_path / "0.json", GOOD * 3)
-    assert len(tang.read_poems(iter([first, tmp_path / "missing.json"]), 2)) == 2
+    assert len(tang.read_poems(iter([first, tmp_path / "missing.json"]), 2)) == 3
+    second = write_json(tmp_path / "1.json", GOOD)
+    assert len(tang.read_poems(iter([first, second, tmp_path / "missing.json"]), 2, last=3)) == 3
+    assert len(tang.read_poems(iter([first, second, tmp_path / "missing.json"]), 2, last=4)) == 4
+    assert len(tang.read_poems(iter([first, tmp_path / "missing.json"]), 2, last=9)) == 3
     with pytest.raises(UserError, match=r"missing\.json is missing"):
         tang.read_poems(iter([first, tmp_path / "missing.json"]), 4)
 

@@ -128,12 +128,17 @@ def test_windows_of_a_book_carry_their_state(home: object) -> None:
         data.test_dataloader()
 
 
-def test_the_test_set_is_what_training_and_development_leave() -> None:
-    data = ready(poems=30, train_poems=18, dev_poems=6)
+def test_the_test_set_is_drawn_from_the_poems_behind(home: object) -> None:
+    data = ready(poems=30, test_poems=7)
+    assert (
+        data.encoded.documents["test"].names == ready(poems=30, test_poems=7).encoded.documents["test"].names
+    )
+    assert len(data.encoded.documents["test"].names) == 7
     rows = sum(len(batch.inputs) for batch in data.test_dataloader())
-    assert rows == sum(len(batch.inputs) for batch in ready(poems=30, train_poems=24).val_dataloader())
-    with pytest.raises(UserError, match="no test set; let train_poems and dev_poems leave some"):
-        ready().test_dataloader()
+    assert rows == len(data.encoded.documents["test"].of_sequence)
+    for none_left in ({"test_poems": 0}, {"poems": 120}):
+        with pytest.raises(UserError, match="no test set; choose test_poems above 0"):
+            ready(**none_left).test_dataloader()
 
 
 def test_before_setup_nothing_is_known() -> None:

@@ -20,6 +20,9 @@ def test_padding_is_summed_apart_and_a_row_of_padding_is_no_sequence() -> None:
     assert (sums.nats, sums.characters, sums.hits, sums.sequences) == (4.5, 3, 2, 2)
     assert (sums.pad_nats, sums.pads) == (16.0, 2)
     assert sums.sequence_perplexities == pytest.approx(math.exp(2) + math.exp(0.5))
+    assert (sums.oov, sums.oov_nats) == (0, 0.0)
+    unknown = tally_batch(found, pad=0, oov=4)
+    assert (unknown.nats, unknown.oov_nats, unknown.oov) == (4.5, 1.5, 2)
     text = tally_batch(found, pad=None)
     assert (text.nats, text.characters, text.hits, text.sequences, text.pads) == (20.5, 5, 3, 3, 0)
 

@@ -196,7 +196,8 @@ class TestBooks:
         assert result["train"]["characters"] + result["dev"]["characters"] + 2 == len(
             (folder.path.parents[2] / "tale.txt").read_text()
         )
-        assert result["baselines"].keys() == {"uniform", "unigram", "bigram"}
+        of_known = {"dev_known_unigram", "dev_known_bigram"}
+        assert result["baselines"].keys() == {"uniform", "unigram", "bigram", *of_known}
         assert result["dev"]["bits_per_character"] == pytest.approx(result["dev"]["loss"] / math.log(2))
         assert not folder.poems.exists()
         lines = folder.samples.read_text(encoding="utf-8").splitlines()

@@ -31,7 +31,8 @@ TIMED = ["seconds", "characters_per_second"]
 def test_what_a_run_leaves(train: Train) -> None:
     result, folder = train("seed=3")
     names = {p.name for p in folder.path.iterdir() if not p.name.startswith(".lock")}
-    assert names == {"config.yaml", "metrics.csv", "poems.txt", "checkpoints", "train.log", "result.json"}
+    scored = {"result.json", "scores.npz"}
+    assert names == {"config.yaml", "metrics.csv", "poems.txt", "checkpoints", "train.log", *scored}
     assert {p.name for p in folder.checkpoints.iterdir()} == {"best.ckpt", "last.ckpt"}
     assert json.loads(folder.result.read_text(encoding="utf-8")) == result
     assert yaml.safe_load(folder.config.read_text(encoding="utf-8"))["seed"] == 3
@@ -308,7 +309,7 @@ def test_best_checkpoint_is_the_best_epoch(train: Train) -> None:
     assert result["best_epoch"] == rows.loc[rows["val/perplexity"].idxmin(), "epoch"] < 12
     model, _, config = load_model(folder.best)
     prepared = prepare(configured(*SMALL, *QUIET), [])
-    data = PoemBatches(prepared.encoded, 1, 0, None, False)
+    data = PoemBatches(prepared.encoded, prepared.config.data, 0)
     from tangsweep.evaluation.scores import evaluate
 
     assert evaluate(model, longest_first(data.dev), None).perplexity == pytest.approx(

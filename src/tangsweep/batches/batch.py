@@ -1,8 +1,10 @@
 """Protocols of the batches that training and evaluation read, whatever the task."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -27,6 +29,17 @@ class BatchSequence(Protocol):
     def __iter__(self) -> Iterator[Batch]: ...
 
 
+@runtime_checkable
+class DocumentBatches(BatchSequence, Protocol):
+    """Batches of a text that consists of documents, such as poems, whose scores are kept apart."""
+
+    @property
+    def documents(self) -> int: ...  # how many
+    def rows_documents(self, number: int, /) -> NDArray[np.int32]:
+        """Return the number of the document (B,) that each row of a batch belongs to."""
+        ...
+
+
 class RunBatches(Protocol):
     """The batches that train and score one model."""
 
@@ -44,6 +57,6 @@ class RunBatches(Protocol):
     def evaluation_sets(self) -> Mapping[str, BatchSequence]:
         """Return the sets that are scored after training, by name.
 
-        `dev` is always among them; `train` is if it can be scored as a whole.
+        `dev` is always among them; `train` is if it can be scored as a whole, and `test` if there is one.
         """
         ...

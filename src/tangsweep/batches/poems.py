@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from tangsweep.batches.batch import Batch
-from tangsweep.batches.encoded_text import EncodedSequences, EncodedText
+from tangsweep.batches.encoded_text import Documents, EncodedSequences, EncodedText
+from tangsweep.batches.oov import SingletonReplacement
 from tangsweep.config.data_options import PoemDataOptions
 from tangsweep.corpora.vocabulary import PAD
 from tangsweep.randomness import derive_seed
@@ -49,8 +50,7 @@ class IndexedBatches:
     """An iterable of batches of the given rows, in the given order."""
 
     def __init__(self, sequences: PaddedSequences, order: Sequence[Rows]) -> None:
-        self.sequences = sequences
-        self.order = order
+        self.sequences, self.order = sequences, order
 
     def __len__(self) -> int:
         return len(self.order)
@@ -60,6 +60,23 @@ class IndexedBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         return map(self.sequences.batch, self.order)
+
+
+class PoemSet(IndexedBatches):
+    """Every sequence of a set once, from the longest to the shortest, for evaluation."""
+
+    def __init__(self, sequences: PaddedSequences, documents: Documents) -> None:
+        super().__init__(sequences, longest_first(sequences).order)
+        self._documents = documents
+
+    @property
+    def documents(self) -> int:
+        """How many poems the set has."""
+        return len(self._documents.names)
+
+    def rows_documents(self, number: int) -> NDArray[np.int32]:
+        """Return the number of the poem (B,) that each row of a batch is a part of."""
+        return self._documents.of_sequence[self.order[number]]
 
 
 def bucket_by_length(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[Rows]:
@@ -85,23 +102,36 @@ class PoemBatches:
 
     whole_sequences = True
 
-    def __init__(
-        self, encoded: EncodedText, batch_size: int, seed: int, width: int | None, score_pads: bool
-    ) -> None:
-        self.batch_size, self.seed = batch_size, seed
-        self.pad = PAD if score_pads else None
-        self.train = PaddedSequences(encoded.train, width, score_pads)
-        self.dev = PaddedSequences(encoded.dev, width, score_pads)
+    def __init__(self, encoded: EncodedText, data: PoemDataOptions, seed: int) -> None:
+        self.batch_size, self.seed = data.batch_size, seed
+        self.pad = PAD if data.score_pads else None
+        self._encoded = encoded
+        # Padded to max_chars and one special token (<bos> or <eos>), or to the longest of each batch.
+        self._width = data.max_chars + 1 if data.pad == "fixed" else None
+        self.train, self.dev = self._padded(encoded.train), self._padded(encoded.dev)
+        self._singletons = SingletonReplacement(encoded, seed) if data.oov == "singletons" else None
+
+    def _padded(self, sequences: EncodedSequences) -> PaddedSequences:
+        return PaddedSequences(sequences, self._width, self.pad is not None)
 
     def train_batches(self, epoch: int) -> IndexedBatches:
         order = bucket_by_length(self.train.lengths, self.batch_size, self.seed, epoch)
-        return IndexedBatches(self.train, order)
+        if self._singletons is None:
+            return IndexedBatches(self.train, order)
+        return IndexedBatches(self._padded(self._singletons.replace(epoch)), order)
 
-    def dev_batches(self) -> IndexedBatches:
-        return longest_first(self.dev)
+    def dev_batches(self) -> PoemSet:
+        return PoemSet(self.dev, self._encoded.documents["dev"])
 
     def evaluation_sets(self) -> dict[str, IndexedBatches]:
-        return {"train": longest_first(self.train), "dev": longest_first(self.dev)}
+        sets = {"train": longest_first(self.train), "dev": self.dev_batches()}
+        test = self.test_batches()
+        return sets if test is None else {**sets, "test": test}
+
+    def test_batches(self) -> PoemSet | None:
+        """Return the test set; None where there is none."""
+        test = self._encoded.test
+        return None if test is None else PoemSet(self._padded(test), self._encoded.documents["test"])
 
 
 def longest_first(sequences: PaddedSequences) -> IndexedBatches:
@@ -109,12 +139,3 @@ def longest_first(sequences: PaddedSequences) -> IndexedBatches:
     rows = np.argsort(-sequences.lengths, kind="stable")
     order = [rows[i : i + EVALUATION_BATCH_SIZE] for i in range(0, len(rows), EVALUATION_BATCH_SIZE)]
     return IndexedBatches(sequences, order)
-
-
-def poem_batches(encoded: EncodedText, data: PoemDataOptions, seed: int) -> PoemBatches:
-    """Return the batches of poems that the options `data` describe, in an order drawn from `seed`.
-
-    With `data.pad=fixed`, sequences are padded to max_chars and one special token (<bos> or <eos>).
-    """
-    width = data.max_chars + 1 if data.pad == "fixed" else None
-    return PoemBatches(encoded, data.batch_size, seed, width, data.score_pads)

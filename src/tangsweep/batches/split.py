@@ -1,32 +1,41 @@
-"""Split poems into training and development sets, and cut them into the chunks that become sequences."""
+"""Split poems into training, development and test sets, and cut them into chunks."""
 
 import random
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from tangsweep.config.data_options import PoemSplitOptions
+from tangsweep.corpora.near_duplicates import near_duplicates
 from tangsweep.corpora.tang import Poem
 from tangsweep.errors import UserError
 from tangsweep.randomness import derive_seed
 
 SENTENCE = re.compile(r"[^。！？]*[。！？]?")
+TEST_SHARE = 10  # one in so many poems is for testing where all poems are read
+
+
+class SplitPoem(NamedTuple):
+    """A poem of a split. Joined, its sentences are the part of its text that is used."""
+
+    poem: Poem
+    position: int  # among the poems that were read, after they were shuffled
+    sentences: list[str]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.sentences)
 
 
 class PoemSplit(NamedTuple):
     """The poems of each set, without those that were dropped."""
 
-    train: list[list[str]]  # a poem is a list of sentences; joined, they are its text
-    dev: list[list[str]]
-    pool: list[list[str]]  # what the vocabulary is built from
-    unused: list[list[str]]  # neither trained on nor held out
-    counts: dict[str, int]  # read, empty, duplicate, short
-
-
-class _NumberedPoem(NamedTuple):
-    position: int  # among all poems read, after they were shuffled
-    sentences: list[str]
+    train: list[SplitPoem]
+    dev: list[SplitPoem]
+    test: list[SplitPoem]  # empty where there is no test set
+    pool: list[SplitPoem]  # what the vocabulary is built from
+    counts: dict[str, int]  # read, empty, duplicate, short; held-out poems that are near training poems
 
 
 def check_split_options(data: PoemSplitOptions) -> None:
@@ -42,7 +51,7 @@ def check_split_options(data: PoemSplitOptions) -> None:
         raise UserError(f"data.poems={data.poems} is more than data.pool={data.pool}: raise data.pool")
 
 
-def split_poems(poems: Sequence[Poem], options: PoemSplitOptions) -> PoemSplit:
+def split_poems(poems: Sequence[Poem], options: PoemSplitOptions, later: Sequence[Poem] = ()) -> PoemSplit:
     """Drop and count empty, duplicate and short poems, and split the others by `options.split`.
 
     A poem is a duplicate if the part of its text that is used equals an earlier poem's: the text without
@@ -54,9 +63,15 @@ def split_poems(poems: Sequence[Poem], options: PoemSplitOptions) -> PoemSplit:
     The `dev_poems` after the pool are held out, whatever `poems` is. All three numbers count poems as the
     files hold them, before any is dropped.
 
+    The test set is drawn from the `later` poems, always in the same way. Where all poems are read it is drawn
+    from those that the split leaves, or it is a tenth of all poems, which the split then does not see. No
+    test poem is a duplicate.
+
     Raises UserError if a set would be empty, or if there are fewer poems than `train_poems` and `dev_poems`.
     """
-    usable, counts = _drop_unusable_poems(_shuffle_poems(poems, options.split_seed), options)
+    if options.takes_test_from_training:
+        poems, later = _take_tenth(poems)
+    usable, seen, counts = _drop_unusable_poems(_shuffle_poems(poems, options.split_seed), options)
     if options.split == "fixed":
         pool = [poem for poem in usable if poem.position < (options.pool or 0)]
         dev = usable[len(pool) :]
@@ -70,10 +85,55 @@ def split_poems(poems: Sequence[Poem], options: PoemSplitOptions) -> PoemSplit:
                 f"the split leaves no {name} poem ({counts['read']} read, {len(usable)} kept): "
                 "raise data.poems or change data.train_fraction, data.train_poems, data.dev_poems"
             )
-    used = {poem.position for subset in (train, dev, pool) for poem in subset}
-    unused = [poem for poem in usable if poem.position not in used]
-    texts = [[poem.sentences for poem in subset] for subset in (train, dev, pool, unused)]
-    return PoemSplit(texts[0], texts[1], texts[2], texts[3], counts)
+    unused = [] if later or options.poems_to_read else usable[len(train) + len(dev) :]
+    test = _draw_test_poems(unused or _test_candidates(later, seen, options), options)
+    return _count_near_duplicates(PoemSplit(train, dev, test, pool, counts), options)
+
+
+def _count_near_duplicates(split: PoemSplit, options: PoemSplitOptions) -> PoemSplit:
+    """Count the held-out poems that training nearly holds, and drop them with `duplicates=near`."""
+    pool = [poem.text for poem in split.pool]
+    near = {
+        name: near_duplicates([poem.text for poem in poems], pool)
+        for name, poems in (("dev", split.dev), ("test", split.test))
+    }
+    counts = split.counts | {f"near_{name}": len(numbers) for name, numbers in near.items()}
+    if options.duplicates != "near":
+        return split._replace(counts=counts)
+    dev, test = _without(split.dev, near["dev"]), _without(split.test, near["test"])
+    return split._replace(dev=dev, test=test, counts=counts)
+
+
+def _take_tenth(poems: Sequence[Poem]) -> tuple[list[Poem], list[Poem]]:
+    """Return the poems for training and development, and the tenth that is for testing."""
+    positions = random.Random(derive_seed(0, "test poems")).sample(
+        range(len(poems)), len(poems) // TEST_SHARE
+    )
+    chosen = set(positions)
+    return (
+        [poem for position, poem in enumerate(poems) if position not in chosen],
+        [poems[position] for position in sorted(chosen)],
+    )
+
+
+def _test_candidates(
+    later: Sequence[Poem], seen: Collection[str], options: PoemSplitOptions
+) -> list[SplitPoem]:
+    """Return the usable poems among the later ones, whose text is not among the poems before."""
+    usable, _, _ = _drop_unusable_poems(later, options, seen)
+    return usable
+
+
+def _draw_test_poems(candidates: Sequence[SplitPoem], options: PoemSplitOptions) -> list[SplitPoem]:
+    """Draw `test_poems` of the candidates, or take all where there are fewer or they are a tenth of all."""
+    if options.takes_test_from_training or len(candidates) <= options.test_poems:
+        return list(candidates) if options.test_poems else []
+    chosen = random.Random(derive_seed(0, "test poems")).sample(range(len(candidates)), options.test_poems)
+    return [candidates[number] for number in sorted(chosen)]
+
+
+def _without(poems: Sequence[SplitPoem], numbers: Collection[int]) -> list[SplitPoem]:
+    return [poem for number, poem in enumerate(poems) if number not in numbers]
 
 
 def _shuffle_poems(poems: Sequence[Poem], split_seed: int | None) -> list[Poem]:
@@ -85,26 +145,31 @@ def _shuffle_poems(poems: Sequence[Poem], split_seed: int | None) -> list[Poem]:
 
 
 def _drop_unusable_poems(
-    poems: Sequence[Poem], options: PoemSplitOptions
-) -> tuple[list[_NumberedPoem], dict[str, int]]:
-    """Return the poems that are not empty, duplicate or short, and the counts of all of these."""
-    counts = {"read": len(poems), "empty": 0, "duplicate": 0, "short": 0}
-    seen: set[str] = set()
-    usable: list[_NumberedPoem] = []
+    poems: Iterable[Poem], options: PoemSplitOptions, earlier: Collection[str] | None = None
+) -> tuple[list[SplitPoem], set[str], dict[str, int]]:
+    """Return the poems that are not empty, duplicate or short, all their texts, and counts of those dropped.
+
+    Copies of `earlier` texts are always dropped.
+    """
+    counts = {"read": 0, "empty": 0, "duplicate": 0, "short": 0}
+    drops_copies = options.duplicates != "keep" or earlier is not None
+    seen = set(earlier or ())
+    usable: list[SplitPoem] = []
     for position, poem in enumerate(poems):
+        counts["read"] += 1
         sentences = _split_sentences(poem.text, options.punctuation)
         text = "".join(sentences)
         used_text = text[: options.max_chars] if options.long == "truncate" else text
         if not text:
             counts["empty"] += 1
-        elif options.duplicates == "drop" and used_text in seen:
+        elif drops_copies and used_text in seen:
             counts["duplicate"] += 1
         elif len(text) < options.min_chars:
             counts["short"] += 1
         else:
-            usable.append(_NumberedPoem(position, sentences))
+            usable.append(SplitPoem(poem, position, sentences))
         seen.add(used_text)
-    return usable, counts
+    return usable, seen, counts
 
 
 def _split_sentences(text: str, punctuation: str) -> list[str]:
@@ -121,8 +186,8 @@ def _is_character(character: str) -> bool:
 
 
 def _split_by_count(
-    poems: list[_NumberedPoem], options: PoemSplitOptions
-) -> tuple[list[_NumberedPoem], list[_NumberedPoem]]:
+    poems: list[SplitPoem], options: PoemSplitOptions
+) -> tuple[list[SplitPoem], list[SplitPoem]]:
     train, dev = options.train_poems, options.dev_poems
     if train is None:
         train = len(poems) - dev if dev is not None else int(len(poems) * options.train_fraction)

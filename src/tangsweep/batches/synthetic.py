@@ -1,9 +1,10 @@
 """What palindromes and waves share: examples drawn by a rule, of which only the last step is scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from tangsweep.batches.encoded_text import Documents
 from tangsweep.runs.record import CorpusFacts, Counts
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class EncodedExamples(NamedTuple):
     inputs: int
     facts: CorpusFacts
     baselines: dict[str, float | None]
+    documents: Mapping[str, Documents] = {}  # none: every example is one of its own
 
 
 def synthetic_facts(

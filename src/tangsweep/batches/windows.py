@@ -4,6 +4,7 @@ Windows lie at random places, one after another, or independent of each other.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from tangsweep.batches.batch import Batch, BatchSequence
 from tangsweep.batches.encoded_text import EncodedText
+from tangsweep.batches.oov import SingletonReplacement
 from tangsweep.config.data_options import BookDataOptions
 from tangsweep.randomness import derive_seed
 
 EVALUATION_BATCH_SIZE = 256
 EVALUATION_ROWS, EVALUATION_WINDOW = 16, 100
+WINDOWS_PER_DOCUMENT = 10  # of one row: 1,000 characters of a book are a document whose score is kept
 
 Ids = NDArray[np.integer]
 
@@ -38,6 +41,20 @@ class ContiguousWindows:
 
     def __len__(self) -> int:
         return -(-self.inputs.shape[1] // self.seq_len)
+
+    @property
+    def documents(self) -> int:
+        """How many documents the text has: each is up to ten windows of a row."""
+        return len(self.inputs) * self._row_documents
+
+    @property
+    def _row_documents(self) -> int:
+        return -(-len(self) // WINDOWS_PER_DOCUMENT)
+
+    def rows_documents(self, number: int) -> NDArray[np.int32]:
+        """Return the number of the document (rows,) that each row of a window belongs to."""
+        first = np.arange(len(self.inputs), dtype=np.int32) * self._row_documents
+        return first + number // WINDOWS_PER_DOCUMENT
 
     def window(self, number: int) -> Batch:
         """Return a window, counted from 0; after the last, the text begins again from the initial state."""
@@ -149,15 +166,24 @@ def book_batches(
 ) -> StepwiseBatches:
     """Return the windows of a book that the options `data` describe; random ones are drawn from `seed`."""
     ids = encoded.train.ids
-    windows = (
-        ContiguousWindows(ids, data.batch_size, data.seq_len)
-        if data.windows == "contiguous"
-        else RandomWindows(ids, data.batch_size, data.seq_len, seed)
-    )
+    singletons = SingletonReplacement(encoded, seed) if data.oov == "singletons" else None
+
+    @lru_cache(maxsize=1)
+    def windows_of_epoch(epoch: int) -> ContiguousWindows | RandomWindows:
+        epoch_ids = singletons.replace(epoch).ids if singletons else ids
+        if data.windows == "contiguous":
+            return ContiguousWindows(epoch_ids, data.batch_size, data.seq_len)
+        return RandomWindows(epoch_ids, data.batch_size, data.seq_len, seed)
+
+    def draw(step: int) -> Batch:
+        return windows_of_epoch(step // steps_per_epoch if singletons else 0).window(step)
+
     evaluation_sets: dict[str, BatchSequence] = {
         "train": evaluation_windows(ids),
         # Windows from zero state, probably as the course reports measured.
         "train_windows": IndependentWindows(ids, data.seq_len),
         "dev": evaluation_windows(encoded.dev.ids),
     }
-    return StepwiseBatches(windows.window, steps_per_epoch, evaluation_sets, whole_sequences=False)
+    if encoded.test is not None:
+        evaluation_sets["test"] = evaluation_windows(encoded.test.ids)
+    return StepwiseBatches(draw, steps_per_epoch, evaluation_sets, whole_sequences=False)

@@ -11,6 +11,7 @@ from tangsweep.config.options import Options, option
 from tangsweep.config.value_types import (
     AtLeastTwo,
     Fraction,
+    FractionOrZero,
     NaturalNumber,
     PositiveCount,
     PositiveNumber,
@@ -105,7 +106,10 @@ class PoemSplitOptions(Options):
     """The keys of `data=poems` that decide which poems are read, which are held out, and how they are cut."""
 
     poems: PositiveCount | None = option("the first so many poems, as the files hold them; null: all")
-    duplicates: Literal["drop", "keep"] = option("poems whose text occurred before")
+    duplicates: Literal["drop", "keep", "near"] = option(
+        "poems whose text occurred before; `near`: dropped, and also held-out poems that share half of their "
+        "7-grams with training"
+    )
     min_chars: PositiveCount = option("shorter poems are dropped")
     max_chars: PositiveCount = option("longer poems are cut")
     long: Literal["chunk", "truncate"] = option(
@@ -123,17 +127,57 @@ class PoemSplitOptions(Options):
         "fixed split: the first so many give the vocabulary, the next dev_poems are held out"
     )
     split_seed: WholeNumber | None = option("shuffle before the split; null: in order")
+    test_poems: NaturalNumber = option(
+        "so many of the poems behind those are the test set; with `poems: null` a tenth of all; 0: none",
+        default=500,
+        volatile=True,
+    )
+    test_after: NaturalNumber | None = option(
+        "test poems lie behind the first so many; set by the sweeper, so that all sizes share them",
+        default=None,
+        volatile=True,
+    )
 
     @property
     def poems_to_read(self) -> int | None:
-        """How many poems the files must yield; None: all."""
+        """How many poems the files must yield for training and development; None: all."""
         if self.split != "fixed":
             return self.poems
         return (self.pool or 0) + (self.dev_poems or 0)
 
+    @property
+    def later_poems(self) -> range:
+        """The positions of the poems of which the test set is drawn; empty where there are none behind.
+
+        They end with a thousand, as the files do, and are at least half as many again as are drawn: some of
+        them are dropped.
+        """
+        if self.poems_to_read is None or not self.test_poems:
+            return range(0)
+        first = max(self.poems_to_read, self.test_after or 0)
+        return range(first, -(-(first + self.test_poems * 3 // 2) // 1000) * 1000)
+
+    @property
+    def takes_test_from_training(self) -> bool:
+        """Whether the test set is a tenth of all poems, which are then neither trained on nor held out.
+
+        That changes what a run trains on; with `test_poems: 0` it does not happen.
+        """
+        counted = self.train_poems is not None and self.dev_poems is not None
+        return bool(self.test_poems) and self.poems_to_read is None and not counted
+
+
+Oov = Literal["never", "singletons"]
+OOV_DESCRIPTION = (
+    "what trains <oov>: `never`: nothing, unless min_freq makes some; `singletons`: in each epoch, half of "
+    "the characters that occur once in training are read as <oov>"
+)
+
 
 class PoemDataOptions(DataOptions, PoemSplitOptions):
     """`data=poems`: the split, and how its sequences are batched."""
+
+    oov: Oov = option(OOV_DESCRIPTION, default="never", value_before="never")
 
     pad: Literal["batch", "fixed"] = option("pad to the longest of the batch, or to max_chars")
     score_pads: bool = option("count padding as text, for comparison with published figures only")
@@ -147,7 +191,11 @@ class BookDataOptions(DataOptions):
         "`random`: each window from zero state; `contiguous`: the state is carried from window to window"
     )
     dev_fraction: Fraction = option("the last such share of the text is held out")
+    test_fraction: FractionOrZero = option(
+        "such a share behind that one is the test set; 0: none", default=0.0, value_before=0.0
+    )
     min_freq: PositiveCount = option("rarer characters become <oov>")
+    oov: Oov = option(OOV_DESCRIPTION, default="never", value_before="never")
 
 
 class StreamDataOptions(DataOptions):

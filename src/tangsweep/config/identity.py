@@ -5,7 +5,7 @@ Whether the run of an identity has ended is decided by runs/state.py.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -14,11 +14,12 @@ from pydantic.fields import FieldInfo
 
 from tangsweep.config import cell_options, data_options
 from tangsweep.config.cell_options import CellOptions
-from tangsweep.config.data_options import CorpusOptions, DataOptions
+from tangsweep.config.data_options import CorpusOptions, DataOptions, PoemSplitOptions
 from tangsweep.config.options import Options, is_marked_volatile, value_before
 from tangsweep.config.run_config import RunConfig
 from tangsweep.files import safe_name
 
+PlainConfig = Mapping[str, Any]  # a composed config
 LENGTH_KEYS = ("trainer.max_epochs", "trainer.max_steps")  # how long a run goes on, and nothing else
 SLUG_LENGTH = 80
 
@@ -27,7 +28,7 @@ class KeyMarks(NamedTuple):
     """The keys, or whole groups, whose declaration says more than that they belong to the identity."""
 
     volatile: frozenset[str]
-    value_before: Mapping[str, Any]  # keys added later → the value that means "as before"
+    value_before: PlainConfig  # keys added later → the value that means "as before"
 
 
 @cache
@@ -62,7 +63,33 @@ def _options_in(module: ModuleType) -> list[type[Options]]:
     return [value for value in classes if issubclass(value, Options) and value.__module__ == module.__name__]
 
 
-def config_hash(config: Mapping[str, Any], corpus_fingerprint: str, left_out: Collection[str] = ()) -> str:
+def is_cosine_over_steps(config: PlainConfig) -> bool:
+    """Return whether a cosine schedule is stepped with the optimizer, because steps decide a run's length."""
+    is_cosine = str(config["scheduler"].get("_target_")).endswith(".CosineAnnealingLR")
+    return is_cosine and config["trainer"]["max_steps"] is not None
+
+
+def _is_scored_in_own_precision(config: PlainConfig) -> bool:
+    return config["trainer"]["precision"] in ("64-true", "bf16-true", "16-true")
+
+
+def _takes_test_from_training(config: PlainConfig) -> bool:
+    """Return whether poems that an earlier version would have trained on are the test set."""
+    if config["corpus"].get("task", "poems") != "poems" or "test_poems" not in config["data"]:
+        return False
+    options = {key: config["data"][key] for key in PoemSplitOptions.model_fields if key in config["data"]}
+    return PoemSplitOptions.model_validate(options).takes_test_from_training
+
+
+# Configs whose results an update of the project changed: these alone have another identity than before.
+CHANGED_RESULTS: dict[str, Callable[[PlainConfig], bool]] = {
+    "cosine schedule over optimizer steps": is_cosine_over_steps,
+    "scored in at least float32, with the weights' own type": _is_scored_in_own_precision,
+    "a tenth of all poems is the test set": _takes_test_from_training,
+}
+
+
+def config_hash(config: PlainConfig, corpus_fingerprint: str, left_out: Collection[str] = ()) -> str:
     """Return eight hex digits of a composed config and its corpus.
 
     Volatile keys do not count, nor do keys that were added later and have their value from before: an update
@@ -74,11 +101,12 @@ def config_hash(config: Mapping[str, Any], corpus_fingerprint: str, left_out: Co
         for key, value in flatten(config)
         if not is_volatile(key) and not has_value_before(key, value) and not _in_groups(key, left_out)
     }
-    described = json.dumps([counted, corpus_fingerprint], sort_keys=True, ensure_ascii=False)
+    changed = [name for name, applies in CHANGED_RESULTS.items() if applies(config)]
+    described = json.dumps([counted, corpus_fingerprint, *changed], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(described.encode("utf-8")).hexdigest()[:8]
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flatten(config: PlainConfig, prefix: str = "") -> list[tuple[str, Any]]:
     """Return (`group.key`, value) of every leaf; lists and empty mappings are leaves."""
     leaves: list[tuple[str, Any]] = []
     for key, value in config.items():

@@ -62,10 +62,10 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
         """The composed config as plain values, exactly as it was written."""
         return self._plain
 
-    def with_corpus_name(self, name: str) -> Self:
-        """Return a copy whose `corpus.name` is `name`, in the plain values as well."""
-        copied = self.model_copy(update={"corpus": self.corpus.model_copy(update={"name": name})})
-        copied._plain = {**self._plain, "corpus": {**self._plain["corpus"], "name": name}}
+    def with_value(self, group: str, key: str, value: str | int) -> Self:
+        """Return a copy whose key `group.key` has another value, in the plain values as well."""
+        copied = self.model_copy(update={group: getattr(self, group).model_copy(update={key: value})})
+        copied._plain = {**self._plain, group: {**self._plain[group], key: value}}
         return copied
 
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tangsweep.corpora.near_duplicates import letters_of
 from tangsweep.corpora.pretrained_embeddings import VectorSource, write_vector_source
 from tangsweep.corpora.tang import PoemSource, find_poems
 from tangsweep.errors import UserError
@@ -48,12 +49,8 @@ def compute_character_vectors(texts: Sequence[str], width: int, seed: int = 0) -
 
 def exclude_known_texts(texts: Sequence[str], skip: int) -> list[str]:
     """Return the texts after the first `skip` that are no copy of one of these, punctuation aside."""
-    skipped = {_without_punctuation(text) for text in texts[:skip]}
-    return [text for text in texts[skip:] if _without_punctuation(text) not in skipped]
-
-
-def _without_punctuation(text: str) -> str:
-    return "".join(filter(str.isalpha, text))
+    skipped = {letters_of(text) for text in texts[:skip]}
+    return [text for text in texts[skip:] if letters_of(text) not in skipped]
 
 
 def _count_cooccurrences(texts: Sequence[str], characters: Sequence[str]) -> Matrix:

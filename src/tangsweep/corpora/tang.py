@@ -42,20 +42,24 @@ class PoemCorpus:
     source: str  # the folder, for messages
     verified: bool  # every file equals the one in the committed checksum list
     fallback: str = ""  # why the bundled sample replaces `tang`; empty where the sample was requested
+    later: tuple[Poem, ...] = ()  # poems behind them, of which a test set is drawn
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hex digits of a hash of the poems' ids and texts, in order."""
-        digest = hashlib.sha256()
-        for poem in self.poems:
-            digest.update(f"{poem.id}\x1f{poem.text}\x1e".encode())
-        return digest.hexdigest()[:12]
+        """Twelve hex digits of a hash of the poems' ids and texts, in order; later poems do not count."""
+        return fingerprint_poems(self.poems)
 
-    def first(self, count: int | None) -> "PoemCorpus":
-        """Return the corpus of the first `count` poems (None: all). Raises UserError if there are fewer."""
+    def first(self, count: int | None, later: range = range(0)) -> "PoemCorpus":
+        """Return the corpus of the first `count` poems (None: all). Raises UserError if there are fewer.
+
+        Poems at the positions `later` are the later poems, as far as they were read.
+        """
         available = len(self.poems)
         if count is None or count <= available:
-            return replace(self, poems=self.poems[:count])
+            everything = self.poems + self.later
+            return replace(
+                self, poems=self.poems[:count], later=everything[later.start : later.stop] if later else ()
+            )
         if self.fallback:
             raise UserError(
                 f"{count} poems were requested, but the network was not reached ({self.fallback}) "
@@ -76,8 +80,19 @@ class PoemSource(NamedTuple):
     verify: bool = True  # whether files in `root` must equal the published ones byte for byte
 
 
-def find_poems(source: PoemSource, count: int | None) -> PoemCorpus:
+def fingerprint_poems(poems: Iterable[Poem]) -> str:
+    """Return twelve hex digits of a hash of the poems' ids and texts, in order."""
+    digest = hashlib.sha256()
+    for poem in poems:
+        digest.update(f"{poem.id}\x1f{poem.text}\x1e".encode())
+    return digest.hexdigest()[:12]
+
+
+def find_poems(source: PoemSource, count: int | None, later: range = range(0)) -> PoemCorpus:
     """Return the first `count` poems (None: all) of `source`, downloading them if necessary.
+
+    Poems at the positions `later` are the corpus's later poems, as far as they can be had: a file that is
+    missing or cannot be downloaded leaves them out.
 
     Poems of `tang` are read from the first of these that applies: `source.root`; the folder that the
     environment variable TANGSWEEP_DATA names; data/, where missing files are downloaded. If the network
@@ -88,16 +103,17 @@ def find_poems(source: PoemSource, count: int | None) -> PoemCorpus:
     if source.name == "sample":
         if source.root:
             raise UserError("corpus=sample is the bundled sample: drop corpus.root, or take corpus=tang")
-        return _bundled_sample().first(count)
+        return _bundled_sample().first(count, later)
     root = source.root or os.environ.get("TANGSWEEP_DATA")
     if root:
-        return _read_folder(absolute_path(root), count, source.verify).first(count)
+        corpus = _read_folder(absolute_path(root), count, later.stop, source.verify)
+        return corpus.first(count, later)
     try:
-        return _download_corpus(source.url or URL, count).first(count)
+        return _download_corpus(source.url or URL, count, later.stop).first(count, later)
     except download.NetworkUnreachable as error:
         if source.url:
             raise UserError(f"corpus.url cannot be reached ({error}): correct it, or drop it") from None
-        return _bundled_sample(fallback=str(error)).first(count)
+        return _bundled_sample(fallback=str(error)).first(count, later)
 
 
 def _bundled_sample(fallback: str = "") -> PoemCorpus:
@@ -105,7 +121,7 @@ def _bundled_sample(fallback: str = "") -> PoemCorpus:
     return PoemCorpus("sample", read_poems([path], None), str(path.parent), True, fallback)
 
 
-def _read_folder(folder: Path, count: int | None, verify: bool) -> PoemCorpus:
+def _read_folder(folder: Path, count: int | None, last: int, verify: bool) -> PoemCorpus:
     differing: list[Path] = []
 
     def checked_paths() -> Iterator[Path]:
@@ -120,25 +136,39 @@ def _read_folder(folder: Path, count: int | None, verify: bool) -> PoemCorpus:
                     )
             yield path
 
-    return PoemCorpus("tang", read_poems(checked_paths(), count), str(folder), verified=not differing)
+    return PoemCorpus("tang", read_poems(checked_paths(), count, last), str(folder), verified=not differing)
 
 
-def _download_corpus(url: str, count: int | None) -> PoemCorpus:
+def _download_corpus(url: str, count: int | None, last: int) -> PoemCorpus:
     folder = data_folder()
     paths = (
         download.download_file(f"{FOLDER}/{name}", f"{url.rstrip('/')}/{name}", folder) for name in FILE_NAMES
     )
-    return PoemCorpus("tang", read_poems(paths, count), str(folder), verified=True)
+    return PoemCorpus("tang", read_poems(paths, count, last), str(folder), verified=True)
 
 
-def read_poems(paths: Iterable[Path], count: int | None) -> tuple[Poem, ...]:
-    """Return the first `count` poems (None: all) of the files; a file is opened only if it is needed."""
+class MissingFile(UserError):
+    """A file of poems is not there."""
+
+
+def read_poems(paths: Iterable[Path], count: int | None, last: int = 0) -> tuple[Poem, ...]:
+    """Return at least the first `count` poems (None: all) of the files; a file is read only if it is needed.
+
+    Further files are read until there are `last` poems, unless one is missing or cannot be downloaded.
+    """
     poems: list[Poem] = []
-    for path in paths:
-        poems += parse_poem_file(path)
-        if count is not None and len(poems) >= count:
+    remaining = iter(paths)
+    while count is None or len(poems) < max(count, last):
+        try:
+            path = next(remaining, None)
+            if path is None:
+                break
+            poems += parse_poem_file(path)
+        except (MissingFile, download.NetworkUnreachable):
+            if count is None or len(poems) < count:
+                raise
             break
-    return tuple(poems[:count])
+    return tuple(poems)
 
 
 def parse_poem_file(path: Path) -> list[Poem]:
@@ -149,7 +179,7 @@ def parse_poem_file(path: Path) -> list[Poem]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(
+        raise MissingFile(
             f"{path} is missing: name a folder that holds {FOLDER}/{FILE_NAMES[0]} and the other files "
             "in corpus.root or TANGSWEEP_DATA, or name none to download them"
         ) from None

@@ -28,7 +28,11 @@ LOSSES = {
 }
 ACCURACIES = {"val/accuracy": "Accuracy", "val/loss": "Loss, nats"}
 SCORES = {
-    "best/dev/perplexity": "Best development perplexity (padding never counts)",
+    "best/test/known_perplexity": "Test perplexity, known characters",
+    "best/test/perplexity": "Test perplexity, all characters",
+    "best/test/oov_loss": "Nats per unknown character of the test set",
+    "best/dev/known_perplexity": "Best development perplexity, known characters",
+    "best/dev/perplexity": "Best development perplexity, all characters",
     "best/dev/bits_per_character": "Bits per character at the best epoch",
     "best/train/perplexity": "Training perplexity at the best epoch",
     "quality/right_lines": "Share of lines of the right length",

@@ -28,7 +28,13 @@ from tangsweep.runs.wandb_names import VARIANT
 
 MAX_TITLE = 128  # characters that W&B accepts
 ORIGIN = "Created by `python src/report.py --wandb publish`; report.html explains how everything is counted."
-PINNED_SUMMARY = ("best/dev/perplexity", "best/dev/accuracy", "best_epoch")
+PINNED_SUMMARY = (
+    "best/test/known_perplexity",
+    "best/dev/known_perplexity",
+    "best/dev/perplexity",
+    "best/dev/accuracy",
+    "best_epoch",
+)
 
 
 class WandbProject(NamedTuple):

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from tangsweep.batches.encoded_text import EncodedText, encode_book
+from tangsweep.batches.encode import encode_book
+from tangsweep.batches.encoded_text import EncodedText
 from tangsweep.batches.windows import StepwiseBatches, book_batches
 from tangsweep.config.data_options import BookDataOptions, BookFileOptions
 from tangsweep.corpora.book import Book, BookSource, find_book
@@ -26,6 +27,7 @@ class BookDataModule(LanguageDataModule[EncodedText]):
 
     task = "book"
     options: BookDataOptions
+    test_hint = "choose test_fraction above 0"
 
     def __init__(
         self,
@@ -34,7 +36,9 @@ class BookDataModule(LanguageDataModule[EncodedText]):
         seq_len: int = 30,
         windows: Literal["random", "contiguous"] = "random",
         dev_fraction: float = 0.1,
+        test_fraction: float = 0.0,
         min_freq: int = 1,
+        oov: Literal["never", "singletons"] = "never",
         book: str = "grimms",
         path: str | None = None,
         root: str | None = None,
@@ -58,7 +62,13 @@ class BookDataModule(LanguageDataModule[EncodedText]):
 
     def encode(self) -> EncodedText:
         options = self.options
-        return encode_book(self.find_corpus(), options.seq_len, options.dev_fraction, options.min_freq)
+        return encode_book(
+            self.find_corpus(),
+            options.seq_len,
+            options.dev_fraction,
+            options.min_freq,
+            options.test_fraction,
+        )
 
     def make_batches(self, encoded: EncodedText) -> StepwiseBatches:
         return book_batches(encoded, self.options, self.steps_per_epoch, self.seed)

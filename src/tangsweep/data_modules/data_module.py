@@ -123,7 +123,7 @@ class LanguageDataModule(L.LightningDataModule, Generic[EncodedT]):
 
     def test_batches(self) -> BatchSequence | None:
         """Return the batches of the test set; None where there is none."""
-        return None
+        return self.batches.evaluation_sets().get("test")
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Return the beginnings of texts to write; the development set where the corpus is no text."""

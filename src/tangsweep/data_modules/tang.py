@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from tangsweep.batches.batch import BatchSequence
-from tangsweep.batches.encoded_text import EncodedText, encode_poems, encode_unused_poems
-from tangsweep.batches.poems import PaddedSequences, PoemBatches, longest_first, poem_batches
+from tangsweep.batches.encode import encode_poems
+from tangsweep.batches.encoded_text import EncodedText
+from tangsweep.batches.poems import PoemBatches
 from tangsweep.batches.split import check_split_options
 from tangsweep.config.data_options import PoemDataOptions, PoemFileOptions
 from tangsweep.console import warn_of_bundled_sample
@@ -28,14 +28,14 @@ class TangDataModule(LanguageDataModule[EncodedText]):
 
     task = "poems"
     options: PoemDataOptions
-    test_hint = "let train_poems and dev_poems leave some of the poems that are read"
+    test_hint = "choose test_poems above 0, and fewer poems where the corpus has none left"
 
     def __init__(
         self,
         batch_size: int = 1,
         *,
         poems: int | None = 100,
-        duplicates: Literal["drop", "keep"] = "drop",
+        duplicates: Literal["drop", "keep", "near"] = "drop",
         min_chars: int = 20,
         max_chars: int = 60,
         long: Literal["chunk", "truncate"] = "chunk",
@@ -47,6 +47,9 @@ class TangDataModule(LanguageDataModule[EncodedText]):
         dev_poems: int | None = None,
         pool: int | None = None,
         split_seed: int | None = None,
+        test_poems: int = 500,
+        test_after: int | None = None,
+        oov: Literal["never", "singletons"] = "never",
         pad: Literal["batch", "fixed"] = "batch",
         score_pads: bool = False,
         corpus: str = "tang",
@@ -70,7 +73,8 @@ class TangDataModule(LanguageDataModule[EncodedText]):
     def find_corpus(self) -> PoemCorpus:
         """Return the poems, which are read or downloaded once."""
         if self._corpus is None:
-            self._corpus = find_poems(self._source, self.options.poems_to_read)
+            options = self.options
+            self._corpus = find_poems(self._source, options.poems_to_read, options.later_poems)
             if self._corpus.fallback:
                 warn_of_bundled_sample(self._corpus.fallback)
         return self._corpus
@@ -79,12 +83,7 @@ class TangDataModule(LanguageDataModule[EncodedText]):
         return encode_poems(self.find_corpus(), self.options)
 
     def make_batches(self, encoded: EncodedText) -> PoemBatches:
-        return poem_batches(encoded, self.options, self.seed)
-
-    def test_batches(self) -> BatchSequence | None:
-        """Return the poems that are neither trained on nor in the development set; None: there are none."""
-        unused = encode_unused_poems(self.find_corpus(), self.options, self.encoded.vocabulary)
-        return None if unused is None else longest_first(PaddedSequences(unused, None, False))
+        return PoemBatches(encoded, self.options, self.seed)
 
     def beginnings(self) -> str:
         return self.starts

@@ -7,12 +7,11 @@ function to one of the two lists below.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from tangsweep.console import print_line
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, display_path
 from tangsweep.reporting.analysis.ranking import Ranking, rank_groups
+from tangsweep.reporting.analysis.scored_documents import read_scored_documents
 from tangsweep.reporting.blocks import Report, Section
 from tangsweep.reporting.charts.curves import curves_section
 from tangsweep.reporting.charts.dataset_size import dataset_size_section
@@ -21,18 +20,19 @@ from tangsweep.reporting.charts.learning_rates import learning_rate_section
 from tangsweep.reporting.charts.solve_rates import solve_rate_section
 from tangsweep.reporting.data.collect import SweepData, collect
 from tangsweep.reporting.data.comparability import comparable_sets
-from tangsweep.reporting.data.groups import differs_between
 from tangsweep.reporting.render.document import render_html, render_markdown
 from tangsweep.reporting.render.terminal import print_rankings
 from tangsweep.reporting.render.vega import draw_svg, svg_to_png
-from tangsweep.reporting.text.ranking_table import ranking_rows, ranking_section
+from tangsweep.reporting.text.overview import report_warnings, sweep_facts
+from tangsweep.reporting.text.ranking_table import ranking_section
 from tangsweep.reporting.text.sections import (
     poem_section,
     provenance_section,
     published_section,
     unreadable_section,
 )
-from tangsweep.reporting.text.summary import ranking_answer, report_warnings, sweep_facts, sweep_question
+from tangsweep.reporting.text.summary import ranking_answer, sweep_question
+from tangsweep.reporting.text.tables import run_tables
 
 # Sections of each ranking, in their order on the page.
 RANKING_SECTIONS: list[Callable[[SweepData, Ranking], Section | None]] = [
@@ -64,15 +64,12 @@ def read_sweeps(folders: Sequence[Path]) -> SweepData:
     return data
 
 
-def run_tables(data: SweepData, rankings: Sequence[Ranking]) -> dict[str, pd.DataFrame]:
-    """Return the tables `runs`, `epochs` and `ranking`, which docs/report.md describes."""
-    ranking = pd.concat([ranking_rows(ranking) for ranking in rankings] or [pd.DataFrame()])
-    return {"runs": _runs_table(data), "epochs": data.epochs, "ranking": ranking}
-
-
 def rank_comparable_runs(data: SweepData) -> list[Ranking]:
     """Return a ranking for each set of runs that can be compared."""
-    return [rank_groups(comparable) for comparable in comparable_sets(data.runs)]
+    return [
+        rank_groups(comparable, read_scored_documents(comparable, data.folders))
+        for comparable in comparable_sets(data.runs)
+    ]
 
 
 def report_on(folders: Sequence[Path]) -> tuple[SweepData, Report]:
@@ -120,15 +117,6 @@ def _sections(data: SweepData, rankings: Sequence[Ranking]) -> list[Section]:
             sections.append(section)
     sections += [sweep_builder(data, rankings) for sweep_builder in SWEEP_SECTIONS]
     return [section for section in sections if section and section.blocks]
-
-
-def _runs_table(data: SweepData) -> pd.DataFrame:
-    """Add a column config.KEY to the table `runs` for every key of the config that differs between runs."""
-    configs = [data.configs[run] for run in data.runs["run"]]
-    keys = dict.fromkeys(key for config in configs for key in config)
-    differing = [key for key in keys if key != "sweep.varied" and differs_between(key, configs)]
-    columns = {f"config.{key}": [config.get(key) for config in configs] for key in differing}
-    return pd.concat([data.runs, pd.DataFrame(columns, index=data.runs.index)], axis=1)
 
 
 def write_report(report: Report, out: Path, pictures: bool = True) -> list[Path]:

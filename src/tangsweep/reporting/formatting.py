@@ -5,9 +5,10 @@ import math
 import pandas as pd
 
 from tangsweep.console import format_number
-from tangsweep.metrics import Metric
+from tangsweep.metrics import perplexity_of
 from tangsweep.reporting.analysis.ranking import RankedGroup
 from tangsweep.reporting.analysis.statistics import Interval
+from tangsweep.reporting.data.comparability import ComparableRuns
 
 MISSING = "–"
 LISTED_GROUPS = 5  # in a sentence
@@ -39,10 +40,32 @@ def format_interval(interval: Interval | None) -> str:
     return format_quantity(interval.mean) + half
 
 
-def format_group_score(group: RankedGroup, metric: Metric) -> str:
-    """Format a perplexity with its interval, but an accuracy, often bimodal, with its range over seeds."""
-    if group.score is None or metric.name != "accuracy":
-        return format_interval(group.score)
+def format_score_interval(interval: Interval | None, comparable: ComparableRuns) -> str:
+    """Format the ends of a score's interval as `250.1 to 268.9`; – where there is none."""
+    if interval is None or interval.low is None or interval.high is None:
+        return MISSING
+    low, high = comparable.shown(interval.low), comparable.shown(interval.high)
+    return f"{format_quantity(low)} to {format_quantity(high)}"
+
+
+def format_percent_difference(difference: Interval | None) -> str:
+    """Format a difference of losses as one of perplexities in percent: `+3.2 % (1.0 to 5.5)`."""
+    if difference is None:
+        return MISSING
+    mean = _percent(difference.mean)
+    if difference.low is None or difference.high is None:
+        return f"{mean} %"
+    return f"{mean} % ({_percent(difference.low)} to {_percent(difference.high)})"
+
+
+def _percent(difference: float) -> str:
+    return f"{100 * (perplexity_of(difference) - 1):+.1f}".replace("-", "−")
+
+
+def format_group_score(group: RankedGroup, comparable: ComparableRuns) -> str:
+    """Format a perplexity, but an accuracy, often bimodal, with its range over seeds."""
+    if group.score is None or not comparable.by_accuracy:
+        return MISSING if group.score is None else format_quantity(comparable.shown(group.score.mean))
     low, high = format_accuracy(min(group.scores.values())), format_accuracy(max(group.scores.values()))
     score_range = f" ({low} to {high})" if len(group.scores) > 1 else ""
     return format_accuracy(group.score.mean) + score_range

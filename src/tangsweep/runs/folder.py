@@ -16,6 +16,7 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.metrics = path / "metrics.csv"
         self.result = path / "result.json"
+        self.document_scores = path / "scores.npz"
         self.log = path / "train.log"
         self.poems = path / "poems.txt"
         self.samples = path / "samples.txt"

@@ -20,6 +20,11 @@ class Scores(RecordPart):
 
     nats: float | None = None
     characters: int | None = None  # scored positions
+    known_nats: float | None = None  # where the target is in the training vocabulary
+    known_characters: int | None = None
+    known_loss: float | None = None
+    known_perplexity: float | None = None
+    oov_loss: float | None = None  # nats of each <oov>
     loss: float | None = None  # nats per character
     perplexity: float | None = None
     bits_per_character: float | None = None
@@ -48,6 +53,15 @@ class Counts(RecordPart):
 
     train: int | None = None
     dev: int | None = None
+    test: int | None = None
+
+
+class PoetFacts(RecordPart):
+    """How many poets a set has, how many of them are trained on too, and their share of its characters."""
+
+    count: int = 0
+    in_training: int = 0
+    share: float = 0.0
 
 
 class OovFacts(RecordPart):
@@ -64,16 +78,20 @@ class CorpusFacts(RecordPart):
     name: str | None = None
     fingerprint: str | None = None
     verified: bool | None = None
-    poems: dict[str, int] | None = None  # read, empty, duplicate, short, train, dev
+    # Read, empty, duplicate, short, train, dev, test; near_dev, near_test: share half of their 7-grams with
+    # training.
+    poems: dict[str, int] | None = None
+    poets: dict[str, PoetFacts] | None = None  # by set
     sequences: Counts | None = None
     characters: Counts | None = None  # scored
     vocabulary: int | None = None
-    oov: dict[str, OovFacts] | None = None  # by side of the split
+    oov: dict[str, OovFacts] | None = None  # by set
     length: int | float | None = None  # of palindromes
     distinct: str | None = None  # how many palindromes of this length there are
     dev_overlaps_training: bool | None = None
     vocabulary_fingerprint: str | None = None
     dev_fingerprint: str | None = None
+    test_fingerprint: str | None = None
     split_fingerprint: str | None = None
 
 
@@ -167,6 +185,7 @@ class Record(RecordPart):
     best_epoch: int | None = None
     train: Scores | None = None
     dev: Scores | None = None
+    test: Scores | None = None  # with the best epoch's weights, once; None: the setting has no test set
     train_windows: Scores | None = None
     last: LastScores | None = None
     quality: Quality | None = None

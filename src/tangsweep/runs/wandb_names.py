@@ -32,7 +32,7 @@ def wandb_summary(record: Record) -> dict[str, Any]:
     }
     if record.solved_step is not None:
         summary["solved_step"] = record.solved_step
-    for side, scores in (("train", record.train), ("dev", record.dev)):
+    for side, scores in (("train", record.train), ("dev", record.dev), ("test", record.test)):
         values = scores.model_dump() if scores else {}
         summary |= {f"best/{side}/{name}": value for name, value in values.items() if value is not None}
     quality = record.quality.model_dump(exclude_unset=True) if record.quality else {}

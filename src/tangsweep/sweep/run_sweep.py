@@ -17,12 +17,13 @@ from tangsweep.sweep import plan, run_status
 from tangsweep.sweep.jobs import Job, PreparedJob
 from tangsweep.sweep.run_status import RunStatus
 from tangsweep.tasks.registry import parse_config, task_of
-from tangsweep.tasks.task import Corpus
-from tangsweep.training.job import print_outcome, train_prepared
+from tangsweep.tasks.task import AnyTask, Corpus
+from tangsweep.training.job import print_outcome, score_finished_run, train_prepared
 from tangsweep.training.prepare import (
     PreparedRun,
     check_before_training,
     check_resources,
+    lacks_scores,
     prepare,
     print_corpora,
 )
@@ -88,6 +89,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) ->
         _prepare_training(to_train, launcher)
     _announce(statuses, compared)
     run_status.set_aside(statuses, command.unlock)
+    scored = _score_finished([run for run in runs if not statuses[run.folder].trained])
     prepared = [
         PreparedJob(_pinned_overrides(job, run), run)
         for job, run in zip(jobs, runs, strict=True)
@@ -97,7 +99,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) ->
         outcomes = launcher.launch(prepared) if prepared else []
     finally:
         if compared:
-            _compare(runs, bool(prepared))
+            _compare(runs, bool(prepared) or scored)
     if not compared:
         _print_single(runs[0], outcomes)
     result = SweepResult([run.folder for run in runs], list(outcomes))
@@ -110,7 +112,18 @@ def _checked_configs(jobs: Sequence[Job]) -> list[AnyConfig]:
     configs = [parse_config(job.values) for job in jobs]
     for config in configs:
         check_resources(config)
-    return configs
+    aligned: dict[int, AnyConfig] = {}
+    for task, numbers in _by_task(configs).items():
+        aligned |= zip(numbers, task.align([configs[n] for n in numbers]), strict=True)
+    return [aligned[number] for number in range(len(configs))]
+
+
+def _by_task(configs: Sequence[AnyConfig]) -> dict[AnyTask, list[int]]:
+    """Return the numbers of each task's configs."""
+    numbers: dict[AnyTask, list[int]] = {}
+    for number, config in enumerate(configs):
+        numbers.setdefault(task_of(config.plain), []).append(number)
+    return numbers
 
 
 def _is_work_likely(configs: Sequence[AnyConfig]) -> bool:
@@ -123,8 +136,7 @@ def _is_work_likely(configs: Sequence[AnyConfig]) -> bool:
 def _prepare_runs(jobs: Sequence[Job], configs: Sequence[AnyConfig]) -> list[PreparedRun]:
     """Prepare each run; a corpus that several runs read is read once, by their task."""
     corpora: dict[int, Corpus] = {}
-    for task in dict.fromkeys(task_of(config.plain) for config in configs):
-        numbers = [number for number, config in enumerate(configs) if task_of(config.plain) is task]
+    for task, numbers in _by_task(configs).items():
         corpora |= zip(numbers, task.find_corpora([configs[n] for n in numbers]), strict=True)
     return [prepare(config, jobs[number].overrides, corpora[number]) for number, config in enumerate(configs)]
 
@@ -154,9 +166,24 @@ def _announce(statuses: Mapping[Path, RunStatus], compared: bool) -> None:
     provenance.log_command(sweep, len(statuses), sum(status.trained for status in statuses.values()))
 
 
+def _score_finished(runs: Sequence[PreparedRun]) -> bool:
+    """Score runs that ended before on the sets that their records lack; return whether any was."""
+    lacking = [run for run in runs if lacks_scores(run, read_record(RunFolder(run.folder)))]
+    if not lacking:
+        return False
+    scored = sum(score_finished_run(run) for run in lacking)
+    print_line(f"{scored} finished runs were scored on their test set; nothing was trained for it")
+    return scored > 0
+
+
 def _pinned_overrides(job: Job, run: PreparedRun) -> list[str]:
-    """A job must not find another corpus: where the sample stands in now, it does for all."""
-    return [*job.overrides, *(["sweep.stands_in=true"] if run.corpus.fallback else [])]
+    """Return the job's overrides with what was decided for all: whether the sample stands in, where the test
+    set lies.
+    """
+    pinned = ["sweep.stands_in=true"] if run.corpus.fallback else []
+    if (after := run.config.plain["data"].get("test_after")) is not None:
+        pinned.append(f"data.test_after={after}")
+    return [*job.overrides, *pinned]
 
 
 def _compare(runs: Sequence[PreparedRun], trained: bool) -> None:

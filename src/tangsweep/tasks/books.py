@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tangsweep.batches.encoded_text import EncodedText, encode_book
+from tangsweep.batches.encode import encode_book
+from tangsweep.batches.encoded_text import EncodedText
 from tangsweep.config.data_options import BookCorpusOptions, BookDataOptions
 from tangsweep.config.run_config import RunConfig
 from tangsweep.corpora.book import Book, BookSource, find_book
@@ -36,7 +37,7 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
 
     def encode(self, corpus: Book, config: BookConfig) -> EncodedText:
         data = config.data
-        return encode_book(corpus, data.seq_len, data.dev_fraction, data.min_freq)
+        return encode_book(corpus, data.seq_len, data.dev_fraction, data.min_freq, data.test_fraction)
 
     def describe_corpus(self, corpus: Book, encoded: EncodedText, config: BookConfig) -> str:
         facts = encoded.facts

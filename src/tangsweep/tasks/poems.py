@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tangsweep.batches.encoded_text import EncodedText, encode_poems
+from tangsweep.batches.encode import encode_poems
+from tangsweep.batches.encoded_text import EncodedText
 from tangsweep.batches.split import check_split_options
 from tangsweep.config.data_options import PoemCorpusOptions, PoemDataOptions
 from tangsweep.config.run_config import RunConfig
@@ -40,16 +41,28 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
             )
         self.check_model_input(config)
 
+    def align(self, configs: Sequence[PoemConfig]) -> list[PoemConfig]:
+        """Let runs on different numbers of poems share a test set, behind the largest number."""
+        counts = {c.data.poems_to_read for c in configs if c.data.test_poems and c.data.poems_to_read}
+        if len(counts) < 2:
+            return list(configs)
+        return [
+            config.with_value("data", "test_after", max(counts))
+            if config.data.test_poems and config.data.poems_to_read and config.data.test_after is None
+            else config
+            for config in configs
+        ]
+
     def find_corpora(self, configs: Sequence[PoemConfig]) -> list[PoemCorpus]:
         """Read each source once, for the config that needs most of it."""
-        counts: dict[PoemSource, list[int | None]] = {}
+        by_source: dict[PoemSource, list[PoemDataOptions]] = {}
         for config in configs:
-            counts.setdefault(_poem_source(config), []).append(config.data.poems_to_read)
-        corpora = {
-            source: find_poems(source, None if None in sizes else max(c for c in sizes if c))
-            for source, sizes in counts.items()
-        }
-        return [corpora[_poem_source(config)].first(config.data.poems_to_read) for config in configs]
+            by_source.setdefault(_poem_source(config), []).append(config.data)
+        corpora = {source: _read_for_all(source, options) for source, options in by_source.items()}
+        return [
+            corpora[_poem_source(config)].first(config.data.poems_to_read, config.data.later_poems)
+            for config in configs
+        ]
 
     def download_extras(self, configs: Sequence[PoemConfig], corpora: Sequence[PoemCorpus]) -> None:
         """Build the tables of tones and rhymes from the whole of 全唐诗 and its annotation (45 MB, once).
@@ -68,20 +81,22 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         facts = encoded.facts
         assert facts.poems and facts.characters and facts.oov
         poems = facts.poems
+        test = f"; {poems['test']:,} test" if poems.get("test") else "; no poems left for a test set"
         unverified = "" if corpus.verified else ", not the published files: checksums differ"
         return (
             f"corpus {corpus.name} ({corpus.source}{unverified}): {poems['read']:,} poems read; "
             f"{poems['empty']:,} empty, {poems['duplicate']:,} duplicate, {poems['short']:,} short "
-            f"dropped; {poems['train']:,} train, {poems['dev']:,} held out\n"
+            f"dropped; {poems['train']:,} train, {poems['dev']:,} held out"
+            f"{test if config.data.test_poems else ''}\n"
             f"characters scored: {facts.characters.train:,} train, {facts.characters.dev:,} held out; "
             f"vocabulary {facts.vocabulary:,}; "
             f"{facts.oov['dev'].rate:.1%} of the held-out ones unknown"
         )
 
     def batches(self, encoded: EncodedText, config: PoemConfig) -> "RunBatches":
-        from tangsweep.batches.poems import poem_batches
+        from tangsweep.batches.poems import PoemBatches
 
-        return poem_batches(encoded, config.data, config.seed)
+        return PoemBatches(encoded, config.data, config.seed)
 
     def write_outputs(
         self,
@@ -104,6 +119,15 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
         record.quality = None
         if config.poems.quality:
             record.quality = poem_quality.measure_quality(poet, tables.cached_prosody(), encoded.train)
+
+
+def _read_for_all(source: PoemSource, options: Sequence[PoemDataOptions]) -> PoemCorpus:
+    """Read as many poems as any of the configs needs, and as many behind them as its test set needs."""
+    counts = [data.poems_to_read for data in options]
+    if None in counts:
+        return find_poems(source, None)
+    count = max(c for c in counts if c is not None)
+    return find_poems(source, count, range(count, max(count, *(data.later_poems.stop for data in options))))
 
 
 def _poem_source(config: PoemConfig) -> PoemSource:

@@ -68,6 +68,10 @@ class Task(ABC, Generic[CorpusT, EncodedT, ConfigT]):
                 f"with corpus.task={config.corpus.task}"
             )
 
+    def align(self, configs: Sequence[ConfigT]) -> list[ConfigT]:
+        """Return the configs of a sweep with what its runs must share, such as a test set."""
+        return list(configs)
+
     @abstractmethod
     def find_corpora(self, configs: Sequence[ConfigT]) -> list[CorpusT]:
         """Return a corpus for each config of a sweep; each source is read once. Raises UserError."""

@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 
 from tangsweep.batches.batch import RunBatches
 from tangsweep.config.checks import is_numpy_lstm
+from tangsweep.config.identity import is_cosine_over_steps
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.corpora import pretrained_embeddings
@@ -63,14 +64,15 @@ def build_mirrors(run: PreparedRun, folder: RunFolder) -> Mirrors:
     return Mirrors(mirrors)
 
 
-def build_module(run: PreparedRun, pad_id: int | None) -> StepGroupModule:
+def build_module(run: PreparedRun, pad_id: int | None, steps: float | None = None) -> StepGroupModule:
     """Return the LightningModule of a run, with pretrained embeddings where the config names a file.
 
-    Raises UserError where the optimizer lacks an option.
+    `steps` are the optimizer steps of the whole run, for its schedule. Raises UserError where the optimizer
+    lacks an option.
     """
     config, encoded = run.config, run.encoded
     options = {key: value for key, value in config.plain["model"].items() if key != "pretrained_embeddings"}
-    factories = optimizer_factories(config)
+    factories = optimizer_factories(config, steps)
     module = StepGroupModule(
         tokens=encoded.tokens,
         inputs=encoded.inputs,
@@ -86,6 +88,7 @@ def build_module(run: PreparedRun, pad_id: int | None) -> StepGroupModule:
         pad_id=pad_id,
         clip=config.trainer.gradient_clip_val,
         run_config=config.plain,
+        schedule_each_step=is_cosine_over_steps(config.plain),
     )
     if config.model.pretrained_embeddings is not None:
         _load_embeddings(config, Vocabulary(encoded.tokens), module.model.embedding_weight)
@@ -112,13 +115,18 @@ def describe_arithmetic(config: AnyConfig) -> Arithmetic:
     return Arithmetic(kernels.NAME, matmul.matmul_backend(device, dtype))
 
 
+def step_budget(config: AnyConfig, batches: RunBatches) -> StepBudget:
+    """Return the callback that knows how many optimizer steps a run has, and ends it after them."""
+    trainer = config.trainer
+    return StepBudget(trainer.max_steps, trainer.max_epochs, len(batches.train_batches(0)))
+
+
 def build_callbacks(
     run: PreparedRun, folder: RunFolder, batches: RunBatches, metrics_file: MetricsFile, mirror: Mirror
 ) -> RunCallbacks:
     """Return the callbacks of a run. After an evaluation the stopping rule acts first, then checkpoints."""
     trainer, primary = run.config.trainer, run.config.corpus.primary
-    metric = METRICS[primary.metric]
-    budget = StepBudget(trainer.max_steps, trainer.max_epochs, len(batches.train_batches(0)))
+    metric, budget = METRICS[primary.metric], step_budget(run.config, batches)
     progress = ProgressCallback(run.name, metric, budget)
     solved = StopWhenSolved(metric, primary.solved, primary.hopeless if trainer.give_up else None, budget)
     checkpoints = Checkpoints(folder, metric, trainer.patience)

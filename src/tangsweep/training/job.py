@@ -1,14 +1,17 @@
-"""One job of a sweep: train a prepared run and say how it ended."""
+"""One job of a sweep: train a prepared run and say how it ended, or score one that ended before."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tangsweep.console import format_outcome, print_line
 from tangsweep.files import display_path
+from tangsweep.runs import lock
+from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.published import format_published
-from tangsweep.runs.record import Outcome
+from tangsweep.runs.record import CorpusFacts, Outcome, Record
+from tangsweep.runs.record_file import read_record, write_record
 from tangsweep.tasks.registry import parse_config
-from tangsweep.training.prepare import PreparedRun, check_resources, prepare
+from tangsweep.training.prepare import PreparedRun, check_resources, lacks_scores, prepare
 
 
 def train_job(values: Mapping[str, Any], overrides: Sequence[str]) -> Outcome:
@@ -38,3 +41,43 @@ def print_outcome(run: PreparedRun, outcome: Outcome) -> None:
     print_line(format_outcome(outcome, display_path(run.folder)))
     if outcome.record is not None and outcome.record.published:
         print_line(format_published(outcome.record.published))
+
+
+def score_finished_run(run: PreparedRun) -> bool:
+    """Score the best checkpoint on the development and the test set, and add what the record lacks.
+
+    The scores that the record has stay. Returns False where another process holds the run, or has scored it.
+    """
+    folder = RunFolder(run.folder)
+    try:
+        with lock.hold_lock(folder, run.config.unlock):
+            record = read_record(folder)
+            if record is None or not lacks_scores(run, record):
+                return False
+            _add_scores(run, folder, record)
+            return True
+    except lock.LockHeld:
+        return False
+
+
+def _add_scores(run: PreparedRun, folder: RunFolder, record: Record) -> None:
+    import threadpoolctl
+    import torch  # seconds
+
+    from tangsweep.checkpoint import load_model
+    from tangsweep.evaluation.final_scores import score_sets, write_scores_of_documents
+
+    torch.set_num_threads(run.config.trainer.threads)
+    threadpoolctl.threadpool_limits(run.config.trainer.threads)
+    batches = run.task.batches(run.encoded, run.config)
+    model = load_model(folder.best).model
+    scored = score_sets(model, batches, run.encoded, {"dev", "test"})
+    assert record.dev is not None
+    dev = scored.scores["dev"].model_dump() | record.dev.model_dump(exclude_none=True)
+    record.dev = type(record.dev).model_validate(dev)
+    record.test = scored.scores.get("test")
+    record.baselines = (record.baselines or {}) | run.encoded.baselines
+    facts = record.corpus.model_dump(exclude_unset=True) if record.corpus else {}
+    record.corpus = CorpusFacts.model_validate(facts | run.encoded.facts.model_dump(exclude_unset=True))
+    write_scores_of_documents(folder, scored, run.encoded)
+    write_record(folder, record)

@@ -166,7 +166,7 @@ class MetricsCallback(L.Callback):
     def _evaluate(self, pl_module: L.LightningModule, row: Mapping[str, float | int | None]) -> Tally:
         """Evaluate the development set and write `row` with its scores. Raises Diverged."""
         assert isinstance(pl_module, ScoredModule)
-        dev = evaluate(pl_module.model, self.batches.dev_batches(), pl_module.pad_id)
+        dev = evaluate(pl_module.model, self.batches.dev_batches(), pl_module.pad_id, pl_module.oov_id)
         self.elapsed = self.seconds_so_far
         self._write(
             {

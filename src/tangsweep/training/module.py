@@ -17,6 +17,7 @@ from tangsweep.batches.batch import Batch
 from tangsweep.cells.registry import complete_cell_options
 from tangsweep.config.groups import ModelOptions
 from tangsweep.config.options import validate_group
+from tangsweep.corpora.vocabulary import OOV_TOKEN
 from tangsweep.errors import UserError
 from tangsweep.language_model import Carry, LanguageModel, build_language_model
 from tangsweep.randomness import derive_seed
@@ -88,6 +89,7 @@ class LanguageModelModule(ScoredModule):
         super().__init__()
         self.tokens, self.task, self.seed, self.pad_id, self.lr = list(tokens), task, seed, pad_id, lr
         self.inputs = len(self.tokens) if inputs is None else inputs
+        self.oov_id = self.tokens.index(OOV_TOKEN) if OOV_TOKEN in self.tokens else None
         self.cell_options = complete_cell_options(cell)
         self.model_options = {
             "input": input, "embed_size": embed_size, "hidden_size": hidden_size, "layers": layers,

@@ -11,6 +11,7 @@ import torch
 from hydra.utils import instantiate
 
 from tangsweep.config.checks import is_numpy_lstm
+from tangsweep.config.identity import is_cosine_over_steps
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, first_line
 from tangsweep.training import numpy_bridge
@@ -24,13 +25,14 @@ class OptimizerFactories(NamedTuple):
     make_scheduler: MakeScheduler | None
 
 
-def optimizer_factories(config: AnyConfig) -> OptimizerFactories:
+def optimizer_factories(config: AnyConfig, steps: float | None = None) -> OptimizerFactories:
     """Return the factories that a config names, both tried on one parameter.
 
+    `steps` are those of the whole run, over which a cosine schedule falls with `trainer.max_steps`.
     Raises UserError for a class that does not exist or an option that it lacks.
     """
     try:
-        factories = _factories(config)
+        factories = _factories(config, steps)
         optimizer = factories.make_optimizer([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
         if factories.make_scheduler is not None:
             factories.make_scheduler(optimizer)
@@ -40,13 +42,15 @@ def optimizer_factories(config: AnyConfig) -> OptimizerFactories:
     return factories
 
 
-def _factories(config: AnyConfig) -> OptimizerFactories:
-    scheduled = config.scheduler.target is not None
+def _factories(config: AnyConfig, steps: float | None) -> OptimizerFactories:
+    scheduler = config.plain["scheduler"] if config.scheduler.target is not None else None
+    if scheduler and is_cosine_over_steps(config.plain):
+        scheduler = {**scheduler, "T_max": int(steps or config.trainer.max_steps or 1)}
     return OptimizerFactories(
         numpy_bridge.numpy_optimizer_factory(config.plain["optimizer"])
         if is_numpy_lstm(config)
         else _torch_optimizer(config),
-        instantiate(config.plain["scheduler"]) if scheduled else None,
+        instantiate(scheduler) if scheduler else None,
     )
 
 

@@ -11,11 +11,14 @@ from tangsweep.console import print_line, warn_of_bundled_sample
 from tangsweep.corpora import pretrained_embeddings
 from tangsweep.errors import UserError
 from tangsweep.files import absolute_path, outputs_folder
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import Record
 from tangsweep.tasks.registry import task_of
 from tangsweep.tasks.task import AnyTask, Corpus
 
 MAX_DESCRIBED = 7  # corpora of a sweep that are described
-SWEEPER_OVERRIDES = ("sweep.stands_in=", "sweep.varied=")  # added by the sweeper; no user wrote them
+# Added by the sweeper; no user wrote them.
+SWEEPER_OVERRIDES = ("sweep.stands_in=", "sweep.varied=", "data.test_after=")
 
 
 class PreparedRun(NamedTuple):
@@ -85,7 +88,7 @@ def prepare(config: AnyConfig, overrides: Sequence[str], corpus: Corpus | None =
     if corpus is None:
         [corpus] = task.find_corpora([config])
     # The bundled sample may stand in, a book be named by its file: the config says what was read.
-    config = config.with_corpus_name(corpus.name)
+    config = config.with_value("corpus", "name", corpus.name)
     digest = identity.config_hash(config.plain, corpus.fingerprint)
     written = [override for override in overrides if not override.startswith(SWEEPER_OVERRIDES)]
     varied = config.sweep.varied or identity.slug(written)
@@ -97,6 +100,22 @@ def _run_folder(sweep: Path, varied: str, digest: str) -> Path:
     """The folder that the run of this hash has already, whatever it was called; else a new name."""
     existing = [path for path in sorted(sweep.glob(f"*-{digest}")) if path.is_dir()]
     return existing[0] if existing else sweep / f"{varied}-{digest}"
+
+
+def lacks_scores(run: PreparedRun, record: Record | None) -> bool:
+    """Return whether the record of a run on text lacks scores that its best checkpoint can give.
+
+    They are those of the test set that its config names, of known characters, and of each document.
+    """
+    folder, facts = RunFolder(run.folder), run.encoded.facts
+    if record is None or record.dev is None or not facts.oov or not folder.best.exists():
+        return False
+    scored_on = record.corpus.test_fingerprint if record.corpus and record.test else None
+    return (
+        scored_on != facts.test_fingerprint
+        or record.dev.known_nats is None
+        or not folder.document_scores.exists()
+    )
 
 
 def print_corpora(runs: Sequence[PreparedRun]) -> None:

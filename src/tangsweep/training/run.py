@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from tangsweep.console import log_to_file
 from tangsweep.errors import describe_error
-from tangsweep.evaluation.scores import record_final_scores
+from tangsweep.evaluation.final_scores import record_final_scores
 from tangsweep.files import atomic_write
 from tangsweep.runs import lock, provenance
 from tangsweep.runs.folder import RunFolder
@@ -117,7 +117,7 @@ def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePo
     config, encoded, task = run.config, run.encoded, run.task
     _limit_threads(config.trainer.threads)
     batches = task.batches(encoded, config)
-    module = assemble.build_module(run, batches.pad)
+    module = assemble.build_module(run, batches.pad, assemble.step_budget(config, batches).total)
     metrics_file = MetricsFile(folder.metrics)
     callbacks = assemble.build_callbacks(run, folder, batches, metrics_file, mirror)
     task_callbacks = task.callbacks(encoded, config, folder, mirror.log_table)
@@ -130,7 +130,7 @@ def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePo
         metrics_file.close()
     _record_training(record, end, callbacks, trainer, module.model, mirror)
     best_epoch = callbacks.checkpoints.best_epoch
-    record_final_scores(record, module.model, batches, folder, best_epoch, encoded.facts.oov or {})
+    record_final_scores(record, module.model, batches, encoded, folder, best_epoch)
     if best_epoch:
         task.write_outputs(module.model, encoded, config, folder, mirror.log_table, record)
     record.published = compare_with_published(config.published, record)

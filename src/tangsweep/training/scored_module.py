@@ -31,6 +31,7 @@ class ScoredModule(L.LightningModule):
     pad_id: int | None  # the target that is no text, where padding is scored
     cell_options: dict[str, Any]
     model_options: dict[str, Any]
+    oov_id: int | None  # the id of characters outside the vocabulary, where there is one
     _evaluation_carry: Carry | None = None  # the recurrent state after the evaluation batch before
     _tally = Tally()  # of the set that is being evaluated
 
@@ -58,7 +59,7 @@ class ScoredModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         carry = self._evaluation_carry if batch.carry else None
         positions, self._evaluation_carry = self.model.score(batch.inputs, batch.targets, batch.times, carry)
-        self._tally = self._tally + tally_batch(positions, self.pad_id)
+        self._tally = self._tally + tally_batch(positions, self.pad_id, self.oov_id)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/loss`, `val/perplexity`, `val/bits_per_character` and `val/accuracy`."""

@@ -47,11 +47,20 @@ class StepGroupModule(LanguageModelModule):
     Args:
         clip: bounds the 2-norm of all gradients; None: no clipping.
         run_config: the run's composed config, which its checkpoints carry.
+        schedule_each_step: step the schedule after each optimizer step; else at each epoch's start.
         module_options: those of LanguageModelModule.
     """
 
-    def __init__(self, *, clip: float | None, run_config: Mapping[str, Any], **module_options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        clip: float | None,
+        run_config: Mapping[str, Any],
+        schedule_each_step: bool = False,
+        **module_options: Any,
+    ) -> None:
         super().__init__(**module_options)
+        self.schedule_each_step = schedule_each_step
         self.automatic_optimization = False
         self.clip, self._run_config = clip, dict(run_config)
         self._is_last_of_group, self._norm = False, torch.zeros(())
@@ -81,6 +90,8 @@ class StepGroupModule(LanguageModelModule):
                 (scaler.scale(output["loss"]) if scaler else output["loss"]).backward()
                 lr = optimizer.param_groups[0]["lr"]
                 optimizer.step()
+                if self.schedule_each_step:
+                    self._step_schedule()
             steps.append({**output, "loss": output["loss"].detach()})
             fault_point("step")
         return {"steps": steps, "grad_norm": self._norm, "lr": lr}
@@ -95,9 +106,12 @@ class StepGroupModule(LanguageModelModule):
 
     def on_train_epoch_start(self) -> None:
         """Step the schedule, once an epoch: here, so that a checkpoint of an epoch's end is before it."""
-        if self._make_scheduler is not None and self.current_epoch > 0:
-            scheduler: Any = self.lr_schedulers()
-            scheduler.step()
+        if self._make_scheduler is not None and self.current_epoch > 0 and not self.schedule_each_step:
+            self._step_schedule()
+
+    def _step_schedule(self) -> None:
+        scheduler: Any = self.lr_schedulers()
+        scheduler.step()
 
 
 @runtime_checkable

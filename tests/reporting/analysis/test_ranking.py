@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep.reporting.analysis.ranking import perplexity_thresholds, rank_groups, seconds_to_reach
+from tangsweep.reporting.analysis.ranking import rank_groups
+from tangsweep.reporting.analysis.training_times import perplexity_thresholds, seconds_to_reach
 from tangsweep.reporting.blocks import Table
 from tangsweep.reporting.build import report_on
 from tangsweep.reporting.data.collect import collect
@@ -29,14 +30,16 @@ def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
     report = report_of(sweep)
     ranking = find_block(report, "Ranking", Table)
     assert cells(ranking, "group") == ["adam", "rmsprop", "sgd"]
-    assert cells(ranking, "development perplexity") == ["390 ± 24.8", "392 ± 32.3", "510 ± 24.8"]
+    assert cells(ranking, "development perplexity") == ["389.9", "391.9", "509.9"]
+    # exp of the t-interval over ln 400, ln 380, ln 390
+    assert cells(ranking, "95 % interval") == ["365.8 to 415.6", "360.9 to 425.5", "485.7 to 535.4"]
     assert cells(ranking, "seeds with a score") == ["3 of 3"] * 3
     assert cells(ranking, "difference to the first")[0] == "–"
     assert cells(ranking, "p (corrected)")[0] == "–"
     assert float(cells(ranking, "p (corrected)")[1]) > 0.05
     assert report.answers[0] == (
-        "adam comes first: development perplexity 390 ± 24.8 (3 seeds). Next is rmsprop: development perplexity "
-        "392 ± 32.3 (3 seeds)."
+        "adam comes first: development perplexity 389.9 (365.8 to 415.6; 3 seeds). Next is rmsprop: development "
+        "perplexity 391.9 (360.9 to 425.5; 3 seeds)."
     )
     assert report.answers[1] == (
         "Over the seeds 0, 1, 2 it is better than sgd; not significantly different from rmsprop "
@@ -50,8 +53,11 @@ def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
 def test_one_seed_has_no_interval(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"sgd": [500.0], "adam": [400.0]})
     report = report_of(sweep)
-    assert cells(find_block(report, "Ranking", Table), "development perplexity") == ["400", "500"]
-    assert report.answers[1].startswith("There are too few seeds for a significance test")
+    assert cells(find_block(report, "Ranking", Table), "development perplexity") == ["400.0", "500.0"]
+    assert report.answers[0].startswith("adam has the lowest score: ")
+    assert report.answers[1].startswith(
+        "One seed says nothing about other seeds, so there is no test; add some"
+    )
     assert (
         "There is only one seed per group: no difference can be distinguished from chance." in report.warnings
     )
@@ -94,7 +100,7 @@ class TestSeeds:
         report = report_of(sweep)
         ranking = find_block(report, "Ranking", Table)
         assert cells(ranking, "group") == ["b", "a"]
-        assert cells(ranking, "development perplexity") == ["90.5 ± 1.1", "100.5 ± 1.2"]
+        assert cells(ranking, "development perplexity") == ["90.5", "100.5"]
         assert cells(ranking, "seeds with a score") == ["3 of 5", "3 of 3"]
         assert report.answers[0].startswith("b is best: ")
         assert report.answers[1].startswith(
@@ -173,14 +179,15 @@ class TestFailures:
 def test_infinity_is_shown_as_such(sweep: Path) -> None:
     write_run(sweep, "a-1", record(None, dev={"perplexity": None, "loss": None}, overrides=["optimizer=sgd"]))
     write_run(sweep, "b-1", record(400.0, overrides=["optimizer=adam"]), optimizer__lr=1)
-    assert cells(find_block(report_of(sweep), "Ranking", Table), "development perplexity") == ["400", "∞"]
+    assert cells(find_block(report_of(sweep), "Ranking", Table), "development perplexity") == ["400.0", "∞"]
 
 
 def test_a_seed_counts_once(home: Path) -> None:
+    """The mean of the losses of a seed's runs counts: 173.8 is exp of the mean of ln 100, 101, 300 and 301."""
     for name, scores in (("one", [100.0, 101.0]), ("two", [300.0, 301.0])):
         write_optimizer_runs(home / name, {"sgd": scores})
     report = report_on([home / "one", home / "two"])[1]
-    assert cells(find_block(report, "Ranking", Table), "development perplexity") == ["200.5 ± 6.4"]
+    assert cells(find_block(report, "Ranking", Table), "development perplexity") == ["173.8"]
     assert any("2 runs have the seed of another run" in warning for warning in report.warnings)
 
 

@@ -33,7 +33,7 @@ def test_quality_of_poems_beside_the_perplexity(sweep: Path) -> None:
     write_run(sweep, "b-1", record(500.0, overrides=["optimizer=b"]), optimizer__lr=1)
     report = report_of(sweep)
     table = find_block(report, "Poems", Table)
-    assert table.rows[0] == ["a", "62%", "7%", "60%", "–", "–", "25%", "90%", "100%", "6", "3%", "400"]
+    assert table.rows[0] == ["a", "62%", "7%", "60%", "–", "–", "25%", "90%", "100%", "6", "3%", "400.0"]
     assert table.rows[1][1:-1] == ["–"] * 10
     assert report.tables["runs"]["free_longest_copy"].dropna().tolist() == [6]
 

@@ -7,9 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tangsweep.reporting.analysis.sampling import LossSample, sample_loss
+from tangsweep.reporting.analysis.scored_documents import ScoredDocuments
 from tangsweep.reporting.analysis.statistics import (
     GroupTests,
     Interval,
+    TextVariances,
     compare_groups,
     confidence_interval,
     paired_difference,
@@ -27,29 +30,47 @@ POEM_QUALITY = (
     "free_distinct_2", "free_distinct_3", "free_longest_copy", "free_copied_line",
 )  # fmt: skip
 AVERAGED_COLUMNS = (
-    "dev_bits_per_character", "train_perplexity", "last_train_perplexity", "last_dev_perplexity", "gap",
-    "dev_loss", "best_epoch", "characters_per_second", "seconds", "steps", "solved_step", "last_dev_accuracy",
-    *PERPLEXITY_VARIANTS, *POEM_QUALITY,
+    "test_perplexity", "test_known_perplexity", "test_oov_loss", "test_bits_per_character",
+    "dev_perplexity", "dev_known_perplexity", "dev_oov_loss", "dev_bits_per_character",
+    "train_perplexity", "last_train_perplexity", "last_dev_perplexity", "gap", "dev_loss", "best_epoch",
+    "characters_per_second", "seconds", "steps", "solved_step", "last_dev_accuracy", *PERPLEXITY_VARIANTS,
+    *POEM_QUALITY,
 )  # fmt: skip
 
 
 class RankedGroup(NamedTuple):
-    """One group of a ranking; a seed that several of its runs have counts once, with their mean score."""
+    """One group of a ranking; a seed that several of its runs have counts once, with their mean score.
+
+    Scores and differences are accuracies, or losses in nats per character.
+    """
 
     name: str
-    score: Interval | None
+    score: Interval | None  # over other seeds, on the same text
     scores: dict[int, float]  # by seed, of the runs that have one; of compared groups, the shared seeds
+    sample: LossSample | None  # the score, as a statement about other seeds and other texts
     extra_seeds: list[int]  # with a score, but not shared by all compared groups: not used
     failures: int  # runs that failed or diverged
     compared: bool  # has no failure, and enough seeds that others have as well
     run_count: int
     other_statuses: dict[str, int]  # status → number of runs, of those that are not `done`
     difference: Interval | None  # to the first group, seed by seed
+    difference_sample: LossSample | None  # the same, seed by seed and document by document
     p: float | None  # that it differs from the first group; for all pairs of compared groups together
     repeated_seeds: int  # runs beyond the first of each seed
     # Of the ended runs of a solvable task: the step at which it was solved, None where it was not.
     solved_steps: list[float | None]
     means: dict[str, float]  # of AVERAGED_COLUMNS over the runs with a score, where one has a value
+
+    @property
+    def interval(self) -> Interval | None:
+        """The score over other seeds and other texts; over other seeds where no documents were kept."""
+        return self.score if self.sample is None or self.sample.interval is None else self.sample.interval
+
+    @property
+    def difference_interval(self) -> Interval | None:
+        """The difference to the first group, over the same as `interval`."""
+        sample = self.difference_sample
+        return self.difference if sample is None or sample.interval is None else sample.interval
 
 
 class Ranking(NamedTuple):
@@ -57,18 +78,12 @@ class Ranking(NamedTuple):
 
     comparable: ComparableRuns
     groups: list[RankedGroup]
+    text: ScoredDocuments | None  # the documents that were scored, where every run has kept their nats
     seeds: list[int]  # that all compared groups have
     tests: GroupTests | None  # of the first group against the other compared ones
 
 
-class Threshold(NamedTuple):
-    """A perplexity that runs are timed to reach, and what it stands for."""
-
-    perplexity: float
-    meaning: str
-
-
-def rank_groups(comparable: ComparableRuns) -> Ranking:
+def rank_groups(comparable: ComparableRuns, text: ScoredDocuments | None = None) -> Ranking:
     """Rank groups over the seeds that all of them have; of solvable tasks, by how often and how soon.
 
     A group with a run that failed or diverged is not compared and stands behind those that are: its scores
@@ -76,7 +91,7 @@ def rank_groups(comparable: ComparableRuns) -> Ranking:
     """
     runs = comparable.runs
     runs = runs.assign(gap=_as_floats(runs["dev_loss"]) - _as_floats(runs["train_loss"]))
-    columns = [comparable.score_column, *AVERAGED_COLUMNS]
+    columns = list(dict.fromkeys([comparable.score_column, *AVERAGED_COLUMNS]))
     runs[columns] = runs[columns].apply(_as_floats)
     by_group = {str(name): rows for name, rows in runs.groupby("group")}
     seeds_of = {name: _scored_seeds(rows, comparable) for name, rows in by_group.items()}
@@ -87,6 +102,9 @@ def rank_groups(comparable: ComparableRuns) -> Ranking:
         for name, rows in by_group.items()
     ]
     ordered = sorted(groups, key=lambda group: _sort_key(group, comparable))
+    if text is not None:
+        nats = {group.name: _nats_by_seed(by_group[group.name], group, text) for group in ordered}
+        ordered = [_sample_group(group, nats, text, ordered[0]) for group in ordered]
     first = ordered[0]
     differences = [paired_difference(g.scores, first.scores) if g.compared else None for g in ordered[1:]]
     tests = None if comparable.by_accuracy else _test_groups([g for g in ordered if g.compared])
@@ -95,7 +113,30 @@ def rank_groups(comparable: ComparableRuns) -> Ranking:
         group._replace(difference=difference, p=next(p_values, None) if group.compared else None)
         for group, difference in zip(ordered[1:], differences, strict=True)
     ]
-    return Ranking(comparable, [first, *others], sorted(shared), tests)
+    return Ranking(comparable, [first, *others], text, sorted(shared), tests)
+
+
+def _nats_by_seed(runs: pd.DataFrame, group: RankedGroup, text: ScoredDocuments) -> np.ndarray:
+    """Return (seeds, documents) nats of a group, in its scores' order; runs of one seed are averaged."""
+    seeds = runs["seed"].astype(float)
+    return np.array(
+        [
+            np.mean([text.nats[run] for run in runs.loc[seeds == seed, "run"] if run in text.nats], axis=0)
+            for seed in group.scores
+        ]
+    )
+
+
+def _sample_group(
+    group: RankedGroup, nats: Mapping[str, np.ndarray], text: ScoredDocuments, first: RankedGroup
+) -> RankedGroup:
+    """Add what other texts would change in the group's score and in its difference to the first group."""
+    if not group.scores:
+        return group
+    group = group._replace(sample=sample_loss(nats[group.name], text.units))
+    if group.name == first.name or not (group.compared and first.compared):
+        return group
+    return group._replace(difference_sample=sample_loss(nats[group.name] - nats[first.name], text.units))
 
 
 def _scored_seeds(runs: pd.DataFrame, comparable: ComparableRuns) -> set[int]:
@@ -121,7 +162,13 @@ def _shared_seeds(seeds_of: Mapping[str, set[int]]) -> set[int]:
 def _test_groups(compared: Sequence[RankedGroup]) -> GroupTests | None:
     if len(compared) < 2:
         return None
-    return compare_groups(np.array([[g.scores[seed] for seed in sorted(g.scores)] for g in compared]))
+    samples = [group.difference_sample for group in compared[1:]]
+    variances = [sample.text_variance for sample in samples if sample]
+    text = None
+    if len(variances) == len(samples) and np.isfinite(variances).all() and samples[0]:
+        text = TextVariances(np.array(variances), samples[0].units - 1)
+    scores = np.array([[group.scores[seed] for seed in sorted(group.scores)] for group in compared])
+    return compare_groups(scores, text)
 
 
 def _sort_key(group: RankedGroup, comparable: ComparableRuns) -> tuple[object, ...]:
@@ -159,7 +206,9 @@ def _summarize_group(
         compared=shared is not None,
         run_count=len(runs),
         other_statuses={str(status): int(count) for status, count in statuses.items()},
+        sample=None,
         difference=None,
+        difference_sample=None,
         p=None,
         repeated_seeds=len(scored) - len(scores),
         solved_steps=[None if pd.isna(step) else float(step) for step in solvable_runs(runs)["solved_step"]],
@@ -173,8 +222,8 @@ def solvable_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_runs(ranking: Ranking) -> dict[str, str]:
-    """Return the run with the best score of each group, groups in the ranking's order."""
-    comparable, column = ranking.comparable, ranking.comparable.score_column
+    """Return the run with the best development score of each group, groups in the ranking's order."""
+    comparable, column = ranking.comparable, ranking.comparable.chosen_by
     ascending = comparable.metric.lower_is_better
     best = {}
     for group in ranking.groups:
@@ -182,49 +231,3 @@ def best_runs(ranking: Ranking) -> dict[str, str]:
         if len(runs):
             best[group.name] = str(runs.sort_values(column, ascending=ascending).iloc[0]["run"])
     return best
-
-
-def perplexity_thresholds(ranking: Ranking) -> list[Threshold]:
-    """Return the thresholds that are worse than the best mean, with their names.
-
-    Candidates are the unigram and bigram baselines, 1.5 and 1.1 times the best mean. The result is empty
-    where accuracy ranks or no mean is finite.
-    """
-    runs, groups = ranking.comparable.runs, ranking.groups
-    best = next((g.score.mean for g in groups if g.score and math.isfinite(g.score.mean)), None)
-    if ranking.comparable.by_accuracy or best is None:
-        return []
-    meanings: dict[float, list[str]] = {}
-    baselines = {f"{name} baseline": runs[name].dropna() for name in ("unigram", "bigram")}
-    values = {meaning: float(column.iloc[0]) for meaning, column in baselines.items() if len(column)}
-    for meaning, value in {**values, "1.5 × the best": 1.5 * best, "1.1 × the best": 1.1 * best}.items():
-        if value > best:
-            meanings.setdefault(round(value, 1), []).append(meaning)
-    return [Threshold(value, ", ".join(meanings[value])) for value in sorted(meanings, reverse=True)]
-
-
-def seconds_to_reach(
-    comparable: ComparableRuns, epochs: pd.DataFrame, perplexities: Sequence[float]
-) -> pd.DataFrame:
-    """Return how long training took until an evaluation was as good, one row per perplexity and group.
-
-    Columns: group, perplexity, seconds (median over all runs that ended or failed, of which those that missed
-    it took infinitely long), reached (the number of those that did not), runs.
-    """
-    ended = comparable.runs[comparable.runs["status"].isin([*ENDED, State.FAILED.value])]
-    groups = ended.set_index("run")["group"]
-    epochs = epochs[epochs["run"].isin(groups.index)]
-    tables = []
-    for perplexity in perplexities:
-        first = epochs[epochs["dev_perplexity"] <= perplexity].groupby("run")["seconds"].min()
-        by_group = first.reindex(groups.index).fillna(math.inf).groupby(groups)
-        times = pd.DataFrame({"seconds": by_group.median(), "reached": by_group.apply(_count_finite)})
-        times = times.reindex(sorted(set(comparable.runs["group"]))).rename_axis("group").reset_index()
-        tables.append(times.assign(perplexity=perplexity, runs=times["group"].map(groups.value_counts())))
-    columns = ["group", "perplexity", "seconds", "reached", "runs"]
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
-    return table.assign(reached=table["reached"].fillna(0).astype(int))[columns]
-
-
-def _count_finite(values: pd.Series) -> int:
-    return int(np.isfinite(values).sum())

@@ -81,16 +81,23 @@ class GroupTests(NamedTuple):
     pooled: bool  # whether the groups' spreads are alike enough for one variance
 
 
-def compare_groups(scores: FloatArray) -> GroupTests | None:
+class TextVariances(NamedTuple):
+    """What other texts add to the variance of each difference from the first group."""
+
+    values: FloatArray  # (k − 1,)
+    degrees_of_freedom: int
+
+
+def compare_groups(scores: FloatArray, text: TextVariances | None = None) -> GroupTests | None:
     """Compare k groups over the same n seeds; the first row of `scores` (k, n) has the best mean.
 
     Seeds are blocks: the variance is that of the residuals after the means of groups and seeds, pooled over
-    groups with (k − 1)(n − 1) degrees of freedom. p-values are Tukey's, of the studentized range, so that
-    picking the best first costs nothing. `p_best` is the two-sided t-test against the runner-up, whose level
-    holds although the best was picked (Gutmann and Maymin 1987); it counts only where some pair differs.
-    Where Bartlett's test says that spreads differ, each pair has its own variance, and Bonferroni's
-    correction over all pairs. Returns None for fewer than two groups or seeds, and where differences do not
-    vary.
+    groups with (k − 1)(n − 1) degrees of freedom; `text` adds the variance over texts. p-values are Tukey's,
+    of the studentized range, so that picking the best first costs nothing. `p_best` is the two-sided t-test
+    against the runner-up, whose level holds although the best was picked (Gutmann and Maymin 1987); it counts
+    only where some pair differs. Where Bartlett's test says that spreads differ, each pair has its own
+    variance, and Bonferroni's correction over all pairs. Returns None for fewer than two groups or seeds,
+    and where differences do not vary.
     """
     k, n = scores.shape
     if k < 2 or n < 2 or not np.isfinite(scores).all():
@@ -101,14 +108,22 @@ def compare_groups(scores: FloatArray) -> GroupTests | None:
     means = differences.mean(axis=1)
     pooled = k > 2 and _are_spreads_alike(scores)
     if pooled:
-        df = (k - 1) * (n - 1)
-        t = means / math.sqrt(2 * (_residuals(scores) ** 2).sum() / df / n)
-        p_values = stats.studentized_range.sf(math.sqrt(2) * np.abs(t), k, df)
-        p_best = 2 * float(stats.t.sf(abs(t).min(), df))
+        seed_df: int = (k - 1) * (n - 1)
+        variance = np.full(k - 1, 2 * (_residuals(scores) ** 2).sum() / seed_df / n)
     else:
-        p_pairs = stats.ttest_1samp(differences, 0.0, axis=1).pvalue
+        seed_df, variance = n - 1, differences.var(axis=1, ddof=1) / n
+    text = text or TextVariances(np.zeros(k - 1), 1)
+    df = (variance + text.values) ** 2 / (
+        variance**2 / seed_df + text.values**2 / max(text.degrees_of_freedom, 1)
+    )
+    t = np.abs(means) / np.sqrt(variance + text.values)
+    p_pairs = 2 * stats.t.sf(t, df)
+    if pooled:
+        p_values = stats.studentized_range.sf(math.sqrt(2) * t, k, df)
+        p_best = float(p_pairs.max())
+    else:
         p_values = np.minimum(1.0, p_pairs * k * (k - 1) / 2)
-        p_best = float(p_values[np.argmin(np.abs(means))])
+        p_best = float(p_values.max())
     if k > 2:
         p_values, p_best = p_values * PRELIMINARY_TEST_FACTOR, p_best * PRELIMINARY_TEST_FACTOR
     corrected = [min(1.0, float(p)) for p in p_values]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tangsweep.baselines import BASELINES
+from tangsweep.baselines import BASELINES, KNOWN_BASELINES
 from tangsweep.reporting.data.groups import group_names
 from tangsweep.reporting.data.run_files import (
     EPOCH_COLUMNS,
@@ -39,6 +39,8 @@ DEV_SCORES = (
     "loss", "bits_per_character", "accuracy", "perplexity_padded", "perplexity_mean_over_sentences",
     "perplexity_oov_charged", "nats_per_sequence",
 )  # fmt: skip
+KNOWN_SCORES = ("known_loss", "known_perplexity", "oov_loss")
+TEST_SCORES = ("loss", "bits_per_character", "accuracy", *KNOWN_SCORES)
 QUALITY_FIGURES = ("rhyme", "tones", "distinct_1", "distinct_2", "distinct_3", "longest_copy", "copied_line")
 
 
@@ -159,18 +161,21 @@ def record_row(record: Record) -> dict[str, TableValue]:
 
 
 def _score_columns(record: Record) -> dict[str, TableValue]:
-    dev, train, last = record.dev or Scores(), record.train or Scores(), record.last or LastScores()
+    dev, test, train = (scores or Scores() for scores in (record.dev, record.test, record.train))
+    last = record.last or LastScores()
     failed, baselines = record.status == State.FAILED, record.baselines or {}
     return {
         "dev_perplexity": _perplexity(record.dev, failed),
-        **{f"dev_{name}": dev.value(name) for name in DEV_SCORES},
+        **{f"dev_{name}": dev.value(name) for name in (*DEV_SCORES, *KNOWN_SCORES)},
+        "test_perplexity": _perplexity(record.test, failed),
+        **{f"test_{name}": test.value(name) for name in TEST_SCORES},
         "train_perplexity": _perplexity(record.train, failed),
         "train_loss": train.loss,
         "train_accuracy": train.accuracy,
         "last_dev_perplexity": _perplexity(last.dev, failed),
         "last_dev_accuracy": last.dev.accuracy if last.dev else None,
         "last_train_perplexity": _perplexity(last.train, failed),
-        **{name: baselines.get(name) for name in BASELINES},
+        **{name: baselines.get(name) for name in (*BASELINES, *KNOWN_BASELINES)},
     }
 
 
@@ -188,10 +193,12 @@ def _corpus_columns(corpus: CorpusFacts) -> dict[str, TableValue]:
         "verified": corpus.verified,
         "train_characters": corpus.characters.train if corpus.characters else None,
         "dev_characters": corpus.characters.dev if corpus.characters else None,
+        "test_characters": corpus.characters.test if corpus.characters else None,
         "length": corpus.length,
         "vocabulary": corpus.vocabulary,
         "vocabulary_fingerprint": corpus.vocabulary_fingerprint,
         "dev_fingerprint": corpus.dev_fingerprint,
+        "test_fingerprint": corpus.test_fingerprint,
         "split_fingerprint": corpus.split_fingerprint,
     }
 

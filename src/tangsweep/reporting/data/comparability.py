@@ -2,12 +2,24 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from tangsweep.metrics import METRICS, Metric
+from tangsweep.metrics import METRICS, Metric, perplexity_of
 from tangsweep.runs.state import ENDED
 
 FINGERPRINTS = {"dev": "text", "split": "split", "vocabulary": "vocabulary", "corpus": "corpus"}
+
+
+class RankedBy(NamedTuple):
+    """The score that ranks comparable runs, which all of those that ended have."""
+
+    set: str  # test, or dev where not every run was scored on one test set
+    known: bool  # over the characters in the training vocabulary alone
+
+    def column(self, score: str) -> str:
+        """Return the column of `runs` that holds a score of this set."""
+        return f"{self.set}_{'known_' if self.known else ''}{score}"
 
 
 class ComparableRuns(NamedTuple):
@@ -16,6 +28,7 @@ class ComparableRuns(NamedTuple):
     title: str
     metric: Metric
     runs: pd.DataFrame
+    ranked_by: RankedBy
 
     @property
     def by_accuracy(self) -> bool:
@@ -24,8 +37,22 @@ class ComparableRuns(NamedTuple):
 
     @property
     def score_column(self) -> str:
-        """The column of `runs` that holds the score."""
+        """The column of `runs` that holds the score: an accuracy, or a loss in nats per character."""
+        return "dev_accuracy" if self.by_accuracy else self.ranked_by.column("loss")
+
+    @property
+    def chosen_by(self) -> str:
+        """The column of `runs` with the development score that chose the best epoch."""
         return f"dev_{self.metric.name}"
+
+    @property
+    def set_name(self) -> str:
+        """The name of the set that ranks, for headings: `test` or `development`."""
+        return "test" if self.ranked_by.set == "test" else "development"
+
+    def shown(self, score: float) -> float:
+        """Return a score as it is shown: a loss as the perplexity that it is the logarithm of."""
+        return score if self.metric.name != "perplexity" else perplexity_of(score)
 
 
 def comparable_sets(runs: pd.DataFrame) -> list[ComparableRuns]:
@@ -66,8 +93,26 @@ def _fingerprints(runs: pd.DataFrame) -> str:
 
 def _comparable_runs(runs: pd.DataFrame) -> ComparableRuns:
     names = runs["metric"].dropna()
-    name = str(names.iloc[0]) if len(names) else "perplexity"
-    return ComparableRuns(_title(runs), METRICS.get(name, METRICS["perplexity"]), runs)
+    metric = METRICS.get(str(names.iloc[0]) if len(names) else "perplexity", METRICS["perplexity"])
+    runs = runs.assign(
+        dev_loss=runs["dev_loss"].where(runs["dev_loss"].notna(), _log(runs["dev_perplexity"]))
+    )
+    ranked_by = _ranked_by(runs, metric)
+    return ComparableRuns(_title(runs, ranked_by), metric, runs, ranked_by)
+
+
+def _ranked_by(runs: pd.DataFrame, metric: Metric) -> RankedBy:
+    scored = runs[runs[f"dev_{metric.name}"].notna()]
+    if metric.name == "accuracy" or scored.empty:
+        return RankedBy("dev", False)
+    is_tested = scored["test_loss"].notna().all() and scored["test_fingerprint"].nunique(dropna=False) == 1
+    name = "test" if is_tested else "dev"
+    return RankedBy(name, bool(scored[f"{name}_known_loss"].notna().all()))
+
+
+def _log(perplexities: pd.Series) -> pd.Series:
+    """Return losses; infinite where a record has a perplexity that is too large for a number."""
+    return pd.Series(np.log(pd.to_numeric(perplexities, errors="coerce").astype(float)), perplexities.index)
 
 
 def _scored_on(run: pd.Series) -> str | None:
@@ -87,7 +132,7 @@ def _scored_on(run: pd.Series) -> str | None:
     return "|".join(map(str, [*identity, split, run["dev_characters"]]))
 
 
-def _title(runs: pd.DataFrame) -> str:
+def _title(runs: pd.DataFrame, ranked_by: RankedBy) -> str:
     scored = runs.dropna(subset=["corpus"])
     if scored.empty:
         return "runs without a score"
@@ -95,7 +140,9 @@ def _title(runs: pd.DataFrame) -> str:
     parts = [str(first["corpus"])]
     if pd.notna(first["length"]):
         parts.append(f"length {first['length']:.0f}")
-    if pd.notna(first["dev_characters"]):
+    if ranked_by.set == "test":
+        parts.append(f"{first['test_characters']:,.0f} test characters")
+    elif pd.notna(first["dev_characters"]):
         parts.append(f"{first['dev_characters']:,.0f} held-out characters")
     if pd.notna(first["vocabulary"]):
         parts.append(f"vocabulary {first['vocabulary']:,.0f}")

@@ -11,8 +11,8 @@ from tangsweep.reporting.text.ranking_table import ranking_table
 MAX_ROWS = 40
 PRINTED_COLUMNS = (
     headings.GROUP,
-    headings.PERPLEXITY,
     headings.ACCURACY,
+    headings.INTERVAL,
     headings.SEEDS,
     headings.BEST_EPOCH,
     headings.TRAINING_PERPLEXITY,
@@ -28,7 +28,7 @@ def print_rankings(report: Report) -> None:
         if len(report.rankings) > 1:
             print_line(ranking.comparable.title)
         table = ranking_table(ranking)
-        console.print(_rich_table(table))
+        console.print(_rich_table(table, headings.score_heading(ranking.comparable)))
         print_line(table.note)
     any_failed = report.tables["runs"]["error"].notna().any()
     for warning in report.warnings:
@@ -37,8 +37,9 @@ def print_rankings(report: Report) -> None:
         print_line(answer)
 
 
-def _rich_table(table: Table) -> rich.table.Table:
-    places = [place for place, heading in enumerate(table.columns) if heading in PRINTED_COLUMNS]
+def _rich_table(table: Table, score: str) -> rich.table.Table:
+    shown = (*PRINTED_COLUMNS, score)
+    places = [place for place, heading in enumerate(table.columns) if heading in shown]
     printed = rich.table.Table(box=box.SIMPLE, padding=(0, 1))
     for place in places:
         heading = table.columns[place]

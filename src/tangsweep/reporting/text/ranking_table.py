@@ -1,40 +1,33 @@
 """A ranking as tables to read and as rows of ranking.csv."""
 
-from collections.abc import Callable, Sequence
-
 import pandas as pd
 
 from tangsweep.baselines import BASELINES
 from tangsweep.reporting.analysis.ranking import (
     RankedGroup,
     Ranking,
-    perplexity_thresholds,
-    seconds_to_reach,
 )
+from tangsweep.reporting.analysis.training_times import perplexity_thresholds, seconds_to_reach
 from tangsweep.reporting.blocks import Block, Section, Table
 from tangsweep.reporting.data.collect import SweepData
-from tangsweep.reporting.data.comparability import ComparableRuns
+from tangsweep.reporting.data.comparability import ComparableRuns, RankedBy
 from tangsweep.reporting.formatting import (
     MISSING,
     format_accuracy,
     format_group_score,
-    format_interval,
     format_p_value,
+    format_percent_difference,
     format_quantity,
+    format_score_interval,
     format_statuses,
     format_two_decimals,
 )
 
 # Headings of the ranking; the terminal prints some of the columns.
 GROUP, SEEDS, BEST_EPOCH = "group", "seeds with a score", "best epoch"
-PERPLEXITY, ACCURACY = "development perplexity", "accuracy"
+ACCURACY, INTERVAL = "accuracy", "95 % interval"
 TRAINING_PERPLEXITY, LAST_ACCURACY = "training perplexity", "accuracy at last epoch"
 SOLVED_STEP, OTHER_STATUSES = "steps to solve", "diverged, failed or unfinished"
-PERPLEXITY_COLUMNS = {
-    "dev_bits_per_character": "bits per character",
-    "train_perplexity": TRAINING_PERPLEXITY,
-    "gap": "development minus training loss (nats)",
-}
 ACCURACY_COLUMNS = {
     "dev_loss": "development loss (nats)",
     "last_dev_accuracy": LAST_ACCURACY,
@@ -44,7 +37,8 @@ VARIANT_COLUMNS = {
     "dev_perplexity_padded": "perplexity with padding counted",
     "dev_perplexity_mean_over_sentences": "mean of sentence perplexities",
     "dev_perplexity_oov_charged": "perplexity with unknown characters charged",
-    "last_dev_perplexity": "development perplexity at last epoch",
+    "dev_perplexity": "development perplexity (all characters)",
+    "last_dev_perplexity": "development perplexity at last epoch (all characters)",
     "last_train_perplexity": "training perplexity at last epoch",
     "seconds": "training seconds",
 }
@@ -59,16 +53,40 @@ def ranking_section(data: SweepData, ranking: Ranking) -> Section:
     return Section("Ranking", blocks)
 
 
+def score_heading(comparable: ComparableRuns) -> str:
+    """Return the name of the score that ranks: `test perplexity (known characters)`."""
+    characters = " (known characters)" if comparable.ranked_by.known else ""
+    return f"{comparable.set_name} {comparable.metric.name}{characters}"
+
+
+def perplexity_columns(ranked_by: RankedBy) -> dict[str, str]:
+    """Return the columns of means beside the score, with their headings."""
+    columns = {}
+    if ranked_by.known:
+        name = "test" if ranked_by.set == "test" else "development"
+        columns[f"{ranked_by.set}_perplexity"] = f"{name} perplexity (all characters)"
+        columns[f"{ranked_by.set}_oov_loss"] = "nats per unknown character"
+    if ranked_by.set == "test":
+        columns["dev_known_perplexity"] = "development perplexity (known characters)"
+    return columns | {
+        f"{ranked_by.set}_bits_per_character": "bits per character",
+        "train_perplexity": TRAINING_PERPLEXITY,
+        "gap": "development minus training loss (nats)",
+    }
+
+
 def ranking_table(ranking: Ranking) -> Table:
     """Return scores, intervals and differences, one row per group."""
     comparable, groups = ranking.comparable, ranking.groups
-    columns = ACCURACY_COLUMNS if comparable.by_accuracy else PERPLEXITY_COLUMNS
+    by_accuracy = comparable.by_accuracy
+    columns = ACCURACY_COLUMNS if by_accuracy else perplexity_columns(comparable.ranked_by)
     rows = [
         [
             group.name,
-            format_group_score(group, comparable.metric),
+            format_group_score(group, comparable),
+            *([] if by_accuracy else _format_intervals(ranking, group)),
             f"{len(group.scores)} of {group.run_count}",
-            _format_difference(group, comparable.by_accuracy),
+            _format_difference(group, by_accuracy),
             format_p_value(group.p),
             format_quantity(group.means.get("best_epoch")),
             *(_format_mean(group, column) for column in columns),
@@ -79,7 +97,8 @@ def ranking_table(ranking: Ranking) -> Table:
     ]
     headings = [
         GROUP,
-        ACCURACY if comparable.by_accuracy else PERPLEXITY,
+        *([ACCURACY] if by_accuracy else [score_heading(comparable), INTERVAL]),
+        *(["other seeds, same text"] if ranking.text else []),
         SEEDS,
         "difference to the first",
         "p (corrected)",
@@ -88,13 +107,19 @@ def ranking_table(ranking: Ranking) -> Table:
         "characters per second",
         OTHER_STATUSES,
     ]
-    return Table(headings, rows, _ranking_note(comparable))
+    return Table(headings, rows, _ranking_note(ranking))
+
+
+def _format_intervals(ranking: Ranking, group: RankedGroup) -> list[str]:
+    """Format the interval over seeds and texts and that over seeds, or the latter alone."""
+    both, seeds = (format_score_interval(i, ranking.comparable) for i in (group.interval, group.score))
+    return [both, seeds] if ranking.text else [seeds]
 
 
 def _format_difference(group: RankedGroup, by_accuracy: bool) -> str:
-    if group.difference is None:
-        return MISSING
-    return format_accuracy(group.difference.mean) if by_accuracy else format_interval(group.difference)
+    if by_accuracy:
+        return format_accuracy(group.difference.mean) if group.difference else MISSING
+    return format_percent_difference(group.difference_interval)
 
 
 def _format_mean(group: RankedGroup, column: str) -> str:
@@ -105,7 +130,8 @@ def _format_mean(group: RankedGroup, column: str) -> str:
     return f"{mean} ({solved} of {len(group.solved_steps)})" if is_partial else mean
 
 
-def _ranking_note(comparable: ComparableRuns) -> str:
+def _ranking_note(ranking: Ranking) -> str:
+    comparable = ranking.comparable
     scored = comparable.runs.dropna(subset=["uniform"])
     first = scored.iloc[0] if len(scored) else None
     if comparable.by_accuracy:
@@ -115,13 +141,35 @@ def _ranking_note(comparable: ComparableRuns) -> str:
         )
         return note if first is None else f"{note} Accuracy of guessing: {1 / first['uniform']:.2g}."
     note = (
-        "Development perplexity: mean ± half of the 95 % t-interval over seeds (other seeds, same poems). "
-        "Difference to the first: the same of the differences seed by seed. p is corrected for all pairs."
+        f"{score_heading(comparable).capitalize()}: exp of the mean loss over seeds. "
+        f"{_interval_note(ranking)}"
+        " Difference to the first: of the perplexities, in percent, seed by seed"
+        f"{' and document by document' if ranking.text else ''}, with the same interval. "
+        "p is corrected for all pairs."
     )
-    if first is None:
-        return note
-    baselines = [f"{name} {format_quantity(first[name])}" for name in BASELINES if pd.notna(first[name])]
-    return f"{note} Baselines on the same text: {', '.join(baselines)}."
+    if comparable.ranked_by.known:
+        note += " Known characters are those of the training vocabulary; all others are one, <oov>."
+    return note if first is None else f"{note} {_baseline_note(comparable, first)}"
+
+
+def _interval_note(ranking: Ranking) -> str:
+    if ranking.text is None:
+        return "The interval is over other seeds, on the same text."
+    units = ranking.text.units
+    drawn = "" if units.kind == "documents" else f" by {units.units:,} {units.kind}, whose works count as one"
+    return (
+        f"The interval is over other seeds and other texts like these {len(units.characters):,} "
+        f"documents{drawn}; for one seed, over other texts alone."
+    )
+
+
+def _baseline_note(comparable: ComparableRuns, run: pd.Series) -> str:
+    """Name the baselines on the same characters."""
+    columns = {"uniform": "uniform"}
+    for name in BASELINES[1:]:
+        columns[name] = f"{comparable.ranked_by.set}_known_{name}" if comparable.ranked_by.known else name
+    baselines = [f"{name} {format_quantity(run[c])}" for name, c in columns.items() if pd.notna(run[c])]
+    return f"Baselines on the same characters: {', '.join(baselines)}."
 
 
 def _variant_table(ranking: Ranking) -> Table:
@@ -149,7 +197,7 @@ def _time_table(ranking: Ranking, epochs: pd.DataFrame) -> Table:
         for threshold in thresholds
     ]
     note = (
-        "Seconds of training until an evaluation's perplexity was as low: median over all runs that ended. A "
+        "Seconds of training until the development perplexity was as low: median over all runs that ended. A "
         "run that never got there took infinitely long (∞); the number of those that did is named."
     )
     return Table([GROUP, *headings], rows, note)
@@ -160,44 +208,3 @@ def _format_time(row: pd.Series) -> str:
         return MISSING
     some = "" if row["reached"] == row["runs"] else f" ({row['reached']:.0f} of {row['runs']:.0f})"
     return f"{format_quantity(round(float(row['seconds']), 1))}{some}"
-
-
-def ranking_rows(ranking: Ranking) -> pd.DataFrame:
-    """Return the rows of ranking.csv, one per group; docs/report.md describes the columns."""
-    rows = []
-    for place, group in enumerate(ranking.groups, 1):
-        difference = group.difference
-        rows.append(
-            {
-                "scored_on": ranking.comparable.title,
-                "metric": ranking.comparable.metric.name,
-                "place": place if group.score else None,
-                "group": group.name,
-                "mean": group.score.mean if group.score else None,
-                "low": _interval_end(group, ranking.comparable, min),
-                "high": _interval_end(group, ranking.comparable, max),
-                "seeds": len(group.scores),
-                "runs": group.run_count,
-                "behind_mean": difference.mean if difference else None,
-                "behind_low": difference.low if difference else None,
-                "behind_high": difference.high if difference else None,
-                "p_corrected": group.p,
-                "compared": group.compared,
-                "solved": sum(s is not None for s in group.solved_steps) if group.solved_steps else None,
-                "could_solve": len(group.solved_steps) or None,
-                **group.means,
-                **group.other_statuses,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _interval_end(
-    group: RankedGroup, comparable: ComparableRuns, end: Callable[[Sequence[float]], float]
-) -> float | None:
-    """Return the lower (`end` is min) or upper end of the interval; of accuracies the lowest or highest."""
-    if group.score is None or len(group.scores) < 2:
-        return None
-    if comparable.by_accuracy:
-        return end([*group.scores.values()])
-    return group.score.low if end is min else group.score.high

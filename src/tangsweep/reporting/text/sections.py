@@ -9,7 +9,8 @@ import pandas as pd
 from tangsweep.reporting.analysis.ranking import Ranking, best_runs
 from tangsweep.reporting.blocks import Block, PoemBlock, Section, Table
 from tangsweep.reporting.data.collect import SweepData
-from tangsweep.reporting.formatting import MISSING, format_interval, format_percent, format_quantity
+from tangsweep.reporting.formatting import MISSING, format_group_score, format_percent, format_quantity
+from tangsweep.reporting.text.ranking_table import score_heading
 from tangsweep.runs.published import DIFFERENCES
 
 POEMS_PER_GROUP = 7  # one for each start
@@ -74,11 +75,11 @@ def quality_table(ranking: Ranking) -> Table | None:
         [
             group.name,
             *(_format_quality(key, group.means) for key in QUALITY_HEADINGS),
-            format_interval(group.score),
+            format_group_score(group, ranking.comparable),
         ]
         for group in ranking.groups
     ]
-    return Table(["group", *QUALITY_HEADINGS.values(), "development perplexity"], rows, QUALITY_NOTE)
+    return Table(["group", *QUALITY_HEADINGS.values(), score_heading(ranking.comparable)], rows, QUALITY_NOTE)
 
 
 def _format_quality(column: str, means: Mapping[str, float]) -> str:

@@ -5,17 +5,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tangsweep.batches import encoded_text
-from tangsweep.batches.encoded_text import EncodedText, encode_book, encode_poems
+from tangsweep.batches import encode
+from tangsweep.batches.encode import encode_book, encode_poems
+from tangsweep.batches.encoded_text import EncodedText
 from tangsweep.batches.windows import evaluation_windows
 from tangsweep.corpora.book import Book
-from tangsweep.corpora.tang import FILE_NAMES, FOLDER, PoemCorpus, read_poems
+from tangsweep.corpora.tang import FILE_NAMES, FOLDER, Poem, PoemCorpus, read_poems
 from tangsweep.corpora.vocabulary import BOS, EOS, OOV
 from tangsweep.errors import UserError
-from tangsweep.runs.record import Counts, OovFacts
+from tangsweep.runs.record import Counts, OovFacts, PoetFacts
 from tests.batches.small_corpora import corpus, options
 
 POEMS = corpus("甲乙，丙丁。戊己，庚辛。", "甲甲，乙乙。", "丙丙。", "甲子。", "壬壬，甲乙。")
+
+
+TEST_POEMS = [
+    ("李白", "甲乙，丙丙。"), ("王維", "甲丙，乙乙。"), ("李白", "乙甲。"), ("王維", "丙甲。"),
+    ("李白", "甲丁，乙甲。戊己，丙丙。"), ("王維", "甲乙丙。"), ("杜甫", "庚辛。"),
+]  # fmt: skip
 
 
 def rows(encoded: EncodedText, side: str) -> list[list[int]]:
@@ -66,7 +73,36 @@ def test_counts_of_characters_are_scored_positions() -> None:
     train_text = sum(len(p.text) for p in POEMS.poems[:4])
     assert encoded.facts.characters.train == train_text + 4  # an <eos> a poem
     assert len(encoded.train.targets) == train_text + 4
-    assert encoded.facts.poems == {"read": 5, "empty": 0, "duplicate": 0, "short": 0, "train": 4, "dev": 1}
+    dropped = {"read": 5, "empty": 0, "duplicate": 0, "short": 0, "near_dev": 0, "near_test": 0}
+    assert encoded.facts.poems == {**dropped, "train": 4, "dev": 1}
+
+
+def test_the_test_set_is_encoded_described_and_cached(home: Path) -> None:
+    poems = [Poem(str(n), author, "", (text,)) for n, (author, text) in enumerate(TEST_POEMS)]
+    found = PoemCorpus("tang", tuple(poems[:4]), "", True, later=tuple(poems[4:]))
+    chosen = options(poems=4, train_poems=3, max_chars=6, test_poems=9)
+    encoded = encode_poems(found, chosen)
+    assert [encoded.vocabulary.decode(row) for row in rows(encoded, "test")] == [
+        "<bos>甲<oov>，乙甲。", "<bos><oov><oov>，丙丙。<eos>", "<bos>甲乙丙。<eos>", "<bos><oov><oov>。<eos>",
+    ]  # fmt: skip
+    documents = encoded.documents["test"]
+    assert (documents.names, documents.authors) == (["4", "5", "6"], ["李白", "王維", "杜甫"])
+    assert documents.of_sequence.tolist() == [0, 0, 1, 2]
+    facts = encoded.facts
+    assert facts.poems is not None and (facts.poems["test"], facts.poems["train"]) == (3, 3)
+    assert (facts.characters.test, facts.sequences.test) == (len(encoded.test.targets), 4)
+    assert facts.oov["test"] == OovFacts(positions=5, rate=5 / 22, unseen_types=5)
+    # Of test poets 李白 and 王維 are trained on: 12 + 4 characters of 19.
+    assert facts.poets["test"] == PoetFacts(count=3, in_training=2, share=16 / 19)
+    without = encode_poems(found, options(poems=4, train_poems=3, max_chars=6))
+    assert without.test is None and without.facts.test_fingerprint is None
+    assert without.facts.dev_fingerprint == facts.dev_fingerprint
+    assert without.facts.split_fingerprint == facts.split_fingerprint
+    encode._in_memory.clear()
+    again = encode_poems(found, chosen)
+    assert again.facts == facts and again.baselines == encoded.baselines
+    np.testing.assert_array_equal(again.test.ids, encoded.test.ids)
+    np.testing.assert_array_equal(again.documents["dev"].of_sequence, encoded.documents["dev"].of_sequence)
 
 
 def caches(home: Path) -> list[Path]:
@@ -75,7 +111,7 @@ def caches(home: Path) -> list[Path]:
 
 def test_the_cache_returns_the_same_without_encoding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = encode_poems(POEMS, options())
-    monkeypatch.setattr(encoded_text, "_encode_split", lambda *_: pytest.fail("encoded again"))
+    monkeypatch.setattr(encode, "_encode_split", lambda *_: pytest.fail("encoded again"))
     again = encode_poems(POEMS, options())
     assert again.vocabulary.tokens == first.vocabulary.tokens
     assert again.facts == first.facts
@@ -101,8 +137,8 @@ def test_a_damaged_cache_is_replaced(home: Path, damage: bytes | None) -> None:
 
 def test_threads_that_need_the_same_text_encode_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    real = encoded_text._encode_split
-    monkeypatch.setattr(encoded_text, "_encode_split", lambda *a: calls.append(1) or real(*a))
+    real = encode._encode_split
+    monkeypatch.setattr(encode, "_encode_split", lambda *a: calls.append(1) or real(*a))
     results: list[EncodedText] = []
     threads = [
         threading.Thread(target=lambda: results.append(encode_poems(POEMS, options()))) for _ in range(4)
@@ -117,7 +153,7 @@ def test_threads_that_need_the_same_text_encode_it_once(monkeypatch: pytest.Monk
 
 
 def test_published_vocabulary_of_the_500_poem_setting(tang_folder: Path) -> None:
-    poems = read_poems((tang_folder / FOLDER / name for name in FILE_NAMES), 500)
+    poems = read_poems((tang_folder / FOLDER / name for name in FILE_NAMES), 500)[:500]
     encoded = encode_poems(PoemCorpus("tang", poems, "", True), options(min_chars=20, duplicates="keep"))
     assert len(encoded.vocabulary) == 2_558
 

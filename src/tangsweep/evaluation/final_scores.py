@@ -1,0 +1,87 @@
+"""Scores a run that has ended: its last weights, then those of its best epoch, on every set."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tangsweep.batches.batch import DocumentBatches, RunBatches
+from tangsweep.batches.encoded_text import EncodedCorpus
+from tangsweep.checkpoint import load_model
+from tangsweep.corpora.vocabulary import OOV_TOKEN
+from tangsweep.evaluation.scores import evaluate, evaluate_documents
+from tangsweep.language_model import LanguageModel
+from tangsweep.metrics import compute_scores
+from tangsweep.runs.document_scores import DocumentScores, DocumentSums, write_document_scores
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record import LastScores, OovFacts, Record, Scores
+
+TEST = "test"
+
+
+class ScoredSets(NamedTuple):
+    """The scores of sets, by their names; of texts also those of each document."""
+
+    scores: dict[str, Scores]
+    documents: dict[str, DocumentSums]
+
+
+def record_final_scores(
+    record: Record,
+    model: LanguageModel,
+    batches: RunBatches,
+    encoded: EncodedCorpus,
+    folder: RunFolder,
+    best_epoch: int,
+) -> None:
+    """Record scores of every set at the last weights and at the best epoch's; write scores.npz.
+
+    The test set is scored only once, with the best epoch's weights, which `model` has afterwards. The last
+    weights of a run that diverged, which gave a loss that is NaN or infinite, are not scored; without a best
+    epoch there are no other scores. A stream without end has no training score.
+    """
+    record.best_epoch, record.train, record.dev, record.last = None, None, None, None
+    names = set(batches.evaluation_sets())
+    if record.status == "done":
+        last = score_sets(model, batches, encoded, names - {TEST}).scores
+        record.last = LastScores(**({"train": None} | last))
+    if best_epoch:
+        model.load_state_dict(load_model(folder.best).model.state_dict())
+        record.best_epoch = best_epoch
+        scored = score_sets(model, batches, encoded, names)
+        for name, scores in scored.scores.items():
+            setattr(record, name, scores)
+        write_scores_of_documents(folder, scored, encoded)
+
+
+def score_sets(
+    model: LanguageModel, batches: RunBatches, encoded: EncodedCorpus, names: set[str]
+) -> ScoredSets:
+    """Return the scores of the sets of these names."""
+    oov = list(encoded.tokens).index(OOV_TOKEN) if OOV_TOKEN in encoded.tokens else None
+    scored = ScoredSets({}, {})
+    for name, of_set in batches.evaluation_sets().items():
+        if name not in names:
+            continue
+        if name != "train" and isinstance(of_set, DocumentBatches):
+            tally, scored.documents[name] = evaluate_documents(model, of_set, batches.pad, oov)
+        else:
+            tally = evaluate(model, of_set, batches.pad, oov)
+        facts = (encoded.facts.oov or {}).get(name, OovFacts())
+        values = compute_scores(tally, facts.unseen_types, batches.whole_sequences)
+        scored.scores[name] = Scores.model_validate(values)
+    return scored
+
+
+def write_scores_of_documents(folder: RunFolder, scored: ScoredSets, encoded: EncodedCorpus) -> None:
+    """Write the nats of each document of the held-out sets, where the corpus has documents."""
+    scores = {}
+    for name, sums in scored.documents.items():
+        if name in encoded.documents:
+            documents = encoded.documents[name]
+            names, authors = documents.names, documents.authors
+        else:  # parts of a book
+            names = [str(number) for number in range(len(sums.nats))]
+            authors = [""] * len(names)
+        scores[name] = DocumentScores(np.array(names), np.array(authors), sums)
+    if scores:
+        write_document_scores(folder, scores)

@@ -1,0 +1,80 @@
+"""scores.npz: the nats and characters of every scored document of a run, at the best epoch's weights.
+
+For each set, `dev` and `test`, the arrays are `test/names`, `test/authors`, `test/nats`, `test/characters`,
+`test/known_nats` and `test/known_characters`, each (documents,). Known: where the target is in the training
+vocabulary. A document of poems is a poem; of a book it is a thousand characters.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tangsweep.files import atomic_write
+from tangsweep.runs.folder import RunFolder
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class DocumentSums(NamedTuple):
+    """Sums over the scored positions of each of D documents."""
+
+    nats: Floats
+    characters: Ints
+    known_nats: Floats
+    known_characters: Ints
+
+    @classmethod
+    def zeros(cls, documents: int) -> Self:
+        return cls(*(np.zeros(documents, dtype) for dtype in (float, np.int64, float, np.int64)))
+
+    def add(self, documents: NDArray[np.integer], nats: Floats, is_known: NDArray[np.bool_]) -> None:
+        """Add the nats of positions, given the document of each and whether its target is known."""
+        count = len(self.nats)
+        self.nats[:] += np.bincount(documents, nats, count)
+        self.characters[:] += np.bincount(documents, minlength=count)
+        self.known_nats[:] += np.bincount(documents[is_known], nats[is_known], count)
+        self.known_characters[:] += np.bincount(documents[is_known], minlength=count)
+
+
+class DocumentScores(NamedTuple):
+    """The documents of a set, and their sums."""
+
+    names: NDArray[np.str_]
+    authors: NDArray[np.str_]  # empty words where they are not known
+    sums: DocumentSums
+
+
+def write_document_scores(folder: RunFolder, scores: Mapping[str, DocumentScores]) -> None:
+    """Write scores.npz, whole or not at all."""
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, of_set in scores.items():
+        arrays |= {f"{name}/names": of_set.names, f"{name}/authors": of_set.authors}
+        arrays |= {f"{name}/{field}": values for field, values in of_set.sums._asdict().items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    atomic_write(folder.document_scores, buffer.getvalue())
+
+
+def read_document_sums(folder: RunFolder, name: str) -> DocumentSums | None:
+    """Return the sums of the set `name`; None where there are none, or they cannot be read."""
+    sums = _read_arrays(folder, name, DocumentSums._fields)
+    return None if sums is None else DocumentSums(*sums)  # type: ignore[arg-type]
+
+
+def read_authors(folder: RunFolder, name: str) -> NDArray[np.str_] | None:
+    """Return the author of each document of the set `name`; None where they cannot be read."""
+    arrays = _read_arrays(folder, name, ["authors"])
+    return None if arrays is None else arrays[0].astype(str)
+
+
+def _read_arrays(folder: RunFolder, name: str, fields: Sequence[str]) -> Sequence[NDArray[np.generic]] | None:
+    try:
+        with np.load(folder.document_scores, allow_pickle=False) as stored:
+            return [stored[f"{name}/{field}"] for field in fields]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
