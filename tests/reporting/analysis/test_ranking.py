@@ -46,7 +46,7 @@ def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
         "(Tukey's test for all pairs of groups, with one variance; level 0.05)."
     )
     assert report.question == "What does optimizer change?"
-    assert "Baselines on the same text: uniform 1,366, unigram 565, bigram 553" in ranking.note
+    assert "Baselines on the same characters: uniform 1,366, unigram 565, bigram 553" in ranking.note
     assert not report.warnings
 
 
