@@ -92,8 +92,9 @@ def test_vectors_of_poems_that_a_run_reads_are_refused(tmp_path: Path) -> None:
 
 def test_a_run_says_so_before_it_starts(home: Path) -> None:
     (home / "v.txt").write_text("山 1 2 3 4 5 6 7 8\n", encoding="utf-8")
-    write_vector_source(home / "v.txt", VectorSource("sample", 11))
+    write_vector_source(home / "v.txt", VectorSource("sample", 12))  # those that train, not the test poems
     with pytest.raises(
-        UserError, match="reads the first 12 poems: read fewer, or make vectors with a larger"
+        UserError,
+        match="reads the first 1,000 poems, some of them for its test set: make vectors with a larger",
     ):
         prepare(configured(*SMALL, "model.pretrained_embeddings=v.txt"))

@@ -1,13 +1,13 @@
 """Compute character vectors from poems that no run uses, and write them as a word-vector text file.
 
-    python -m tangsweep.corpora.character_vectors --skip 1000 --width 64 --out data/vectors.txt
+    python -m tangsweep.corpora.character_vectors --skip 2000 --width 64 --out data/vectors.txt
 
 The method is positive pointwise mutual information (PPMI) of characters within a window, factorized by a
 truncated singular value decomposition (Levy and Goldberg 2014; randomized as in Halko, Martinsson and Tropp
 2011). `sweeps=embeddings` compares runs that start from such vectors with runs that start at random.
 
 Poems that occur among the first `--skip` as well are left out, whatever their punctuation: the corpus holds
-some poems twice, and runs on the first poems are scored on a part of them.
+some poems twice, and runs on the first poems are scored on a part of them, and tested on poems behind them.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def _truncated_svd(matrix: Matrix, width: int, seed: int) -> tuple[Matrix, Matri
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compute character vectors from poems that no run uses.")
     parser.add_argument("--corpus", choices=("tang", "sample"), default="tang")
-    parser.add_argument("--skip", type=int, default=1000, help="leave out the first so many poems (1000)")
+    parser.add_argument("--skip", type=int, default=2000, help="leave out the first so many poems (2000)")
     parser.add_argument("--width", type=int, default=64, help="numbers a vector (64)")
     parser.add_argument("--out", default="data/vectors.txt")
     options = parser.parse_args()

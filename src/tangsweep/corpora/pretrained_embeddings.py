@@ -49,8 +49,8 @@ def write_vector_source(path: Path, source: VectorSource) -> None:
 def check_vector_source(path: Path, corpus: str, poems_to_read: int | None) -> None:
     """Raise UserError where the vectors were made of poems that a run reads, and may be scored on.
 
-    `poems_to_read` is how many of the first poems of the corpus the run reads; None: all. Files of unknown
-    source are accepted.
+    `poems_to_read` is how many of the first poems of the corpus the run reads, for its test set as well;
+    None: all. Files of unknown source are accepted.
     """
     if not _source_file(path).exists():
         return
@@ -59,7 +59,7 @@ def check_vector_source(path: Path, corpus: str, poems_to_read: int | None) -> N
         reads = "all poems" if poems_to_read is None else f"the first {poems_to_read:,} poems"
         raise UserError(
             f"model.pretrained_embeddings: {path} was made of all poems after the first {source.skip:,}, and "
-            f"this run reads {reads}: read fewer, or make vectors with a larger --skip"
+            f"this run reads {reads}, some of them for its test set: make vectors with a larger --skip"
         )
 
 

@@ -48,7 +48,8 @@ def check_resources(config: AnyConfig) -> None:
         path = absolute_path(config.model.pretrained_embeddings)
         pretrained_embeddings.check_embedding_file(path, config.model.embed_size)
         if config.corpus.task == "poems":
-            pretrained_embeddings.check_vector_source(path, config.corpus.name, config.data.poems_to_read)
+            last = config.data.later_poems.stop or config.data.poems_to_read
+            pretrained_embeddings.check_vector_source(path, config.corpus.name, last)
 
 
 def check_before_training(configs: Sequence[AnyConfig]) -> None:
