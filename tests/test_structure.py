@@ -21,7 +21,9 @@ def modules() -> list[Module]:
 
 def test_few_modules_have_one_importer(modules: list[Module]) -> None:
     single = structure.modules_with_one_importer(modules)
-    assert 7 * len(single) <= len(modules), single  # a table of sections or kernels lists some of them
+    listed = {name for name, importer in single.items() if importer == "tangsweep.reporting.build"}
+    others = {name: importer for name, importer in single.items() if name not in listed}
+    assert len(others) <= 25, others  # reporting.build lists the sections of the page: one module each
 
 
 def test_any_is_rare(modules: list[Module]) -> None:

@@ -1,6 +1,7 @@
 """The sweeper behind every multirun. Hydra finds plugins only in the namespace `hydra_plugins`."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from hydra.core.config_loader import ConfigLoader
@@ -58,10 +59,12 @@ class TangsweepSweeper(Sweeper):
         """Run the sweep of the sweep file's grids and the command line's overrides."""
         from tangsweep.sweep import grid, jobs, run_sweep
 
+        arguments = [grid.as_list(argument, "confirm.seeds") for argument in arguments]
         grids = grid.parse_grids(self.grids, arguments, self.config_loader)
         file_keys = list(dict.fromkeys(key for keys in self.grids for key in keys))
         composed = jobs.compose_jobs(grids, file_keys, self.choices.get("sweeps"), self.composer)
-        return run_sweep.run_sweep(composed, self)
+        make_job = partial(jobs.with_seed, composer=self.composer)
+        return run_sweep.run_sweep(composed, self, make_job=make_job)
 
     def warm_up(self) -> None:
         """Let the launcher begin what takes time, if it can."""

@@ -39,6 +39,7 @@ class ScoredPositions(NamedTuple):
     hits: Tensor  # (N) bool: the target had the highest logit
     targets: Tensor  # (N)
     rows: Tensor  # (N) the position's row in the batch
+    steps: Tensor  # (N) its time step
 
 
 class OneHot(nn.Module):
@@ -157,7 +158,8 @@ class LanguageModel(nn.Module):
         x, scored_targets, positions = _select_scored(x, targets)
         weight, bias = self.output.weight, self.output.bias
         nats, hits = cross_entropy_and_hits(x, weight, bias, scored_targets, self.kernel)
-        return ScoredPositions(nats, hits, scored_targets, positions % len(targets)), carry
+        rows = len(targets)
+        return ScoredPositions(nats, hits, scored_targets, positions % rows, positions // rows), carry
 
     def _hidden_states(
         self, inputs: Tensor, times: Tensor | None, carry: Carry | None

@@ -4,7 +4,8 @@ Changing the optimizer therefore changes no random choice, and a resumed run equ
 
 Purposes in use, with their counters: `init` (parameter name), `split`, `order` (epoch), `dropout` (step),
 `windows`, `palindromes`, `frequency` (step), `poem` (form, start and number), `freely`, `text` (start),
-`sample` (step). With seed 0 instead of the run's: `palindromes held out` (length), `frequency held out`.
+`sample` (step), `oov` (epoch). With seed 0 instead of the run's: `test poems`, `palindromes held out`
+(length), `frequency held out`; in reports `bootstrap`, `bootstrap over settings`, `probability of the best`.
 """
 
 import hashlib

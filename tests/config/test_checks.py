@@ -219,7 +219,6 @@ def test_a_group_or_key_that_is_gone(override: str, complaint: str) -> None:
         (["trainer.max_epochs=null"], "nothing ends the run"),
         (["data.split=fixed"], "needs data.pool and data.dev_poems"),
         (["data.split=fixed", "data.pool=10", "data.dev_poems=5", "data.poems=11"], "more than data.pool=10"),
-        (["scheduler=cosine", "trainer.max_epochs=null", "trainer.max_steps=5"], "scheduler=cosine needs"),
         (["cell.name=transformer"], "cell.name=transformer does not exist; there are: .*phased_lstm"),
         (["+cell.r_on=0.5"], "cell.r_on does not exist; cell has: name, kernel"),
         (["cell=phased_lstm", "cell.learn_r_on=true", "cell.r_on=1"], "cannot be learned"),

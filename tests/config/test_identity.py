@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -59,6 +60,117 @@ def test_an_update_orphans_no_finished_run(name: str) -> None:
 def test_an_added_key_enters_where_it_differs() -> None:
     for override in ("trainer.val_every=7", "trainer.give_up=true", "model.input=one_hot", "samples.every=3"):
         assert digest(override) != digest()
+
+
+def digest_before(*overrides: str) -> str:
+    """The identity as it was when no update had changed a result: a hash of the counted keys and the corpus."""
+    counted = {
+        key: value
+        for key, value in identity.flatten(configured(*overrides))
+        if not identity.is_volatile(key) and not identity.has_value_before(key, value)
+    }
+    described = json.dumps([counted, "corpus"], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(described.encode()).hexdigest()[:8]
+
+
+COSINE = "scheduler=cosine"
+ALL_POEMS = "data.poems=null"
+
+
+class TestResultsThatAnUpdateChanged:
+    """Only configs whose results it changed have another identity than before."""
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            [],
+            ["corpus=sample", "data.poems=12"],
+            [COSINE],
+            ["trainer.max_steps=50"],
+            ["scheduler=exponential", "trainer.max_steps=50"],
+            ["trainer.precision=32-true"],
+            ["trainer.precision=bf16-mixed"],
+            ["trainer.precision=16-mixed"],
+            [ALL_POEMS, "data.test_poems=0"],
+            [ALL_POEMS, "data.train_poems=100", "data.dev_poems=20"],
+            [ALL_POEMS, "data.split=fixed", "data.pool=100", "data.dev_poems=20"],
+            ["corpus=book"],
+            ["corpus=palindromes"],
+            ["corpus=frequency"],
+        ],
+        ids=" ".join,
+    )
+    def test_the_others_are_as_they_were(self, overrides: list[str]) -> None:
+        assert digest(*overrides) == digest_before(*overrides)
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            [COSINE, "trainer.max_steps=50"],
+            [COSINE, "trainer.max_steps=50", "corpus=book"],
+            ["trainer.precision=64-true"],
+            ["trainer.precision=64-true", "corpus=palindromes"],
+            ["trainer.precision=bf16-true"],
+            ["trainer.precision=16-true"],
+            [ALL_POEMS],
+            [ALL_POEMS, "data.train_poems=100"],
+            [ALL_POEMS, "data.dev_poems=100"],
+        ],
+        ids=" ".join,
+    )
+    def test_theirs_is_new(self, overrides: list[str]) -> None:
+        assert digest(*overrides) != digest_before(*overrides)
+
+    def test_each_change_gives_an_identity_of_its_own(self) -> None:
+        changes = list(identity.CHANGED_RESULTS.values())
+        every = configured(COSINE, "trainer.max_steps=50", "trainer.precision=64-true", ALL_POEMS)
+        assert [applies(every) for applies in changes] == [True, True, True]
+        alone = [[COSINE, "trainer.max_steps=50"], ["trainer.precision=64-true"], [ALL_POEMS]]
+        for number, overrides in enumerate(alone):
+            applied = [applies(configured(*overrides)) for applies in changes]
+            assert applied == [number == other for other in range(3)], overrides
+
+    def test_such_identities_stay_from_now_on(self) -> None:
+        frozen = {
+            digest(COSINE, "trainer.max_steps=50"): "d50e9478",
+            digest("trainer.precision=64-true"): "deeb60d4",
+            digest(ALL_POEMS): "3f443942",
+        }
+        assert list(frozen) == list(frozen.values())
+
+    def test_a_config_from_before_the_keys_of_the_test_set_is_no_other(self) -> None:
+        """As it lies in a run's folder: without the keys, nothing was taken from training."""
+        config = configured(ALL_POEMS, "data.test_poems=0")
+        for key in ("test_poems", "test_after", "oov"):
+            del config["data"][key]
+        assert identity.config_hash(config, "corpus") == digest(ALL_POEMS, "data.test_poems=0")
+
+
+class TestTestSets:
+    @pytest.mark.parametrize(
+        "base", [[], ["data.poems=50"], [ALL_POEMS], ["data.split=fixed", "data.pool=90", "data.dev_poems=9"]]
+    )
+    def test_how_many_test_poems_there_are_is_no_part_of_an_identity(self, base: list[str]) -> None:
+        sizes = ["data.test_poems=1", "data.test_poems=100", "data.test_poems=5000", "data.test_after=700"]
+        assert {digest(*base, size) for size in sizes} == {digest(*base)}
+
+    def test_nor_whether_there_are_any_unless_they_are_taken_from_training(self) -> None:
+        assert digest("data.test_poems=0") == digest()
+        assert digest(ALL_POEMS, "data.test_poems=0") != digest(ALL_POEMS)
+
+    def test_what_takes_text_from_training_or_changes_it_is(self) -> None:
+        book = digest("corpus=book")
+        assert (
+            digest("corpus=book", "data.test_fraction=0.0") == digest("corpus=book", "data.oov=never") == book
+        )
+        others = [
+            digest("corpus=book", "data.test_fraction=0.1"),
+            digest("corpus=book", "data.test_fraction=0.2"),
+            digest("corpus=book", "data.oov=singletons"),
+        ]
+        assert len({book, *others}) == 4
+        assert digest("data.oov=never") == digest() != digest("data.oov=singletons")
+        assert digest("data.duplicates=near") != digest()
 
 
 def test_slug() -> None:

@@ -15,6 +15,7 @@ def test_padding_is_summed_apart_and_a_row_of_padding_is_no_sequence() -> None:
         hits=torch.tensor([True, False, True, True, False]),
         targets=torch.tensor([4, 5, 4, 0, 0]),
         rows=torch.tensor([0, 0, 2, 2, 3]),
+        steps=torch.tensor([0, 1, 0, 1, 0]),
     )
     sums = tally_batch(found, pad=0)
     assert (sums.nats, sums.characters, sums.hits, sums.sequences) == (4.5, 3, 2, 2)
@@ -29,5 +30,5 @@ def test_padding_is_summed_apart_and_a_row_of_padding_is_no_sequence() -> None:
 
 def test_nothing_scored_is_nothing() -> None:
     empty = torch.empty(0)
-    sums = tally_batch(ScoredPositions(empty, empty.bool(), empty.long(), empty.long()), None)
+    sums = tally_batch(ScoredPositions(empty, empty.bool(), empty.long(), empty.long(), empty.long()), None)
     assert (sums.nats, sums.characters, sums.sequences) == (0, 0, 0)

@@ -30,13 +30,15 @@ class BatchSequence(Protocol):
 
 
 @runtime_checkable
-class DocumentBatches(BatchSequence, Protocol):
-    """Batches of a text that consists of documents, such as poems, whose scores are kept apart."""
+class TextBatches(BatchSequence, Protocol):
+    """Batches of a text of N scored characters, in documents such as poems, whose scores are kept apart."""
 
     @property
-    def documents(self) -> int: ...  # how many
-    def rows_documents(self, number: int, /) -> NDArray[np.int32]:
-        """Return the number of the document (B,) that each row of a batch belongs to."""
+    def targets(self) -> NDArray[np.integer]: ...  # (N,) ids, in the order of the text
+    @property
+    def documents(self) -> NDArray[np.integer]: ...  # (N,) the number of the document of each target
+    def first_targets(self, number: int, /) -> NDArray[np.integer]:
+        """Return the place in `targets` (B,) at which each row of a batch begins."""
         ...
 
 

@@ -65,18 +65,15 @@ class IndexedBatches:
 class PoemSet(IndexedBatches):
     """Every sequence of a set once, from the longest to the shortest, for evaluation."""
 
-    def __init__(self, sequences: PaddedSequences, documents: Documents) -> None:
-        super().__init__(sequences, longest_first(sequences).order)
-        self._documents = documents
+    def __init__(self, sequences: EncodedSequences, padded: PaddedSequences, documents: Documents) -> None:
+        super().__init__(padded, longest_first(padded).order)
+        self.targets = sequences.targets
+        self.documents = np.repeat(documents.of_sequence, sequences.lengths - 1)
+        self._firsts = sequences.starts[:-1] - np.arange(len(sequences.lengths))
 
-    @property
-    def documents(self) -> int:
-        """How many poems the set has."""
-        return len(self._documents.names)
-
-    def rows_documents(self, number: int) -> NDArray[np.int32]:
-        """Return the number of the poem (B,) that each row of a batch is a part of."""
-        return self._documents.of_sequence[self.order[number]]
+    def first_targets(self, number: int) -> NDArray[np.int64]:
+        """Return the place in `targets` (B,) at which each row of a batch begins."""
+        return self._firsts[self.order[number]]
 
 
 def bucket_by_length(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[Rows]:
@@ -121,7 +118,7 @@ class PoemBatches:
         return IndexedBatches(self._padded(self._singletons.replace(epoch)), order)
 
     def dev_batches(self) -> PoemSet:
-        return PoemSet(self.dev, self._encoded.documents["dev"])
+        return PoemSet(self._encoded.dev, self.dev, self._encoded.documents["dev"])
 
     def evaluation_sets(self) -> dict[str, IndexedBatches]:
         sets = {"train": longest_first(self.train), "dev": self.dev_batches()}
@@ -131,7 +128,8 @@ class PoemBatches:
     def test_batches(self) -> PoemSet | None:
         """Return the test set; None where there is none."""
         test = self._encoded.test
-        return None if test is None else PoemSet(self._padded(test), self._encoded.documents["test"])
+        documents = self._encoded.documents
+        return None if test is None else PoemSet(test, self._padded(test), documents["test"])
 
 
 def longest_first(sequences: PaddedSequences) -> IndexedBatches:

@@ -35,32 +35,31 @@ class ContiguousWindows:
         targets = len(ids) - 1
         rows = min(rows, targets)
         length = -(-targets // rows)
+        self.targets = ids[1:]
         self.inputs = _pad_to_rows(ids[:-1], rows, length, 0)
-        self.targets = _pad_to_rows(ids[1:], rows, length, -1)
+        self._target_rows = _pad_to_rows(ids[1:], rows, length, -1)
         self.seq_len = seq_len
 
     def __len__(self) -> int:
         return -(-self.inputs.shape[1] // self.seq_len)
 
     @property
-    def documents(self) -> int:
-        """How many documents the text has: each is up to ten windows of a row."""
-        return len(self.inputs) * self._row_documents
+    def documents(self) -> Ids:
+        """The number of the document of each target: ten windows of a row are one."""
+        places = np.arange(len(self.targets))
+        row, column = places // self.inputs.shape[1], places % self.inputs.shape[1]
+        of_row = -(-len(self) // WINDOWS_PER_DOCUMENT)
+        return row * of_row + column // self.seq_len // WINDOWS_PER_DOCUMENT
 
-    @property
-    def _row_documents(self) -> int:
-        return -(-len(self) // WINDOWS_PER_DOCUMENT)
-
-    def rows_documents(self, number: int) -> NDArray[np.int32]:
-        """Return the number of the document (rows,) that each row of a window belongs to."""
-        first = np.arange(len(self.inputs), dtype=np.int32) * self._row_documents
-        return first + number // WINDOWS_PER_DOCUMENT
+    def first_targets(self, number: int) -> Ids:
+        """Return the place in the text's targets (rows,) at which each row of a window begins."""
+        return np.arange(len(self.inputs)) * self.inputs.shape[1] + number * self.seq_len
 
     def window(self, number: int) -> Batch:
         """Return a window, counted from 0; after the last, the text begins again from the initial state."""
         start = number % len(self) * self.seq_len
         columns = slice(start, start + self.seq_len)
-        return Batch(self.inputs[:, columns], self.targets[:, columns], carry=start > 0)
+        return Batch(self.inputs[:, columns], self._target_rows[:, columns], carry=start > 0)
 
     def __getitem__(self, number: int) -> Batch:
         return self.window(number)

@@ -31,8 +31,6 @@ def check_combinations(config: AnyConfig) -> None:
     _check_tied_weights(config)
     if config.trainer.max_epochs is None and config.trainer.max_steps is None:
         raise UserError("nothing ends the run: set trainer.max_epochs or trainer.max_steps")
-    if config.plain["scheduler"].get("T_max", 0) is None:
-        raise UserError("scheduler=cosine needs trainer.max_epochs: set it, or scheduler=none")
     if config.model.pretrained_embeddings is not None and config.model.input != "embedding":
         raise UserError(f"model.pretrained_embeddings needs model.input=embedding, not {config.model.input}")
     _check_numpy_lstm(config)

@@ -10,6 +10,7 @@ from tangsweep.config.value_types import (
     DecayRate,
     DropoutRate,
     FolderName,
+    NaturalNumber,
     NonNegativeNumber,
     Number,
     PositiveCount,
@@ -122,8 +123,22 @@ class SweepOptions(Options):
 
     name: FolderName | None = option("the folder under outputs/; null: the sweep file or the swept keys")
     question: Text | None = option("what the sweep asks, for its report")
+    compare: list[Text] | None = option(
+        "the keys whose values are compared, each with its own best values of the others that are varied; "
+        "null: choices of files, such as optimizer, and keys of the data",
+        default=None,
+    )
     varied: str | None = option("readable part of a run's folder name; set by the sweeper")
     stands_in: bool = option("the bundled sample stands in for all runs; set by the sweeper")
+
+
+class ConfirmOptions(Options):
+    """The group `confirm`: runs that judge the settings which a sweep has chosen."""
+
+    seeds: list[NaturalNumber] = option(
+        "when all runs have ended, each value that is compared is trained with these at its best setting",
+        default=[],
+    )
 
 
 class FormOptions(Options):

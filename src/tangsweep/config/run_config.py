@@ -8,6 +8,7 @@ from pydantic import PrivateAttr
 from tangsweep.config.cell_options import CellOptions
 from tangsweep.config.data_options import CorpusOptions, DataOptions
 from tangsweep.config.groups import (
+    ConfirmOptions,
     InitOptions,
     LoggerOptions,
     ModelOptions,
@@ -44,10 +45,16 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
     trainer: TrainerOptions
     logger: LoggerOptions = option("what mirrors the files of a run", volatile=True)
     sweep: SweepOptions = option("names of folders, and what the sweep asks", volatile=True)
+    confirm: ConfirmOptions = option("runs that judge chosen settings", volatile=True)
     poems: PoemsOptions
     samples: SamplesOptions
     published: PublishedOptions = option("figures published for an experiment", volatile=True)
     seed: NaturalNumber = option("every random choice follows from it")
+    order_seed: NaturalNumber | None = option(
+        "the order of training examples follows from it; null: from `seed` as well",
+        default=None,
+        value_before=None,
+    )
     rerun: Rerun = option("which runs that exist are trained", volatile=True)
     plan: bool = option("check every run, show what it would cost, train nothing", volatile=True)
     extend: bool = option("let a longer run go on from a shorter one that is done", volatile=True)
@@ -56,6 +63,11 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
     unlock: bool = option("take no lock, where the file system knows none", volatile=True)
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def data_seed(self) -> int:
+        """What the order, or the drawing, of training examples follows from."""
+        return self.seed if self.order_seed is None else self.order_seed
 
     @property
     def plain(self) -> dict[str, Any]:

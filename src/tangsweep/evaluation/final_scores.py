@@ -3,17 +3,19 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tangsweep.batches.batch import DocumentBatches, RunBatches
+from tangsweep.batches.batch import RunBatches, TextBatches
 from tangsweep.batches.encoded_text import EncodedCorpus
 from tangsweep.checkpoint import load_model
 from tangsweep.corpora.vocabulary import OOV_TOKEN
-from tangsweep.evaluation.scores import evaluate, evaluate_documents
+from tangsweep.evaluation.breakdown import break_down, kinds_of_targets
+from tangsweep.evaluation.scores import evaluate, evaluate_text
 from tangsweep.language_model import LanguageModel
 from tangsweep.metrics import compute_scores
 from tangsweep.runs.document_scores import DocumentScores, DocumentSums, write_document_scores
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import LastScores, OovFacts, Record, Scores
+from tangsweep.runs.record import Breakdown, LastScores, OovFacts, Record, Scores
 
 TEST = "test"
 
@@ -23,6 +25,7 @@ class ScoredSets(NamedTuple):
 
     scores: dict[str, Scores]
     documents: dict[str, DocumentSums]
+    nats: dict[str, NDArray[np.float64]]  # of each character
 
 
 def record_final_scores(
@@ -50,7 +53,16 @@ def record_final_scores(
         scored = score_sets(model, batches, encoded, names)
         for name, scores in scored.scores.items():
             setattr(record, name, scores)
+        record.breakdown = breakdown_of(scored, encoded)
         write_scores_of_documents(folder, scored, encoded)
+
+
+def breakdown_of(scored: ScoredSets, encoded: EncodedCorpus) -> Breakdown | None:
+    """Return where the nats of the test set go, or of the development set without one; None: no text."""
+    name = TEST if TEST in scored.nats else "dev"
+    if name not in scored.nats:
+        return None
+    return Breakdown(set=name, ways=break_down(scored.nats[name], kinds_of_targets(encoded, name)))
 
 
 def score_sets(
@@ -58,12 +70,15 @@ def score_sets(
 ) -> ScoredSets:
     """Return the scores of the sets of these names."""
     oov = list(encoded.tokens).index(OOV_TOKEN) if OOV_TOKEN in encoded.tokens else None
-    scored = ScoredSets({}, {})
+    scored = ScoredSets({}, {}, {})
     for name, of_set in batches.evaluation_sets().items():
         if name not in names:
             continue
-        if name != "train" and isinstance(of_set, DocumentBatches):
-            tally, scored.documents[name] = evaluate_documents(model, of_set, batches.pad, oov)
+        if name != "train" and isinstance(of_set, TextBatches):
+            tally, nats = evaluate_text(model, of_set, batches.pad, oov)
+            is_known = of_set.targets != (-1 if oov is None else oov)
+            scored.documents[name] = DocumentSums.of_text(nats, of_set.documents, is_known)
+            scored.nats[name] = nats
         else:
             tally = evaluate(model, of_set, batches.pad, oov)
         facts = (encoded.facts.oov or {}).get(name, OovFacts())

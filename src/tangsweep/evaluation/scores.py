@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from tangsweep.batches.batch import Batch, DocumentBatches
+from tangsweep.batches.batch import Batch, TextBatches
 from tangsweep.language_model import LanguageModel, ScoredPositions
 from tangsweep.metrics import Tally
-from tangsweep.runs.document_scores import DocumentSums
 
 HALF_PRECISION = (torch.bfloat16, torch.float16)
 
@@ -57,19 +57,17 @@ def evaluate(
     return total
 
 
-def evaluate_documents(
-    model: LanguageModel, batches: DocumentBatches, pad: int | None, oov: int | None
-) -> tuple[Tally, DocumentSums]:
-    """Return the sums over all `batches`, and those of each document."""
-    total, documents = Tally(), DocumentSums.zeros(batches.documents)
+def evaluate_text(
+    model: LanguageModel, batches: TextBatches, pad: int | None, oov: int | None
+) -> tuple[Tally, NDArray[np.float64]]:
+    """Return the sums over all `batches`, and the nats (N,) of each character of the text, in its order."""
+    total, nats = Tally(), np.zeros(len(batches.targets))
     for number, positions in enumerate(_score_batches(model, batches)):
         total = total + tally_batch(positions, pad, oov)
         text = ~_is_target(positions, pad)
-        of_position = batches.rows_documents(number)[positions.rows[text].cpu().numpy()]
-        nats = positions.nats[text].double().cpu().numpy()
-        is_known = ~_is_target(positions, oov)[text].cpu().numpy()
-        documents.add(of_position, nats, np.asarray(is_known))
-    return total, documents
+        rows, steps = positions.rows[text].cpu().numpy(), positions.steps[text].cpu().numpy()
+        nats[batches.first_targets(number)[rows] + steps] = positions.nats[text].double().cpu().numpy()
+    return total, nats
 
 
 def _score_batches(model: LanguageModel, batches: Iterable[Batch]) -> Iterable[ScoredPositions]:

@@ -6,23 +6,30 @@ function to one of the two lists below.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tangsweep.console import print_line
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, display_path
 from tangsweep.reporting.analysis.ranking import Ranking, rank_groups
 from tangsweep.reporting.analysis.scored_documents import read_scored_documents
+from tangsweep.reporting.analysis.tuning import TunedComparison, choosing_runs, compare_tuned
 from tangsweep.reporting.blocks import Report, Section
+from tangsweep.reporting.charts.across_tasks import across_tasks_section
+from tangsweep.reporting.charts.breakdown import breakdown_section
+from tangsweep.reporting.charts.budgets import budget_section
 from tangsweep.reporting.charts.curves import curves_section
 from tangsweep.reporting.charts.dataset_size import dataset_size_section
 from tangsweep.reporting.charts.initialization import initialization_section
 from tangsweep.reporting.charts.learning_rates import learning_rate_section
 from tangsweep.reporting.charts.solve_rates import solve_rate_section
+from tangsweep.reporting.charts.variance_sources import variance_source_section
 from tangsweep.reporting.data.collect import SweepData, collect
 from tangsweep.reporting.data.comparability import comparable_sets
 from tangsweep.reporting.render.document import render_html, render_markdown
 from tangsweep.reporting.render.terminal import print_rankings
 from tangsweep.reporting.render.vega import draw_svg, svg_to_png
+from tangsweep.reporting.text.cost import cost_section
 from tangsweep.reporting.text.overview import report_warnings, sweep_facts
 from tangsweep.reporting.text.ranking_table import ranking_section
 from tangsweep.reporting.text.sections import (
@@ -33,18 +40,24 @@ from tangsweep.reporting.text.sections import (
 )
 from tangsweep.reporting.text.summary import ranking_answer, sweep_question
 from tangsweep.reporting.text.tables import run_tables
+from tangsweep.reporting.text.tuned import tuned_answer, tuned_section
 
 # Sections of each ranking, in their order on the page.
 RANKING_SECTIONS: list[Callable[[SweepData, Ranking], Section | None]] = [
     ranking_section,
     curves_section,
     learning_rate_section,
+    budget_section,
+    breakdown_section,
+    cost_section,
 ]
 # Sections of all runs together, below those.
 SWEEP_SECTIONS: list[Callable[[SweepData, Sequence[Ranking]], Section | None]] = [
     dataset_size_section,
     initialization_section,
     solve_rate_section,
+    variance_source_section,
+    across_tasks_section,
     poem_section,
     published_section,
     provenance_section,
@@ -64,12 +77,27 @@ def read_sweeps(folders: Sequence[Path]) -> SweepData:
     return data
 
 
+class Comparison(NamedTuple):
+    """What is said about one set of comparable runs."""
+
+    ranking: Ranking  # of all settings, over the seeds that may choose one
+    tuned: TunedComparison | None  # of what is compared, each value at its own best setting
+
+
+def compare_runs(data: SweepData) -> list[Comparison]:
+    """Return a comparison for each set of runs that can be compared."""
+    comparisons = []
+    for comparable in comparable_sets(data.runs):
+        text = read_scored_documents(comparable, data.folders)
+        choosing = choosing_runs(comparable, data.configs)
+        tuned = compare_tuned(comparable, text, data.configs, data.records)
+        comparisons.append(Comparison(rank_groups(choosing, text), tuned))
+    return comparisons
+
+
 def rank_comparable_runs(data: SweepData) -> list[Ranking]:
     """Return a ranking for each set of runs that can be compared."""
-    return [
-        rank_groups(comparable, read_scored_documents(comparable, data.folders))
-        for comparable in comparable_sets(data.runs)
-    ]
+    return [comparison.ranking for comparison in compare_runs(data)]
 
 
 def report_on(folders: Sequence[Path]) -> tuple[SweepData, Report]:
@@ -84,20 +112,16 @@ def report_on(folders: Sequence[Path]) -> tuple[SweepData, Report]:
 
 def build_report(data: SweepData, title: str) -> Report:
     """Build the report; what is missing is left out or named, and raises nothing."""
-    rankings = rank_comparable_runs(data)
-    several = len(rankings) > 1
-    sections = _sections(data, rankings)
+    comparisons = compare_runs(data)
+    rankings = [comparison.ranking for comparison in comparisons]
+    sections = _sections(data, comparisons)
     tables = run_tables(data, rankings)
     for section in sections:
         tables |= section.tables
     return Report(
         title=title,
         question=sweep_question(data),
-        answers=[
-            f"{ranking.comparable.title}: {sentence}" if several else sentence
-            for ranking in rankings
-            for sentence in ranking_answer(ranking)
-        ],
+        answers=_answers(comparisons),
         warnings=[*report_warnings(data, rankings), *(w for section in sections for w in section.warnings)],
         facts=sweep_facts(data),
         sections=sections,
@@ -106,15 +130,25 @@ def build_report(data: SweepData, title: str) -> Report:
     )
 
 
-def _sections(data: SweepData, rankings: Sequence[Ranking]) -> list[Section]:
+def _answers(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return the answers on all comparisons: of tuned values where settings were chosen, else of groups."""
+    answers = []
+    for ranking, tuned in comparisons:
+        sentences = tuned_answer(tuned) if tuned else ranking_answer(ranking)
+        title = f"{ranking.comparable.title}: " if len(comparisons) > 1 else ""
+        answers += [f"{title}{sentence}" for sentence in sentences]
+    return answers
+
+
+def _sections(data: SweepData, comparisons: Sequence[Comparison]) -> list[Section]:
     """Return the sections that have something to show; those of several rankings are numbered."""
-    sections = []
-    for number, ranking in enumerate(rankings, 1):
-        for ranking_builder in RANKING_SECTIONS:
-            section = ranking_builder(data, ranking)
-            if section and len(rankings) > 1:
-                section = section.numbered(number, ranking.comparable.title)
-            sections.append(section)
+    sections: list[Section | None] = []
+    rankings = [comparison.ranking for comparison in comparisons]
+    for number, (ranking, tuned) in enumerate(comparisons, 1):
+        own = [tuned_section(tuned) if tuned else None, *(build(data, ranking) for build in RANKING_SECTIONS)]
+        if len(comparisons) > 1:
+            own = [section and section.numbered(number, ranking.comparable.title) for section in own]
+        sections += own
     sections += [sweep_builder(data, rankings) for sweep_builder in SWEEP_SECTIONS]
     return [section for section in sections if section and section.blocks]
 

@@ -29,16 +29,15 @@ class DocumentSums(NamedTuple):
     known_characters: Ints
 
     @classmethod
-    def zeros(cls, documents: int) -> Self:
-        return cls(*(np.zeros(documents, dtype) for dtype in (float, np.int64, float, np.int64)))
-
-    def add(self, documents: NDArray[np.integer], nats: Floats, is_known: NDArray[np.bool_]) -> None:
-        """Add the nats of positions, given the document of each and whether its target is known."""
-        count = len(self.nats)
-        self.nats[:] += np.bincount(documents, nats, count)
-        self.characters[:] += np.bincount(documents, minlength=count)
-        self.known_nats[:] += np.bincount(documents[is_known], nats[is_known], count)
-        self.known_characters[:] += np.bincount(documents[is_known], minlength=count)
+    def of_text(cls, nats: Floats, documents: NDArray[np.integer], is_known: NDArray[np.bool_]) -> Self:
+        """Sum the nats of characters (N,), given the document of each and whether it is known."""
+        count = int(documents.max()) + 1
+        return cls(
+            np.bincount(documents, nats, count).astype(float),
+            np.bincount(documents, minlength=count),
+            np.bincount(documents[is_known], nats[is_known], count).astype(float),
+            np.bincount(documents[is_known], minlength=count),
+        )
 
 
 class DocumentScores(NamedTuple):

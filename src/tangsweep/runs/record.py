@@ -40,6 +40,28 @@ class Scores(RecordPart):
         return value
 
 
+class NatsOfKind(RecordPart):
+    """Nats and number of the scored characters of one kind."""
+
+    nats: float = 0.0
+    characters: int = 0
+
+
+class Breakdown(RecordPart):
+    """Where the nats of a held-out set go: for each way to divide it, the characters of each kind."""
+
+    set: str = "test"
+    ways: dict[str, dict[str, NatsOfKind]] = Field(default_factory=dict)
+
+
+class OptimizerCost(RecordPart):
+    """What the optimizer costs beside the gradients."""
+
+    update_ms: float | None = None  # median time of one update of all weights
+    state_bytes: int | None = None  # of its state, such as momenta
+    step_ms: float | None = None  # mean time of a whole training step
+
+
 class LastScores(RecordPart):
     """Scores at the end of training, with the last weights."""
 
@@ -187,6 +209,8 @@ class Record(RecordPart):
     dev: Scores | None = None
     test: Scores | None = None  # with the best epoch's weights, once; None: the setting has no test set
     train_windows: Scores | None = None
+    breakdown: Breakdown | None = None  # of the test set, or of the development set where there is none
+    cost: OptimizerCost | None = None
     last: LastScores | None = None
     quality: Quality | None = None
     published: dict[str, PublishedFigure] | None = None

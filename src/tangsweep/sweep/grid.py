@@ -38,6 +38,14 @@ def parse_grids(
     return [list(grid.values()) for grid in parsed]
 
 
+def as_list(argument: str, key: str) -> str:
+    """Return `key=1,2`, which would be two jobs, as the list `key=[1,2]`; other arguments as they are."""
+    name, _, value = argument.partition("=")
+    if name.lstrip("+") != key or value.startswith("["):
+        return argument
+    return f"{name}=[{value}]"
+
+
 def _join_choices(parser: OverridesParser, choices: Sequence[str]) -> Override:
     """Join single-valued overrides of one key into one with several values."""
     key = choices[0].partition("=")[0]

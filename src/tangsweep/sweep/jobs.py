@@ -52,3 +52,12 @@ def compose_jobs(
         jobs.append(Job(job, composer.plain(job)))
     composer.save()
     return jobs
+
+
+def with_seed(overrides: Sequence[str], seed: int, composer: Composer) -> Job:
+    """Return the job of the same overrides, one of which sets `seed`, with another seed."""
+    replaced = [*(o for o in overrides if not o.startswith(("seed=", "sweep.varied="))), f"seed={seed}"]
+    varied = next((o.partition("=")[2].strip("'") for o in overrides if o.startswith("sweep.varied=")), "")
+    parts = [part for part in varied.split("_") if not part.startswith("seed-")]
+    job = [*replaced, f"sweep.varied='{'_'.join([*parts, f'seed-{seed}'])}'"]
+    return Job(job, composer.plain(job))

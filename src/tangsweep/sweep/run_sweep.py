@@ -1,41 +1,27 @@
 """Runs a sweep, from the composed jobs to the report; a single run is a sweep of one."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.errors import UserError
 from tangsweep.files import display_path, outputs_folder
-from tangsweep.runs import lock, provenance
+from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Outcome
 from tangsweep.runs.record_file import read_record
-from tangsweep.sweep import plan, run_status
+from tangsweep.sweep import confirm, plan, run_status
+from tangsweep.sweep.confirm import MakeJob
 from tangsweep.sweep.jobs import Job, PreparedJob
-from tangsweep.sweep.run_status import RunStatus
-from tangsweep.tasks.registry import parse_config, task_of
-from tangsweep.tasks.task import AnyTask, Corpus
-from tangsweep.training.job import print_outcome, score_finished_run, train_prepared
+from tangsweep.sweep.phase import Launcher, Phase, checked_configs, prepare_runs
+from tangsweep.training.job import print_outcome, train_prepared
 from tangsweep.training.prepare import (
     PreparedRun,
-    check_before_training,
-    check_resources,
-    lacks_scores,
-    prepare,
     print_corpora,
 )
-
-
-class Launcher(Protocol):
-    """Trains the jobs of a sweep: in worker processes, in this process, on Ray or on Slurm."""
-
-    def warm_up(self) -> None: ...  # begin what takes time before the first run can start
-    def concurrency(self, configs: Sequence[AnyConfig]) -> int: ...  # how many such runs at once
-    def prepare_workers(self, configs: Sequence[AnyConfig]) -> None: ...  # all configs of the sweep
-    def launch(self, jobs: Sequence[PreparedJob]) -> Sequence[Outcome]: ...
 
 
 class ThisProcess:
@@ -67,63 +53,53 @@ class RunsFailed(SystemExit):
         self.result = result
 
 
-def run_sweep(jobs: Sequence[Job], launcher: Launcher, compared: bool = True) -> SweepResult:
+def run_sweep(
+    jobs: Sequence[Job], launcher: Launcher, compared: bool = True, make_job: MakeJob | None = None
+) -> SweepResult:
     """Check every job, train those that are not done, and where they are `compared` close with the report.
 
-    With `plan=true` the jobs are checked and listed, and nothing is trained. Raises UserError before the
-    first run starts where any job is wrong, and RunsFailed after the report where a run failed or died.
+    `make_job` composes further jobs, which `confirm.seeds` asks for. With `plan=true` the jobs are checked
+    and listed, and nothing is trained. Raises UserError before the first run starts where any job is wrong,
+    and RunsFailed after the report where a run failed or died.
     """
-    configs = _checked_configs(jobs)
+    configs = checked_configs(jobs)
     command = configs[0]
     if not command.plan and _is_work_likely(configs):
         launcher.warm_up()
-    runs = _prepare_runs(jobs, configs)
+    runs = prepare_runs(jobs, configs)
     _refuse_duplicates(runs)
+    if command.confirm.seeds:
+        confirm.check_seeds(runs)
     print_corpora(runs)
-    statuses = run_status.look_up_runs([run.folder for run in runs], command.rerun)
     if command.plan:
-        plan.print_plan(runs, statuses, launcher.concurrency(configs))
-        return SweepResult(list(statuses), [Outcome(run.name, "planned") for run in runs])
-    to_train = [run for run in runs if statuses[run.folder].trained]
-    if to_train:
-        _prepare_training(to_train, launcher)
-    _announce(statuses, compared)
-    run_status.set_aside(statuses, command.unlock)
-    scored = _score_finished([run for run in runs if not statuses[run.folder].trained])
-    prepared = [
-        PreparedJob(_pinned_overrides(job, run), run)
-        for job, run in zip(jobs, runs, strict=True)
-        if statuses[run.folder].trained
-    ]
+        return _plan(runs, launcher.concurrency(configs))
+    phases = [Phase(list(jobs), runs)]
     try:
-        outcomes = launcher.launch(prepared) if prepared else []
+        phases[0].train(launcher, compared)
+        if make_job is not None and command.confirm.seeds and confirm.all_ended(runs):
+            phases.append(confirm.confirmation(phases[0], make_job))
+            phases[1].train(launcher, compared)
     finally:
         if compared:
-            _compare(runs, bool(prepared) or scored)
+            _compare([run for phase in phases for run in phase.runs], any(phase.changed for phase in phases))
     if not compared:
-        _print_single(runs[0], outcomes)
-    result = SweepResult([run.folder for run in runs], list(outcomes))
+        _print_single(runs[0], phases[0].outcomes)
+    outcomes = [outcome for phase in phases for outcome in phase.outcomes]
+    result = SweepResult([run.folder for phase in phases for run in phase.runs], outcomes)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise RunsFailed(result)
     return result
 
 
-def _checked_configs(jobs: Sequence[Job]) -> list[AnyConfig]:
-    configs = [parse_config(job.values) for job in jobs]
-    for config in configs:
-        check_resources(config)
-    aligned: dict[int, AnyConfig] = {}
-    for task, numbers in _by_task(configs).items():
-        aligned |= zip(numbers, task.align([configs[n] for n in numbers]), strict=True)
-    return [aligned[number] for number in range(len(configs))]
-
-
-def _by_task(configs: Sequence[AnyConfig]) -> dict[AnyTask, list[int]]:
-    """Return the numbers of each task's configs."""
-    numbers: dict[AnyTask, list[int]] = {}
-    for number, config in enumerate(configs):
-        numbers.setdefault(task_of(config.plain), []).append(number)
-    return numbers
+def _plan(runs: Sequence[PreparedRun], concurrency: int) -> SweepResult:
+    """Print what the command would train."""
+    command = runs[0].config
+    statuses = run_status.look_up_runs([run.folder for run in runs], command.rerun)
+    plan.print_plan(runs, statuses, concurrency)
+    if command.confirm.seeds:
+        count = confirm.compared_values(runs) * len(command.confirm.seeds)
+        print_line(f"then {count} runs confirm the settings that these choose")
+    return SweepResult(list(statuses), [Outcome(run.name, "planned") for run in runs])
 
 
 def _is_work_likely(configs: Sequence[AnyConfig]) -> bool:
@@ -133,57 +109,10 @@ def _is_work_likely(configs: Sequence[AnyConfig]) -> bool:
     return records < len(configs) or configs[0].rerun != "unfinished"
 
 
-def _prepare_runs(jobs: Sequence[Job], configs: Sequence[AnyConfig]) -> list[PreparedRun]:
-    """Prepare each run; a corpus that several runs read is read once, by their task."""
-    corpora: dict[int, Corpus] = {}
-    for task, numbers in _by_task(configs).items():
-        corpora |= zip(numbers, task.find_corpora([configs[n] for n in numbers]), strict=True)
-    return [prepare(config, jobs[number].overrides, corpora[number]) for number, config in enumerate(configs)]
-
-
 def _refuse_duplicates(runs: Sequence[PreparedRun]) -> None:
     twice = [folder.name for folder, count in Counter(run.folder for run in runs).items() if count > 1]
     if twice:
         raise UserError(f"the sweep holds the same run twice ({twice[0]}): name each value once")
-
-
-def _prepare_training(runs: Sequence[PreparedRun], launcher: Launcher) -> None:
-    """Do once what all runs need: heavy checks, downloads beside the corpora, workers."""
-    configs = [run.config for run in runs]
-    check_before_training(configs)
-    for task in dict.fromkeys(run.task for run in runs):
-        own = [run for run in runs if run.task is task]
-        task.download_extras([run.config for run in own], [run.corpus for run in own])
-    launcher.prepare_workers(configs)
-
-
-def _announce(statuses: Mapping[Path, RunStatus], compared: bool) -> None:
-    """Say what the command will do, on the terminal and in the sweep's list of commands."""
-    sweep = next(iter(statuses)).parent
-    if compared:
-        print_line(f"{run_status.describe_statuses(statuses)} into {display_path(sweep)}")
-        run_status.warn_of_other_commits(statuses)
-    provenance.log_command(sweep, len(statuses), sum(status.trained for status in statuses.values()))
-
-
-def _score_finished(runs: Sequence[PreparedRun]) -> bool:
-    """Score runs that ended before on the sets that their records lack; return whether any was."""
-    lacking = [run for run in runs if lacks_scores(run, read_record(RunFolder(run.folder)))]
-    if not lacking:
-        return False
-    scored = sum(score_finished_run(run) for run in lacking)
-    print_line(f"{scored} finished runs were scored on their test set; nothing was trained for it")
-    return scored > 0
-
-
-def _pinned_overrides(job: Job, run: PreparedRun) -> list[str]:
-    """Return the job's overrides with what was decided for all: whether the sample stands in, where the test
-    set lies.
-    """
-    pinned = ["sweep.stands_in=true"] if run.corpus.fallback else []
-    if (after := run.config.plain["data"].get("test_after")) is not None:
-        pinned.append(f"data.test_after={after}")
-    return [*job.overrides, *pinned]
 
 
 def _compare(runs: Sequence[PreparedRun], trained: bool) -> None:

@@ -53,7 +53,7 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
         from tangsweep.batches.windows import book_batches
 
         assert config.trainer.val_every is not None
-        return book_batches(encoded, config.data, config.trainer.val_every, config.seed)
+        return book_batches(encoded, config.data, config.trainer.val_every, config.data_seed)
 
     def callbacks(
         self, encoded: EncodedText, config: BookConfig, folder: RunFolder, log_table: LogTable

@@ -45,7 +45,7 @@ class FrequencyTask(Task[SyntheticCorpus, EncodedExamples, FrequencyConfig]):
             _has_time_input(config),
             config.data,
             config.trainer.val_every,
-            config.seed,
+            config.data_seed,
         )
 
 

@@ -56,7 +56,7 @@ class PalindromeTask(Task[SyntheticCorpus, EncodedExamples, PalindromeConfig]):
             config.data.batch_size,
             config.corpus.curriculum,
             config.trainer.val_every,
-            config.seed,
+            config.data_seed,
         )
 
 

@@ -96,7 +96,7 @@ class PoemTask(Task[PoemCorpus, EncodedText, PoemConfig]):
     def batches(self, encoded: EncodedText, config: PoemConfig) -> "RunBatches":
         from tangsweep.batches.poems import PoemBatches
 
-        return PoemBatches(encoded, config.data, config.seed)
+        return PoemBatches(encoded, config.data, config.data_seed)
 
     def write_outputs(
         self,

@@ -65,7 +65,7 @@ def _add_scores(run: PreparedRun, folder: RunFolder, record: Record) -> None:
     import torch  # seconds
 
     from tangsweep.checkpoint import load_model
-    from tangsweep.evaluation.final_scores import score_sets, write_scores_of_documents
+    from tangsweep.evaluation.final_scores import breakdown_of, score_sets, write_scores_of_documents
 
     torch.set_num_threads(run.config.trainer.threads)
     threadpoolctl.threadpool_limits(run.config.trainer.threads)
@@ -76,8 +76,10 @@ def _add_scores(run: PreparedRun, folder: RunFolder, record: Record) -> None:
     dev = scored.scores["dev"].model_dump() | record.dev.model_dump(exclude_none=True)
     record.dev = type(record.dev).model_validate(dev)
     record.test = scored.scores.get("test")
-    record.baselines = (record.baselines or {}) | run.encoded.baselines
-    facts = record.corpus.model_dump(exclude_unset=True) if record.corpus else {}
+    record.baselines = run.encoded.baselines
+    described = record.corpus.model_dump(exclude_unset=True) if record.corpus else {}
+    facts = {name: described[name] for name in ("name", "fingerprint", "verified") if name in described}
     record.corpus = CorpusFacts.model_validate(facts | run.encoded.facts.model_dump(exclude_unset=True))
+    record.breakdown = breakdown_of(scored, run.encoded)
     write_scores_of_documents(folder, scored, run.encoded)
     write_record(folder, record)

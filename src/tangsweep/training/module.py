@@ -102,7 +102,7 @@ class LanguageModelModule(ScoredModule):
         }  # fmt: skip
         self.save_hyperparameters(arguments | self.model_options, logger=False)
         self.model = self._build_model(init, forget_bias)
-        self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        self.make_optimizer, self._make_scheduler = optimizer, scheduler
         self._epoch_nats = torch.zeros((), dtype=torch.float64)
 
     def _check_arguments(self, optimizer: object, lr: object, scheduler: object) -> None:
@@ -131,13 +131,13 @@ class LanguageModelModule(ScoredModule):
         """Return the arguments for loggers: without the vocabulary, optimizer and scheduler in words."""
         arguments = {key: value for key, value in self.hparams.items() if key != "tokens"}
         return arguments | {
-            "optimizer": _describe_function(self._make_optimizer),
+            "optimizer": _describe_function(self.make_optimizer),
             "scheduler": self._make_scheduler and _describe_function(self._make_scheduler),
         }
 
     def configure_optimizers(self) -> Any:
         options = {} if self.lr is None else {"lr": self.lr}
-        optimizer = self._make_optimizer(self.model.parameter_groups(), **options)
+        optimizer = self.make_optimizer(self.model.parameter_groups(), **options)
         if self._make_scheduler is None:
             return optimizer
         scheduler = self._make_scheduler(optimizer)

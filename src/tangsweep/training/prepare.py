@@ -115,6 +115,7 @@ def lacks_scores(run: PreparedRun, record: Record | None) -> bool:
     return (
         scored_on != facts.test_fingerprint
         or record.dev.known_nats is None
+        or record.breakdown is None
         or not folder.document_scores.exists()
     )
 

@@ -27,6 +27,7 @@ from tangsweep.training import assemble
 from tangsweep.training.callbacks import RunCallbacks
 from tangsweep.training.metrics_callback import Diverged
 from tangsweep.training.module import LanguageModelModule
+from tangsweep.training.optimizer_cost import measure_cost
 from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.resume import ResumePoint, extend_shorter_run, extended_from, prepare_folder
 from tangsweep.training.step_groups import StepGroupLoader
@@ -128,7 +129,7 @@ def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePo
     finally:
         callbacks.progress.close()
         metrics_file.close()
-    _record_training(record, end, callbacks, trainer, module.model, mirror)
+    _record_training(record, end, callbacks, trainer, module, mirror)
     best_epoch = callbacks.checkpoints.best_epoch
     record_final_scores(record, module.model, batches, encoded, folder, best_epoch)
     if best_epoch:
@@ -172,7 +173,7 @@ def _record_training(
     end: TrainingEnd,
     callbacks: RunCallbacks,
     trainer: L.Trainer,
-    model: torch.nn.Module,
+    module: LanguageModelModule,
     mirror: Mirror,
 ) -> None:
     """Record why training ended, how long it was and how fast."""
@@ -185,6 +186,8 @@ def _record_training(
     record.solved_step = callbacks.solved.solved_step
     record.seconds = callbacks.metrics.seconds_so_far
     record.chars_per_second = callbacks.metrics.characters_per_second
-    record.parameters = sum(p.numel() for p in model.parameters())
+    record.parameters = sum(p.numel() for p in module.model.parameters())
     record.epochs, record.steps = trainer.current_epoch, trainer.global_step
+    step_ms = 1000 * callbacks.metrics.seconds / record.steps if record.steps else None
+    record.cost = measure_cost(module.model, module.make_optimizer, step_ms)
     record.wandb = mirror.identity

@@ -16,6 +16,7 @@ from tangsweep.reporting.analysis.statistics import CONFIDENCE, Interval
 
 Floats = NDArray[np.float64]
 MIN_AUTHORS = 20  # from so many authors on, they are the units
+MOST_SEEDS = 10_000  # no advice asks for more
 FEW_DOCUMENTS = 200  # below so many, intervals over documents are too narrow where documents are skewed
 
 
@@ -108,23 +109,21 @@ class Advice(NamedTuple):
 def advise(difference: LossSample) -> Advice | None:
     """Return what would settle a difference between two groups of which neither is ahead.
 
-    With δ the difference, S_s²/n and S_d²/m its variances over n seeds and m documents and t the quantile:
-    n = t² S_s² / (δ² − t² S_d²/m). Where that divisor is not positive, more documents are needed first. None
-    where the difference is zero, or its variance over seeds cannot be measured.
+    With δ the difference, S_s²/n and S_d²/m its variances over n seeds and m documents and t Student's
+    quantile: the smallest n with n ≥ t² S_s² / (δ² − t² S_d²/m), t itself for n seeds. Where the divisor is
+    not positive for any n, more documents are needed first. None where the difference is zero, or its
+    variance over seeds cannot be measured.
     """
     if not difference.mean or difference.seeds < 2 or difference.units < 2:
         return None
     spread = difference.seed_variance * difference.seeds
-    seeds = difference.seeds
-    for _ in range(20):  # the quantile depends on the number of seeds that is looked for
-        t = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(seeds - 1, 1)))
-        room = difference.mean**2 - t**2 * difference.text_variance
-        if room <= 0:
-            t = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
-            factor = t**2 * difference.text_variance / difference.mean**2
-            return Advice(None, max(factor, 1.0))
-        needed = max(2, math.ceil(t**2 * spread / room))
-        if needed == seeds:
-            break
-        seeds = needed
-    return Advice(seeds, 1.0)
+    normal = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    if difference.mean**2 <= normal**2 * difference.text_variance:
+        return Advice(None, normal**2 * difference.text_variance / difference.mean**2)
+    seeds = 2
+    while seeds < MOST_SEEDS:
+        t = float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1))
+        if t**2 * (spread / seeds + difference.text_variance) <= difference.mean**2:
+            return Advice(seeds, 1.0)
+        seeds = seeds + 1 if seeds < 50 else math.ceil(1.05 * seeds)
+    return Advice(MOST_SEEDS, 1.0)

@@ -1,4 +1,4 @@
-"""Development perplexity against the amount of training text, with a power law for each group."""
+"""The perplexity that ranks against the amount of training text, with a power law for each group."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -53,14 +53,14 @@ def dataset_size_section(data: SweepData, rankings: Sequence[Ranking]) -> Sectio
 def size_scores(comparable: ComparableRuns) -> SizeScores | None:
     """Return scores by dataset size; None where fewer than two sizes were scored on the same text."""
     runs = comparable.runs[comparable.runs["train_characters"].notna()]
-    runs = runs[is_finite(runs["dev_perplexity"])]
+    runs = runs[is_finite(runs[comparable.score_column])]
     if comparable.by_accuracy or runs["train_characters"].nunique() < 2:
         return None
     points = pd.DataFrame(
         {
             "group": runs["group"].map(lambda group: remove_key(group, "poems")),
             "characters": runs["train_characters"].astype(float),
-            "perplexity": runs["dev_perplexity"].astype(float),
+            "perplexity": np.exp(runs[comparable.score_column].astype(float)),
             "run": runs["run"],
         }
     )
@@ -94,7 +94,7 @@ def size_chart(scores: SizeScores) -> AnyChart:
     x = alt.X(
         "characters:Q", title="training characters", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s")
     )
-    y = alt.Y("perplexity:Q", title="development perplexity", scale=alt.Scale(type="log", zero=False))
+    y = alt.Y("perplexity:Q", title="perplexity", scale=alt.Scale(type="log", zero=False))
     tooltip = ["run:N", "characters:Q", alt.Tooltip("perplexity:Q", format=".1f")]
     points = alt.Chart(scores.points).mark_point(filled=True, size=60)
     points = points.encode(x=x, y=y, color=style.line_colour, tooltip=tooltip)

@@ -24,8 +24,8 @@ STACKING = 0.95  # several groups that diverged at one rate are drawn below each
 COLUMNS = ["group", "rate", "score", "low", "high", "seeds", "of", "diverged", "best"]
 CAPTION = (
     "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
-    "judged by its best development perplexity as a mean over seeds. A triangle at the top edge marks a rate "
-    "that diverged, a ring the best rate."
+    "judged by its development perplexity at the best epoch as a mean over seeds. A triangle at the top edge "
+    "marks a rate that diverged, a ring the best rate."
 )
 
 
@@ -56,8 +56,9 @@ def learning_rate_section(data: SweepData, ranking: Ranking) -> Section | None:
 def learning_rate_table(comparable: ComparableRuns, configs: Mapping[str, FlatConfig]) -> pd.DataFrame:
     """Return one row per group and learning rate: mean development perplexity at the best epoch over seeds.
 
-    `group` is the name of a run's group without its rate. A rate at which a run diverged has no score. The
-    table is empty where accuracy ranks, and groups with a single rate are left out.
+    It is over known characters where those rank. `group` is the name of a run's group without its rate. A
+    rate at which a run diverged has no score. The table is empty where accuracy ranks, and groups with a
+    single rate are left out.
     """
     if comparable.by_accuracy:
         return pd.DataFrame(columns=COLUMNS)
@@ -69,7 +70,7 @@ def learning_rate_table(comparable: ComparableRuns, configs: Mapping[str, FlatCo
     rows = []
     for key, same in runs.groupby(["group", "rate"]):
         group, rate = map(str, key)
-        rows.append(_rate_row(group, float(rate), same))
+        rows.append(_rate_row(group, float(rate), same, development_column(comparable)))
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table[table.groupby("group")["rate"].transform("nunique") > 1].copy()
     best = table.groupby("group")["score"].transform("min")
@@ -77,10 +78,15 @@ def learning_rate_table(comparable: ComparableRuns, configs: Mapping[str, FlatCo
     return table.reset_index(drop=True)
 
 
-def _rate_row(group: str, rate: float, runs: pd.DataFrame) -> dict[str, str | float | None]:
+def development_column(comparable: ComparableRuns) -> str:
+    """Return the column of development perplexities that settings are chosen by."""
+    return "dev_known_perplexity" if comparable.ranked_by.known else "dev_perplexity"
+
+
+def _rate_row(group: str, rate: float, runs: pd.DataFrame, column: str) -> dict[str, str | float | None]:
     diverged = bool((runs["status"] == "diverged").any())
     ended = runs[runs["status"] == "done"]
-    scores = pd.to_numeric(ended["dev_perplexity"], errors="coerce").dropna().tolist()
+    scores = pd.to_numeric(ended[column], errors="coerce").dropna().tolist()
     interval = None if diverged else confidence_interval(scores)
     finite = interval if interval and interval.mean < float("inf") else None
     return {

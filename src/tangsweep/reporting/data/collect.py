@@ -173,6 +173,7 @@ def _score_columns(record: Record) -> dict[str, TableValue]:
         "train_loss": train.loss,
         "train_accuracy": train.accuracy,
         "last_dev_perplexity": _perplexity(last.dev, failed),
+        "last_dev_known_perplexity": last.dev.known_perplexity if last.dev else None,
         "last_dev_accuracy": last.dev.accuracy if last.dev else None,
         "last_train_perplexity": _perplexity(last.train, failed),
         **{name: baselines.get(name) for name in (*BASELINES, *KNOWN_BASELINES)},

@@ -140,7 +140,7 @@ def _title(runs: pd.DataFrame, ranked_by: RankedBy) -> str:
     parts = [str(first["corpus"])]
     if pd.notna(first["length"]):
         parts.append(f"length {first['length']:.0f}")
-    if ranked_by.set == "test":
+    if ranked_by.set == "test" and pd.notna(first["test_characters"]):
         parts.append(f"{first['test_characters']:,.0f} test characters")
     elif pd.notna(first["dev_characters"]):
         parts.append(f"{first['dev_characters']:,.0f} held-out characters")

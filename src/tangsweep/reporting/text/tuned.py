@@ -1,0 +1,113 @@
+"""The comparison of tuned values as sentences and a table."""
+
+from collections.abc import Sequence
+
+from tangsweep.reporting.analysis.ranking import RankedGroup
+from tangsweep.reporting.analysis.tuning import TunedChoice, TunedComparison
+from tangsweep.reporting.blocks import Section, Table
+from tangsweep.reporting.formatting import (
+    MISSING,
+    format_group_score,
+    format_p_value,
+    format_percent_difference,
+    format_quantity,
+    format_score_interval,
+)
+from tangsweep.reporting.text.ranking_table import score_heading
+from tangsweep.reporting.text.summary import ranking_answer
+
+CHOICE = (
+    "The setting with the lowest mean development loss over the seeds that choose, at the best epoch; "
+    "settings with a failed or diverged run are left out."
+)
+OTHER_COLUMNS = (
+    "Flattery: each seed in turn is left out, the others choose, and it judges; how much worse that is, in "
+    "percent of perplexity. The last epoch shows whether the order is the same where no epoch is chosen."
+)
+
+
+def tuned_answer(tuned: TunedComparison) -> list[str]:
+    """Return sentences: which value is best at its own setting, and what that rests on."""
+    counts = {choice.candidates for choice in tuned.choices.values()}
+    tried = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    first, *others = ranking_answer(tuned.ranking)
+    return [
+        f"Each at its own best setting, the best of {tried} by mean development score: {first}",
+        *others,
+        _judged_by(tuned),
+    ]
+
+
+def _judged_by(tuned: TunedComparison) -> str:
+    if tuned.is_confirmed:
+        seeds = ", ".join(map(str, tuned.ranking.seeds))
+        return f"The seeds {seeds}, which judge, took no part in the choice of settings."
+    flattery = [
+        f"{value} by {_percent(choice.optimism)}"
+        for value, choice in tuned.choices.items()
+        if choice.optimism is not None
+    ]
+    measured = (
+        f"measured by leaving out a seed at a time: {', '.join(flattery)}"
+        if flattery
+        else "which one seed cannot measure"
+    )
+    return (
+        f"The same seeds chose the settings, which flatters the scores ({measured}); confirm.seeds=5,6,7,8,9 "
+        "judges the chosen settings with others."
+    )
+
+
+def _percent(optimism: float | None) -> str:
+    if optimism is None:
+        return MISSING
+    return f"{100 * optimism:.1f} %".replace("-", "−")
+
+
+def tuned_section(tuned: TunedComparison) -> Section:
+    """Return the table of tuned values."""
+    comparable = tuned.ranking.comparable
+    headings = [
+        "group", "setting chosen", "settings tried", score_heading(comparable), "95 % interval",
+        "difference to the first", "p (corrected)", "seeds that judge",
+        "development perplexity at the choice", "the same at the last epoch", "flattery without other seeds",
+    ]  # fmt: skip
+    rows = [_row(tuned, group) for group in tuned.ranking.groups]
+    others = "Seeds that took no part in the choice judge it."
+    note = f"{CHOICE} {others if tuned.is_confirmed else 'The same seeds judge it.'} {OTHER_COLUMNS}"
+    return Section("Tuned", [Table(headings, rows, note, text_columns=2), *_order_at_the_end(tuned)])
+
+
+def _row(tuned: TunedComparison, group: RankedGroup) -> list[str]:
+    comparable, choice = tuned.ranking.comparable, tuned.choices[group.name]
+    last = MISSING if choice.last_score is None else format_quantity(comparable.shown(choice.last_score))
+    return [
+        group.name,
+        choice.setting,
+        str(choice.candidates),
+        format_group_score(group, comparable),
+        format_score_interval(group.interval, comparable),
+        format_percent_difference(group.difference_interval),
+        format_p_value(group.p),
+        ", ".join(str(seed) for seed in group.scores),
+        format_quantity(comparable.shown(choice.chosen_score)),
+        last,
+        _percent(choice.optimism),
+    ]
+
+
+def _order_at_the_end(tuned: TunedComparison) -> list[str]:
+    """Say whether the order by development scores is the same at the last epoch as at the best one."""
+    choices = list(tuned.choices.values())
+    ends = [choice for choice in choices if choice.last_score is not None]
+    if len(ends) < len(choices):
+        return []
+    best = _ordered(choices, [choice.chosen_score for choice in choices])
+    last = _ordered(choices, [choice.last_score or 0.0 for choice in choices])
+    if best == last:
+        return ["The order by development score is the same at the last epoch as at the best one."]
+    return [f"By development score at the last epoch the order is another one: {', '.join(last)}."]
+
+
+def _ordered(choices: Sequence[TunedChoice], scores: Sequence[float]) -> list[str]:
+    return [value for _, value in sorted(zip(scores, [choice.value for choice in choices], strict=True))]
