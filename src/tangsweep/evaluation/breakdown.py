@@ -79,7 +79,7 @@ def _places(poem: Sequence[str]) -> list[str]:
     kinds, place = [], 0
     for character in poem:
         place = place + 1 if _is_text(character) else 0
-        kinds.append(f"{min(place, MOST_PLACES)}" if place else PUNCTUATION)
+        kinds.append(_number(place, MOST_PLACES) if place else PUNCTUATION)
     return kinds
 
 
@@ -87,9 +87,13 @@ def _lines(poem: Sequence[str]) -> list[str]:
     """Return the line of each character, from 1; its punctuation belongs to it."""
     kinds, line = [], 1
     for character in poem:
-        kinds.append(f"{min(line, MOST_LINES)}")
+        kinds.append(_number(line, MOST_LINES))
         line += bool(LINE_END.match(character))
     return kinds
+
+
+def _number(number: int, most: int) -> str:
+    return str(number) if number < most else f"{most} and more"
 
 
 def _slots(poem: Sequence[str]) -> list[str]:
