@@ -48,7 +48,7 @@ MISTAKES = [
     ),
     (
         ["optimiser=sgd"],
-        "optimiser does not exist; did you mean optimizer? there are: seed, rerun, plan, extend, fail_fast, report, unlock, published, sweep",
+        "optimiser does not exist; did you mean optimizer? there are: seed, order_seed, rerun, plan, extend, fail_fast, report, unlock, published, sweep",
     ),
     (["optimizer.rate=1"], "optimizer.rate does not exist; optimizer has: _target_, _partial_, lr"),
     (
@@ -143,6 +143,7 @@ def records(home: Path, sweep: str) -> dict[str, dict]:  # type: ignore[type-arg
     return {re.sub(r"-[0-9a-f]{8}$", "", name): record for name, record in found.items()}
 
 
+@pytest.mark.slow
 def test_a_sweep_from_its_command_to_its_comparison(home: Path, train: Callable[..., Ran]) -> None:
     command = ["-m", "optimizer=sgd,adam", "init.forget_bias=0,1", *TINY]
     done = call(home, "train.py", *command)
@@ -163,7 +164,8 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path, train: Callable[
         "report.html",
         "report.md",
     }
-    assert {p.name for p in (folder / "tables").iterdir()} == {"runs.csv", "epochs.csv", "ranking.csv"}
+    tables = {f"{name}.csv" for name in ("runs", "epochs", "ranking", "breakdown", "cost")}
+    assert {p.name for p in (folder / "tables").iterdir()} == tables
     assert {p.name for p in (folder / "figures").iterdir()} >= {"curves.png", "curves.svg"}
     assert "NOT 全唐诗" in done.stdout
     assert re.search(r"adam forget_bias=0 +[0-9.,]+ +1 of 1 +[12] ", done.stdout)

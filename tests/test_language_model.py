@@ -59,13 +59,10 @@ def test_scores_are_those_of_the_logits() -> None:
     ours, ids = model(), torch.randint(11, (3, 4))
     positions, _ = ours.score(ids, TARGETS)
     logits = ours(ids)[0].detach()
-    for nats, hit, target, row in zip(*(t.tolist() for t in positions), strict=True):
-        same = [
-            (-logits[row, t].log_softmax(0)[target].item(), logits[row, t].argmax().item() == target)
-            for t in range(4)
-            if TARGETS[row, t] == target
-        ]
-        assert any(nats == pytest.approx(n, abs=1e-12) and hit == h for n, h in same)
+    for nats, hit, target, row, step in zip(*(t.tolist() for t in positions), strict=True):
+        assert TARGETS[row, step] == target
+        assert nats == pytest.approx(-logits[row, step].log_softmax(0)[target].item(), abs=1e-12)
+        assert hit == (logits[row, step].argmax().item() == target)
     assert len(positions.nats) == int((TARGETS >= 0).sum())
     nothing, _ = ours.score(ids, torch.full_like(TARGETS, -1))
     assert len(nothing.nats) == 0

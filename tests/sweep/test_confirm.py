@@ -132,6 +132,7 @@ def test_interrupted_at_random_it_makes_the_same_choice_and_the_same_records(hom
     assert result == undisturbed
 
 
+@pytest.mark.slow
 def test_nothing_is_confirmed_before_all_runs_have_ended(home: Path) -> None:
     launcher = Recomposing(stop=7)
     with pytest.raises(KeyboardInterrupt):

@@ -167,6 +167,7 @@ class TestScoringWithoutTraining:
         sweep(Untouched(), *SEEDS)
         assert [files_of(run) for run in runs] == before
 
+    @pytest.mark.slow
     def test_another_size_of_the_test_set_is_scored_anew(self) -> None:
         runs = folders(sweep(ThisProcess(), *SEEDS))
         originals = [record_of(run) for run in runs]
@@ -216,6 +217,7 @@ class TestScoringWithoutTraining:
         assert [outcome.status for outcome in planned.outcomes] == ["planned", "planned"]
         assert [files_of(run) for run in runs] == before
 
+    @pytest.mark.slow
     def test_what_has_no_best_checkpoint_or_no_text_is_left_alone(self) -> None:
         [run] = folders(sweep(ThisProcess(), ["seed=0"]))
         make_old(run)
@@ -289,6 +291,7 @@ class TestSizesShareATestSet:
             assert not [override for override in record["overrides"] if "test_after" in override]
             assert record["corpus"]["poems"]["test"] == len(small["test/names"])
 
+    @pytest.mark.slow
     def test_all_launchers_give_the_same_records(self) -> None:
         runs = folders(sweep(ThisProcess(), *SIZES, base=self.BASE))
         originals = [record_of(run) for run in runs]

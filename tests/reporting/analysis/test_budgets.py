@@ -60,7 +60,7 @@ def test_more_trials_are_never_worse(scores: list[float]) -> None:
     assert (np.array(plugin) >= means - 1e-9).all()
 
 
-@given(LOSSES, st.floats(0.5, 4), st.floats(-5, 5))
+@given(LOSSES, st.floats(0.5, 4, allow_subnormal=False), st.floats(-5, 5, allow_subnormal=False))
 def test_scale_and_shift(scores: list[float], scale: float, shift: float) -> None:
     x = np.array(scores)
     estimators: list[Estimator] = [expected_best, expected_best_plugin, median_best]
