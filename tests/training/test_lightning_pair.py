@@ -116,7 +116,7 @@ def test_losses_and_scores_equal_those_of_a_run(case: str, train: Train) -> None
     assert all(torch.equal(weights[name], value) for name, value in module.state_dict().items())
 
 
-@pytest.mark.parametrize(("precision", "rel"), [("32-true", 1e-6), ("64-true", 1e-9)])
+@pytest.mark.parametrize(("precision", "rel"), [("32-true", 1e-6), ("64-true", 1e-9), ("bf16-true", 1e-6)])
 def test_validation_gives_our_scores(precision: Any, rel: float) -> None:
     data = poems(batch_size=4)
     module = module_for(data)

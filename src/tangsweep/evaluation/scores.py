@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tangsweep.batches.batch import Batch, TextBatches
-from tangsweep.language_model import LanguageModel, ScoredPositions
+from tangsweep.language_model import Carry, LanguageModel, ScoredPositions
 from tangsweep.metrics import Tally
 
 HALF_PRECISION = (torch.bfloat16, torch.float16)
@@ -71,21 +71,30 @@ def evaluate_text(
 
 
 def _score_batches(model: LanguageModel, batches: Iterable[Batch]) -> Iterable[ScoredPositions]:
-    like = next(model.parameters())
-    if like.dtype in HALF_PRECISION:
-        model = copy.deepcopy(model).float()
-        like = next(model.parameters())
-    was_training, carry = model.training, None
+    model, carry = at_least_float32(model), None
+    was_training = model.training
     model.eval()
     for batch in batches:
-        positions, carry = model.score(
-            _move(batch.inputs, like),
-            batch.targets.to(like.device),
-            None if batch.times is None else _move(batch.times, like),
-            carry if batch.carry else None,
-        )
+        positions, carry = score_batch(model, batch, carry)
         yield positions
     model.train(was_training)
+
+
+def at_least_float32(model: LanguageModel) -> LanguageModel:
+    """Return the model, or a copy in float32 where its weights are of half precision."""
+    is_half = next(model.parameters()).dtype in HALF_PRECISION
+    return copy.deepcopy(model).float() if is_half else model
+
+
+def score_batch(model: LanguageModel, batch: Batch, carry: Carry | None) -> tuple[ScoredPositions, Carry]:
+    """Score a batch, which continues from `carry` where it says so, and return the new carry."""
+    like = next(model.parameters())
+    return model.score(
+        _move(batch.inputs, like),
+        batch.targets.to(like.device),
+        None if batch.times is None else _move(batch.times, like),
+        carry if batch.carry else None,
+    )
 
 
 def _move(tensor: Tensor, like: Tensor) -> Tensor:

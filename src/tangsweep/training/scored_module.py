@@ -11,7 +11,7 @@ from tangsweep.batches.batch import Batch
 from tangsweep.checkpoint import TrainedModel
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.evaluation.scores import tally_batch
+from tangsweep.evaluation.scores import at_least_float32, score_batch, tally_batch
 from tangsweep.generation.compose import generate_texts
 from tangsweep.generation.request import GenerationRequest
 from tangsweep.language_model import Carry, LanguageModel
@@ -33,6 +33,7 @@ class ScoredModule(L.LightningModule):
     model_options: dict[str, Any]
     oov_id: int | None  # the id of characters outside the vocabulary, where there is one
     _evaluation_carry: Carry | None = None  # the recurrent state after the evaluation batch before
+    _scored: list[LanguageModel]  # the model, or its copy in float32
     _tally = Tally()  # of the set that is being evaluated
 
     def setup(self, stage: str) -> None:
@@ -55,10 +56,11 @@ class ScoredModule(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._tally, self._evaluation_carry = Tally(), None
+        self._scored = [at_least_float32(self.model)]  # in a list: a submodule would be saved
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        carry = self._evaluation_carry if batch.carry else None
-        positions, self._evaluation_carry = self.model.score(batch.inputs, batch.targets, batch.times, carry)
+        [model] = self._scored
+        positions, self._evaluation_carry = score_batch(model, batch, self._evaluation_carry)
         self._tally = self._tally + tally_batch(positions, self.pad_id, self.oov_id)
 
     def on_validation_epoch_end(self) -> None:

@@ -97,8 +97,11 @@ class RunFileReader:
             return ""
 
     def epochs(self, run: str, folder: RunFolder, record: Record | None) -> pd.DataFrame:
-        """Return the rows of metrics.csv with an evaluation, including those whose loss is infinite."""
-        no_rows = pd.DataFrame(columns=["run", *EPOCH_COLUMNS])
+        """Return the rows of metrics.csv with an evaluation, including those whose loss is infinite.
+
+        Columns are those of the file, and `run`; values are as they were read.
+        """
+        no_rows = pd.DataFrame(columns=["run", *EPOCH_COLUMNS.values()])
         if not folder.metrics.exists():
             if record is not None and record.status in ENDED:
                 self.add_unreadable(folder.metrics, "missing, although the run ended")
@@ -109,11 +112,7 @@ class RunFileReader:
         except READ_ERRORS as error:
             self.add_unreadable(folder.metrics, f"no metrics: {type(error).__name__}")
             return no_rows
-        numbers = evaluated.reindex(columns=list(EPOCH_COLUMNS.values()))
-        numbers = numbers.apply(pd.to_numeric, errors="coerce")
-        numbers = numbers.set_axis(list(EPOCH_COLUMNS), axis=1).dropna(subset=["epoch", "step"])
-        epochs: pd.DataFrame = numbers.drop_duplicates("epoch", keep="last")
-        return epochs.assign(run=run)
+        return evaluated.reindex(columns=list(EPOCH_COLUMNS.values())).assign(run=run)
 
     def _metrics_rows(self, path: Path) -> pd.DataFrame:
         content = path.read_bytes()
