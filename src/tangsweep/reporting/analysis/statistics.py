@@ -87,6 +87,12 @@ class TextVariances(NamedTuple):
     values: FloatArray  # (k − 1,)
     degrees_of_freedom: int
 
+    def added_to(self, variances: FloatArray, df: int) -> tuple[FloatArray, FloatArray]:
+        """Return the sums of both variances, with Satterthwaite's degrees of freedom of each."""
+        total = variances + self.values
+        parts = variances**2 / df + self.values**2 / max(self.degrees_of_freedom, 1)
+        return total, total**2 / parts
+
 
 def compare_groups(scores: FloatArray, text: TextVariances | None = None) -> GroupTests | None:
     """Compare k groups over the same n seeds; the first row of `scores` (k, n) has the best mean.
@@ -112,11 +118,10 @@ def compare_groups(scores: FloatArray, text: TextVariances | None = None) -> Gro
         variance = np.full(k - 1, 2 * (_residuals(scores) ** 2).sum() / seed_df / n)
     else:
         seed_df, variance = n - 1, differences.var(axis=1, ddof=1) / n
-    text = text or TextVariances(np.zeros(k - 1), 1)
-    df = (variance + text.values) ** 2 / (
-        variance**2 / seed_df + text.values**2 / max(text.degrees_of_freedom, 1)
-    )
-    t = np.abs(means) / np.sqrt(variance + text.values)
+    df: FloatArray | int = seed_df
+    if text is not None:
+        variance, df = text.added_to(variance, seed_df)
+    t = np.abs(means) / np.sqrt(variance)
     p_pairs = 2 * stats.t.sf(t, df)
     if pooled:
         p_values = stats.studentized_range.sf(math.sqrt(2) * t, k, df)
