@@ -96,6 +96,7 @@ def test_a_mistake_is_told_in_one_line_and_leaves_nothing(
 @pytest.mark.parametrize(
     "arguments", [pytest.param(["seed=0"], marks=pytest.mark.slow), ["-m", "seed=0,1"]], ids=" ".join
 )
+@pytest.mark.slow
 def test_going_online_without_an_account_is_told_before_anything_is_trained(
     home: Path, arguments: list[str]
 ) -> None:
@@ -275,6 +276,7 @@ def test_bad_input_of_the_other_tasks(home: Path, overrides: list[str], complain
     assert not list((home / "outputs").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written(home: Path) -> None:
     (home / "outputs").write_text("in the way")
     done = call(home, "train.py", "logger=csv", *TINY)

@@ -62,6 +62,7 @@ def test_a_changed_source_is_compiled_again(
     assert len([*alone.iterdir()]) == 2
 
 
+@pytest.mark.slow
 def test_processes_may_compile_at_the_same_time(alone: Path) -> None:
     running = [
         subprocess.Popen([sys.executable, "-c", LOAD], stdout=subprocess.PIPE, text=True) for _ in range(3)

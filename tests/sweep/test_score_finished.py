@@ -312,6 +312,7 @@ class TestSizesShareATestSet:
         assert names & {poem.id for poem in poems[8:12]}
         assert not names & {poem.id for poem in poems[:8]}
 
+    @pytest.mark.slow
     def test_a_larger_size_moves_the_test_set_of_those_that_are_done(self) -> None:
         runs = folders(sweep(ThisProcess(), *SIZES, base=self.BASE))
         before = [files_of(run, run.result, run.document_scores) for run in runs]
