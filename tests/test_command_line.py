@@ -169,7 +169,7 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path, train: Callable[
     assert {p.name for p in (folder / "tables").iterdir()} == tables
     assert {p.name for p in (folder / "figures").iterdir()} >= {"curves.png", "curves.svg"}
     assert "NOT 全唐诗" in done.stdout
-    assert re.search(r"adam forget_bias=0 +[0-9.,]+ +1 of 1 +[12] ", done.stdout)
+    assert re.search(r"adam forget_bias=0 +[0-9.,]+ +[0-9.,]+ to [0-9.,]+ +1 of 1 +[12] ", done.stdout)
     assert "report.html has the whole report" in done.stdout
     assert "\x1b" not in done.stdout  # no progress bar, no colours: this is no terminal
     # A run alone gives the numbers that it gives inside the sweep.

@@ -224,7 +224,6 @@ class TestPublish:
 
         yield call_report
 
-    @pytest.mark.slow
     def test_it_saves_what_spec_writes(self, tmp_path: Path, call: Any) -> None:
         sweep = tmp_path / "published"
         at_wandb(sweep)

@@ -199,7 +199,6 @@ def book(home: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_book_against_a_plain_loop_over_its_rows(train: Train, home: Path, book: tuple[str, ...]) -> None:
     result, folder = train(base=book)
     assert result["best_epoch"] < result["epochs"]

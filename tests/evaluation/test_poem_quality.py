@@ -41,7 +41,6 @@ def test_unconditional_text_ends_where_the_model_ends_it() -> None:
     assert set("".join(texts)) <= set(CHARACTERS + "，。")
 
 
-@pytest.mark.slow
 def test_figures_of_random_weights() -> None:
     prosody = random_prosody(CHARACTERS, 3, groups=1)
     composer = PoemComposer(model(WORDS), WORDS)
