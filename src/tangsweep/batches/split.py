@@ -92,16 +92,14 @@ def split_poems(poems: Sequence[Poem], options: PoemSplitOptions, later: Sequenc
 
 def _count_near_duplicates(split: PoemSplit, options: PoemSplitOptions) -> PoemSplit:
     """Count the held-out poems that training nearly holds, and drop them with `duplicates=near`."""
-    pool = [poem.text for poem in split.pool]
-    near = {
-        name: near_duplicates([poem.text for poem in poems], pool)
-        for name, poems in (("dev", split.dev), ("test", split.test))
-    }
-    counts = split.counts | {f"near_{name}": len(numbers) for name, numbers in near.items()}
+    held_out = [poem.text for poem in (*split.dev, *split.test)]
+    near = near_duplicates(held_out, [poem.text for poem in split.pool])  # the pool is hashed once for both
+    in_dev = {number for number in near if number < len(split.dev)}
+    in_test = {number - len(split.dev) for number in near - in_dev}
+    split = split._replace(counts=split.counts | {"near_dev": len(in_dev), "near_test": len(in_test)})
     if options.duplicates != "near":
-        return split._replace(counts=counts)
-    dev, test = _without(split.dev, near["dev"]), _without(split.test, near["test"])
-    return split._replace(dev=dev, test=test, counts=counts)
+        return split
+    return split._replace(dev=_without(split.dev, in_dev), test=_without(split.test, in_test))
 
 
 def _take_tenth(poems: Sequence[Poem]) -> tuple[list[Poem], list[Poem]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tangsweep.reporting.analysis.statistics import CONFIDENCE, Interval
+from tangsweep.reporting.analysis.statistics import CONFIDENCE, Interval, satterthwaite
 
 Floats = NDArray[np.float64]
 MIN_AUTHORS = 20  # from so many authors on, they are the units
@@ -70,13 +70,6 @@ class LossSample(NamedTuple):
         return satterthwaite(
             (self.seed_variance, max(self.seeds - 1, 1)), (self.text_variance, self.units - 1)
         )
-
-
-def satterthwaite(*parts: tuple[float, float]) -> float:
-    """Return the degrees of freedom of a sum of variances, each given with its own (Satterthwaite 1946)."""
-    total = sum(variance for variance, _ in parts)
-    divisor = sum(variance**2 / df for variance, df in parts)
-    return total**2 / divisor if divisor else max(df for _, df in parts)
 
 
 def sample_loss(nats: Floats, units: Units) -> LossSample:

@@ -81,6 +81,13 @@ class GroupTests(NamedTuple):
     pooled: bool  # whether the groups' spreads are alike enough for one variance
 
 
+def satterthwaite(*parts: tuple[float, float]) -> float:
+    """Return the degrees of freedom of a sum of variances, each given with its own (Satterthwaite 1946)."""
+    total = sum(variance for variance, _ in parts)
+    divisor = sum(variance**2 / df for variance, df in parts)
+    return total**2 / divisor if divisor else max(df for _, df in parts)
+
+
 class TextVariances(NamedTuple):
     """What other texts add to the variance of each difference from the first group."""
 
@@ -89,9 +96,9 @@ class TextVariances(NamedTuple):
 
     def added_to(self, variances: FloatArray, df: int) -> tuple[FloatArray, FloatArray]:
         """Return the sums of both variances, with Satterthwaite's degrees of freedom of each."""
-        total = variances + self.values
-        parts = variances**2 / df + self.values**2 / max(self.degrees_of_freedom, 1)
-        return total, total**2 / parts
+        own_df = max(self.degrees_of_freedom, 1)
+        pairs = zip(variances, self.values, strict=True)
+        return variances + self.values, np.array([satterthwaite((a, df), (b, own_df)) for a, b in pairs])
 
 
 def compare_groups(scores: FloatArray, text: TextVariances | None = None) -> GroupTests | None:
