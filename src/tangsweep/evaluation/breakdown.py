@@ -1,6 +1,5 @@
 """Where the nats of a text go: by place in the line, line, rhyme slot, frequency of the character."""
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -8,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tangsweep.batches.encoded_text import EncodedCorpus, EncodedText
-from tangsweep.corpora.vocabulary import SPECIAL_TOKENS
+from tangsweep.corpora.vocabulary import OOV_TOKEN, SPECIAL_TOKENS
+from tangsweep.prosody.form import LINE_END
 from tangsweep.runs.record import NatsOfKind
 
-LINE_END = re.compile("[，。！？；]")
 MOST_PLACES, MOST_LINES = 8, 9  # later ones are one kind
 BANDS = (1, 2, 5, 10, 50, 200)  # occurrences in training: 1, 2 to 4, …, 200 and more
 PUNCTUATION, OTHER = "punctuation", "other characters"
@@ -71,7 +70,7 @@ def _frequency_bands(encoded: EncodedText, targets: Ids) -> list[str]:
 
 
 def _is_text(character: str) -> bool:
-    return character == "<oov>" or (character not in SPECIAL_TOKENS and not LINE_END.match(character))
+    return character == OOV_TOKEN or (character not in SPECIAL_TOKENS and not LINE_END.match(character))
 
 
 def _places(poem: Sequence[str]) -> list[str]:
@@ -105,6 +104,6 @@ def _slots(poem: Sequence[str]) -> list[str]:
             if place and _is_text(poem[place - 1]):
                 kinds[place - 1] = "line end, odd line" if line % 2 else "rhyme (line end, even line)"
             line += 1
-        elif character in SPECIAL_TOKENS and character != "<oov>":
+        elif not _is_text(character):
             kinds[place] = PUNCTUATION
     return kinds
