@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-FOLDER ?= outputs/optimizer
+FOLDER ?=
 EXTRAS := $(VENV)/.extras
 DEMO   := $(VENV)/.demo
 
@@ -31,7 +31,7 @@ $(DEMO): $(READY)
 sweep: $(READY)  ## the main job: six optimizers compared
 	$(BIN)/python src/train.py -m optimizer=sgd,momentum,adam,adagrad,adadelta,rmsprop
 
-report: $(READY)  ## the comparison of a sweep's runs: make report FOLDER=outputs/optimizer
+report: $(READY)  ## a page over all sweeps; of one: make report FOLDER=outputs/optimizer
 	$(BIN)/python src/report.py $(FOLDER)
 
 demo: $(DEMO)  ## a local page that composes poems

@@ -297,7 +297,7 @@ def test_relative_links_lead_somewhere(page: Page) -> None:
 ROOTS = [REPOSITORY, *(REPOSITORY / name for name in ("src", "src/tangsweep", "tests", "docs", "conf"))]
 SUFFIXES = ("py", "c", "h", "md", "yaml", "toml", "css", "json", "txt")
 WRITTEN = {  # files that commands write, or that a reader has
-    "config.yaml", "result.json", "result.1.json", "report.md", "dashboard.json", "poems.txt", "samples.txt",
+    "config.yaml", "result.json", "result.1.json", "report.md", "report.json", "dashboard.json", "poems.txt", "samples.txt",
     "extended-from.txt", "my.txt", "script.py", "books/NAME.txt", "quantangshi/poet.tang.0.json",
 }  # fmt: skip
 WRITTEN_FOLDERS = ("outputs/", "tables/", "figures/", "checkpoints/", "wandb/", "strains/")

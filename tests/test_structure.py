@@ -23,7 +23,7 @@ def test_few_modules_have_one_importer(modules: list[Module]) -> None:
     single = structure.modules_with_one_importer(modules)
     listed = {name for name, importer in single.items() if importer == "tangsweep.reporting.build"}
     others = {name: importer for name, importer in single.items() if name not in listed}
-    assert len(others) <= 25, others  # reporting.build lists the sections of the page: one module each
+    assert len(others) <= 30, others  # reporting.build lists the sections of the page: one module each
 
 
 def test_any_is_rare(modules: list[Module]) -> None:

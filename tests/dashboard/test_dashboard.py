@@ -1,5 +1,6 @@
 """Dashboards: every name in them is one that real runs logged, and what is published is what `spec` writes."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import wandb_workspaces  # noqa: F401  (its own import must warn of nothing)
+from wandb_workspaces.reports.v2 import interface as wr
 
 from tangsweep.dashboard.panels import logged_names
 from tangsweep.dashboard.publish import find_wandb_project
@@ -22,7 +24,8 @@ from tangsweep.runs import wandb_names
 from tests.conftest import SMALL, Ran
 from tests.dashboard.named_in_spec import names_in, walk
 from tests.dashboard.server import KEY, Server, serving
-from tests.reporting.written_sweeps import QUALITY, record, write_optimizer_runs, write_run
+from tests.reporting.analysis.test_tuning import CONFIRMED, GRID, merged, write_grid
+from tests.reporting.written_sweeps import CORPUS, QUALITY, record, write_optimizer_runs, write_run
 from tests.training import wandb_file
 
 HERE = WandbProject("poet", "tangsweep")
@@ -41,6 +44,26 @@ def at_wandb(sweep: Path, **config: Any) -> tuple[SweepData, Report]:
         path.write_text(json.dumps(result))
         (path.parent / "poems.txt").write_text("# 日\n日出\n")
     return report_on([sweep])
+
+
+def put_at_wandb(sweep: Path) -> None:
+    """Let every record say that its run went to W&B."""
+    for number, path in enumerate(sorted(sweep.glob("*/result.json"))):
+        result = json.loads(path.read_text())
+        result["wandb"] = {"id": f"run{number}", "path": f"tangsweep/run{number}"}
+        path.write_text(json.dumps(result))
+
+
+def document_blocks(data: SweepData, report: Report) -> dict[str, list[str]]:
+    """Return the Markdown under each heading of the report at W&B."""
+    blocks: dict[str, list[str]] = {}
+    heading = ""
+    for block in build_dashboard(data, report, HERE).document.blocks:
+        if isinstance(block, wr.H2):
+            heading = str(block.text)
+        elif isinstance(block, wr.MarkdownBlock):
+            blocks.setdefault(heading, []).append(block.text)
+    return blocks
 
 
 class TestNames:
@@ -145,6 +168,40 @@ class TestSpec:
             for y in range(panel["layout"]["y"], panel["layout"]["y"] + panel["layout"]["h"])
         ]
         assert len(cells) == len(set(cells)) and max(x for x, _ in cells) < 24
+
+    def test_tables_that_no_panel_can_show_are_copied(self, tmp_path: Path) -> None:
+        last = {"dev": {"known_perplexity": 300.0}, "train": {}}
+        write_grid(tmp_path, merged(GRID, CONFIRMED), last=last)
+        put_at_wandb(tmp_path)
+        blocks = document_blocks(*report_on([tmp_path]))
+        tuned = blocks["Tuned"][0]
+        assert tuned.startswith(
+            "| group | setting chosen | settings tried | test perplexity (known characters) |"
+        )
+        assert "| adam | lr=0.001 | 2 |" in tuned
+        assert "Seeds that took no part in the choice judge it." in tuned
+        assert blocks["Tuned"][1].startswith("The order by development score")
+        assert not {"Cost", "Sources of variance", "Across tasks"} & blocks.keys()  # nothing to say
+
+    def test_sources_of_variance_are_copied_without_their_picture(self, tmp_path: Path) -> None:
+        for seed, order in itertools.product((0, 1), (0, 1)):
+            result = record(500.0 + 10 * seed + order, seed=seed)
+            result["overrides"] = [f"seed={seed}", f"order_seed={order}"]
+            write_run(tmp_path, f"{seed}-{order}", result, order_seed=order, data={"split_seed": None})
+        put_at_wandb(tmp_path)
+        blocks = document_blocks(*report_on([tmp_path]))
+        assert blocks["Sources of variance"][0].startswith("| group | source | standard deviation (nats) |")
+        assert "| initialization (seed) |" in blocks["Sources of variance"][0]
+        assert "figures/" not in json.dumps(blocks)  # pictures have no address at W&B
+
+    def test_tables_of_several_rankings_say_which(self, tmp_path: Path) -> None:
+        write_grid(tmp_path, GRID, confirm=[])
+        put_at_wandb(tmp_path)
+        write_run(tmp_path, "other", record(90.0, corpus={**CORPUS, "dev_fingerprint": "other"}))
+        data, report = report_on([tmp_path])
+        assert len(report.rankings) == 2
+        [heading] = [title for title in document_blocks(data, report) if title.startswith("Tuned")]
+        assert heading.startswith("Tuned: tang, ")
 
     def test_what_cannot_be_compared_gets_a_workspace_of_its_own(self, tmp_path: Path) -> None:
         at_wandb(tmp_path)

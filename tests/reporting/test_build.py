@@ -49,7 +49,7 @@ def test_files(sweep: Path, tmp_path: Path) -> None:
     } == before  # nothing is changed
     assert {str(path.relative_to(out)) for path in files} == {
         "report.html", "report.md", "tables/runs.csv", "tables/epochs.csv", "tables/ranking.csv",
-        "figures/curves.png", "figures/curves.svg",
+        "figures/curves.png", "figures/curves.svg", "figures/scores.png", "figures/scores.svg",
     }  # fmt: skip
     page = (out / "report.html").read_text(encoding="utf-8")
     body = page[: page.index("<script>")]

@@ -3,6 +3,7 @@
 python src/report.py outputs/optimizers                  report.html, report.md, tables/, figures/ in there
 python src/report.py outputs/a outputs/b --out both      one report on several sweeps, in another folder
 python src/report.py outputs/optimizers --wandb publish  the same as a workspace and a report at W&B
+python src/report.py                                     outputs/index.html: all sweeps with their answers
 """
 
 import argparse
@@ -10,12 +11,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tangsweep.errors import UserError
-from tangsweep.files import atomic_write, display_path, report_folder, user_folders
+from tangsweep.files import atomic_write, display_path, outputs_folder, report_folder, user_folders
+from tangsweep.reporting.index_page import holds_sweeps, write_index
+from tangsweep.reporting.sweep_summary import is_training, summarize, write_summary
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare the runs of one sweep, or of several.")
-    parser.add_argument("folders", nargs="+", help="folders of sweeps, outputs/NAME")
+    parser.add_argument(
+        "folders", nargs="*", help="folders of sweeps, outputs/NAME (default: an index of all in outputs/)"
+    )
     parser.add_argument("--out", help="where to write (default: the folder of the sweep, if it is one)")
     parser.add_argument(
         "--wandb",
@@ -25,10 +30,23 @@ def main() -> None:
     parser.add_argument("--entity", help="W&B user or team (default: that of the runs, else yours)")
     parser.add_argument("--project", help="W&B project (default: that of the runs)")
     options = parser.parse_args()
+    folders = user_folders(options.folders)
+    if outputs := _folder_of_sweeps(folders):
+        if options.out or options.wandb:
+            raise UserError("--out and --wandb are for the report of a sweep: name its folder, outputs/NAME")
+        print(f"{display_path(write_index(outputs))} lists all sweeps")
+        return
     if options.wandb and find_spec("wandb_workspaces") is None:
         raise UserError("--wandb needs wandb-workspaces: pip install -c constraints.txt -e '.[dashboard]'")
-    folders = user_folders(options.folders)
     write_and_publish(folders, report_folder(folders, options.out), options)
+
+
+def _folder_of_sweeps(folders: list[Path]) -> Path | None:
+    """Return the folder whose sweeps are to be listed; None where sweeps are named themselves."""
+    if not folders:
+        return outputs_folder()
+    [first, *others] = folders
+    return first if not others and (first == outputs_folder() or holds_sweeps(first)) else None
 
 
 def write_and_publish(folders: list[Path], out: Path, options: argparse.Namespace) -> None:
@@ -40,6 +58,8 @@ def write_and_publish(folders: list[Path], out: Path, options: argparse.Namespac
     print_rankings(report)
     files = write_report(report, out)
     print(f"{display_path(files[0])} has the whole report; {len(files) - 1} files lie beside it")
+    if folders == [out] and not is_training(out):
+        write_summary(out, summarize(out, data, report))  # for the index of all sweeps
     if not options.wandb:
         return
     from tangsweep.dashboard.publish import find_wandb_project, publish_dashboard

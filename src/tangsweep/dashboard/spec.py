@@ -19,15 +19,17 @@ from tangsweep.dashboard.panels import (
     stable_id,
 )
 from tangsweep.reporting.analysis.ranking import Ranking
-from tangsweep.reporting.blocks import Report
+from tangsweep.reporting.blocks import Report, Table
 from tangsweep.reporting.charts.group_style import GroupStyle
 from tangsweep.reporting.data.collect import SweepData
-from tangsweep.reporting.render.document import block_markdown
+from tangsweep.reporting.render.markdown import block_markdown
 from tangsweep.reporting.text.ranking_table import ranking_table
 from tangsweep.runs.wandb_names import VARIANT
 
 MAX_TITLE = 128  # characters that W&B accepts
 ORIGIN = "Created by `python src/report.py --wandb publish`; report.html explains how everything is counted."
+# Sections of the report whose figures stand in no run's summary: their tables are copied.
+TABLE_SECTIONS = ("Tuned", "Cost", "Where the nats go", "Sources of variance", "Across tasks")
 PINNED_SUMMARY = (
     "best/test/known_perplexity",
     "best/dev/known_perplexity",
@@ -74,6 +76,9 @@ def build_dashboard(data: SweepData, report: Report, project: WandbProject) -> D
         title = f"{report.title} ({ranking.comparable.title})" if len(rankings) > 1 else report.title
         workspaces.append(_workspace(title, ranking, names, project, data.runs["group"]))
         blocks += _ranking_blocks(title, ranking, names)
+        if len(report.rankings) > 1:
+            blocks += _table_blocks(report, ranking.comparable.title)
+    blocks += _table_blocks(report, "")
     document = wr.Report(
         entity=project.entity,
         project=project.project,
@@ -138,6 +143,17 @@ def _ranking_blocks(title: str, ranking: Ranking, names: LoggedNames) -> list[wr
         wr.MarkdownBlock(block_markdown(ranking_table(ranking))),
         wr.PanelGrid(runsets=[runs], panels=[*panels]),
     ]
+
+
+def _table_blocks(report: Report, part: str) -> list[wr.BlockTypes]:
+    """Return tables and sentences of the report, of one ranking among several or of all runs together."""
+    blocks: list[wr.BlockTypes] = []
+    for section in report.sections:
+        shown = [block for block in section.blocks if isinstance(block, Table | str)]
+        if section.title in TABLE_SECTIONS and section.part == part and shown:
+            blocks.append(wr.H2(f"{section.title}: {part}" if part else section.title))
+            blocks += [wr.MarkdownBlock(block_markdown(block)) for block in shown]
+    return blocks
 
 
 def _run_filter(names: LoggedNames) -> list[expr.FilterExpr]:

@@ -14,23 +14,27 @@ from tangsweep.files import atomic_write, display_path
 from tangsweep.reporting.analysis.ranking import Ranking, rank_groups
 from tangsweep.reporting.analysis.scored_documents import read_scored_documents
 from tangsweep.reporting.analysis.tuning import TunedComparison, choosing_runs, compare_tuned
-from tangsweep.reporting.blocks import Report, Section
+from tangsweep.reporting.blocks import Answer, Report, Section
 from tangsweep.reporting.charts.across_tasks import across_tasks_section
 from tangsweep.reporting.charts.breakdown import breakdown_section
 from tangsweep.reporting.charts.budgets import budget_section
-from tangsweep.reporting.charts.curves import curves_section
+from tangsweep.reporting.charts.curves import curves_section, setting_curves_section
 from tangsweep.reporting.charts.dataset_size import dataset_size_section
 from tangsweep.reporting.charts.initialization import initialization_section
 from tangsweep.reporting.charts.learning_rates import learning_rate_section
+from tangsweep.reporting.charts.score_plot import score_chart
 from tangsweep.reporting.charts.solve_rates import solve_rate_section
 from tangsweep.reporting.charts.variance_sources import variance_source_section
 from tangsweep.reporting.data.collect import SweepData, collect
 from tangsweep.reporting.data.comparability import comparable_sets
-from tangsweep.reporting.render.document import render_html, render_markdown
+from tangsweep.reporting.render.html_page import render_html
+from tangsweep.reporting.render.markdown import render_markdown
 from tangsweep.reporting.render.terminal import print_rankings
 from tangsweep.reporting.render.vega import draw_svg, svg_to_png
+from tangsweep.reporting.text.cautions import grid_edges, improving_choices, ranking_cautions
 from tangsweep.reporting.text.cost import cost_section
-from tangsweep.reporting.text.overview import report_warnings, sweep_facts
+from tangsweep.reporting.text.headline import headline, next_step
+from tangsweep.reporting.text.overview import report_warnings, rests_on, sweep_facts
 from tangsweep.reporting.text.ranking_table import ranking_section
 from tangsweep.reporting.text.sections import (
     poem_section,
@@ -40,17 +44,13 @@ from tangsweep.reporting.text.sections import (
 )
 from tangsweep.reporting.text.summary import ranking_answer, sweep_question
 from tangsweep.reporting.text.tables import run_tables
-from tangsweep.reporting.text.tuned import tuned_answer, tuned_section
+from tangsweep.reporting.text.tuned import chosen_settings, tuned_answer, tuned_section
 
-# Sections of each ranking, in their order on the page.
-RANKING_SECTIONS: list[Callable[[SweepData, Ranking], Section | None]] = [
-    ranking_section,
-    curves_section,
-    learning_rate_section,
-    budget_section,
-    breakdown_section,
-    cost_section,
-]
+RankingSection = Callable[[SweepData, Ranking], Section | None]
+# Sections of each ranking of all settings, in their order on the page.
+RANKING_SECTIONS: list[RankingSection] = [learning_rate_section, budget_section, ranking_section]
+# Sections of what is judged: all settings, or where some were chosen, those.
+JUDGED_SECTIONS: list[RankingSection] = [cost_section, breakdown_section]
 # Sections of all runs together, below those.
 SWEEP_SECTIONS: list[Callable[[SweepData, Sequence[Ranking]], Section | None]] = [
     dataset_size_section,
@@ -58,6 +58,9 @@ SWEEP_SECTIONS: list[Callable[[SweepData, Sequence[Ranking]], Section | None]] =
     solve_rate_section,
     variance_source_section,
     across_tasks_section,
+]
+# The end of the page, on the rankings of what is judged.
+LAST_SECTIONS: list[Callable[[SweepData, Sequence[Ranking]], Section | None]] = [
     poem_section,
     published_section,
     provenance_section,
@@ -82,6 +85,11 @@ class Comparison(NamedTuple):
 
     ranking: Ranking  # of all settings, over the seeds that may choose one
     tuned: TunedComparison | None  # of what is compared, each value at its own best setting
+
+    @property
+    def judged(self) -> Ranking:
+        """The ranking that answers the question."""
+        return self.tuned.ranking if self.tuned else self.ranking
 
 
 def compare_runs(data: SweepData) -> list[Comparison]:
@@ -114,6 +122,9 @@ def build_report(data: SweepData, title: str) -> Report:
     """Build the report; what is missing is left out or named, and raises nothing."""
     comparisons = compare_runs(data)
     rankings = [comparison.ranking for comparison in comparisons]
+    answers = [_build_answer(data, comparison) for comparison in comparisons]
+    if len(answers) > 1:
+        answers = [answer.numbered(number) for number, answer in enumerate(answers, 1)]
     sections = _sections(data, comparisons)
     tables = run_tables(data, rankings)
     for section in sections:
@@ -121,8 +132,8 @@ def build_report(data: SweepData, title: str) -> Report:
     return Report(
         title=title,
         question=sweep_question(data),
-        answers=_answers(comparisons),
-        warnings=[*report_warnings(data, rankings), *(w for section in sections for w in section.warnings)],
+        comparisons=answers,
+        warnings=_warnings(data, comparisons, sections),
         facts=sweep_facts(data),
         sections=sections,
         tables=tables,
@@ -130,26 +141,45 @@ def build_report(data: SweepData, title: str) -> Report:
     )
 
 
-def _answers(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return the answers on all comparisons: of tuned values where settings were chosen, else of groups."""
-    answers = []
+def _warnings(data: SweepData, comparisons: Sequence[Comparison], sections: Sequence[Section]) -> list[str]:
+    """Return the warnings on the report, on each comparison and of the sections."""
+    warnings = report_warnings(data, [comparison.ranking for comparison in comparisons])
     for ranking, tuned in comparisons:
-        sentences = tuned_answer(tuned) if tuned else ranking_answer(ranking)
-        title = f"{ranking.comparable.title}: " if len(comparisons) > 1 else ""
-        answers += [f"{title}{sentence}" for sentence in sentences]
-    return answers
+        part = f"{ranking.comparable.title}: " if len(comparisons) > 1 else ""
+        warnings += [part + warning for warning in ranking_cautions(ranking, chosen_settings(tuned))]
+    return [*warnings, *(warning for section in sections for warning in section.warnings)]
+
+
+def _build_answer(data: SweepData, comparison: Comparison) -> Answer:
+    """Return the answer of a comparison: of tuned values where settings were chosen, else of groups."""
+    ranking, tuned = comparison
+    improving = improving_choices(ranking, chosen_settings(tuned))
+    return Answer(
+        scored_on=ranking.comparable.title,
+        headline=headline(ranking, tuned),
+        next_step=next_step(ranking, tuned, grid_edges(data, ranking), improving),
+        rests_on=rests_on(data, ranking, tuned),
+        details=tuned_answer(tuned) if tuned else ranking_answer(ranking),
+        chart=score_chart(*((tuned.ranking, None) if tuned else (ranking, data.runs["group"]))),
+    )
 
 
 def _sections(data: SweepData, comparisons: Sequence[Comparison]) -> list[Section]:
     """Return the sections that have something to show; those of several rankings are numbered."""
     sections: list[Section | None] = []
     rankings = [comparison.ranking for comparison in comparisons]
-    for number, (ranking, tuned) in enumerate(comparisons, 1):
-        own = [tuned_section(tuned) if tuned else None, *(build(data, ranking) for build in RANKING_SECTIONS)]
+    for number, comparison in enumerate(comparisons, 1):
+        ranking, tuned, judged = *comparison, comparison.judged
+        own = [curves_section(data, judged), tuned_section(tuned) if tuned else None]
+        own += [build(data, ranking) for build in RANKING_SECTIONS]
+        own += [setting_curves_section(data, ranking)] if tuned else []
+        own += [build(data, judged) for build in JUDGED_SECTIONS]
         if len(comparisons) > 1:
             own = [section and section.numbered(number, ranking.comparable.title) for section in own]
         sections += own
     sections += [sweep_builder(data, rankings) for sweep_builder in SWEEP_SECTIONS]
+    judged_rankings = [comparison.judged for comparison in comparisons]
+    sections += [sweep_builder(data, judged_rankings) for sweep_builder in LAST_SECTIONS]
     return [section for section in sections if section and section.blocks]
 
 

@@ -34,7 +34,8 @@ def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
         return
     lock = _lock(folder)
     try:
-        lock.acquire(timeout=0)
+        # Not at once: who only looks whether a run trains holds its lock for less than a millisecond.
+        lock.acquire(timeout=0.2, poll_interval=0.01)
     except filelock.Timeout:
         raise LockHeld(describe_holder(folder)) from None
     except (NotImplementedError, OSError) as error:

@@ -3,23 +3,30 @@
 The choice is made by development scores alone, so a repeated command makes the same one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tangsweep.config.overrides import varied_keys, varied_values
 from tangsweep.console import print_line
 from tangsweep.errors import UserError
+from tangsweep.runs.best_setting import (
+    DevelopmentCost,
+    Setting,
+    best_setting,
+    development_cost,
+    mean_costs,
+    pick_setting,
+)
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import Record
 from tangsweep.runs.record_file import read_record
-from tangsweep.runs.state import ENDED, State
+from tangsweep.runs.state import ENDED
 from tangsweep.sweep.jobs import Job
 from tangsweep.sweep.phase import Phase, checked_configs, pinned_overrides, prepare_runs
 from tangsweep.training.prepare import PreparedRun
 
 MakeJob = Callable[[Sequence[str], int], Job]  # the job of the same overrides with another seed
-Setting = tuple[tuple[str, str], ...]  # sorted pairs of an override key and its value
+
+NOTHING_VARIED = "no setting is varied beside what is compared"
 
 
 class ChosenSetting(NamedTuple):
@@ -28,6 +35,7 @@ class ChosenSetting(NamedTuple):
     compared: str  # `adam`
     setting: str  # `optimizer.lr=0.001`
     candidates: int
+    unscored_seeds: int  # with which it failed or diverged; no other setting has fewer
     run: PreparedRun  # one of the runs of this setting
 
 
@@ -53,24 +61,31 @@ def confirmation(phase: Phase, make_job: MakeJob) -> Phase:
     }
     chosen = choose_settings(phase.runs)
     if not chosen:
-        raise UserError(
-            "confirm.seeds: nothing is chosen, because no setting is varied beside what is compared"
-        )
+        reason = "no run has a score" if compared_values(phase.runs) else NOTHING_VARIED
+        raise UserError(f"confirm.seeds: nothing is chosen, because {reason}")
     seeds = phase.runs[0].config.confirm.seeds
     for choice in chosen:
-        print_line(
-            f"{choice.compared}: {choice.setting} is the best of {choice.candidates} by development score"
-        )
+        print_line(_describe(choice))
     print_line(f"confirmed with the seeds {', '.join(map(str, seeds))}, which took no part in the choice")
     jobs = [make_job(overrides[choice.run.folder], seed) for choice in chosen for seed in seeds]
     return Phase(jobs, prepare_runs(jobs, checked_configs(jobs)))
 
 
-def choose_settings(runs: Sequence[PreparedRun]) -> list[ChosenSetting]:
-    """Return the setting with the best mean development score over seeds, for each value that is compared.
+def _describe(choice: ChosenSetting) -> str:
+    failed = (
+        f", although {choice.unscored_seeds} of the seeds have no score with it"
+        if choice.unscored_seeds
+        else ""
+    )
+    return (
+        f"{choice.compared}: {choice.setting} is the best of {choice.candidates} by development score{failed}"
+    )
 
-    A setting of which a run diverged, failed or has no score is no candidate. Nothing is chosen where a
-    sweep tunes nothing.
+
+def choose_settings(runs: Sequence[PreparedRun]) -> list[ChosenSetting]:
+    """Return the best setting of each value that is compared; nothing where a sweep tunes nothing.
+
+    A value of which no run has a score has no best setting.
     """
     values = [varied_values(run.overrides) for run in runs]
     keys = varied_keys(values, runs[0].config.sweep.compare)
@@ -78,46 +93,29 @@ def choose_settings(runs: Sequence[PreparedRun]) -> list[ChosenSetting]:
         return []
     by_value: dict[Setting, dict[Setting, list[PreparedRun]]] = {}
     for run, own in zip(runs, values, strict=True):
-        settings = by_value.setdefault(_pick(own, keys.compared), {})
-        settings.setdefault(_pick(own, keys.tuned), []).append(run)
+        settings = by_value.setdefault(pick_setting(own, keys.compared), {})
+        settings.setdefault(pick_setting(own, keys.tuned), []).append(run)
     chosen = []
     for value, settings in by_value.items():
-        scores = {
-            setting: score for setting, of in settings.items() if (score := _mean_score(of)) is not None
-        }
-        if scores:
-            best = min(scores, key=lambda setting: scores[setting])
+        costs = {setting: [_cost(run) for run in of_setting] for setting, of_setting in settings.items()}
+        best = best_setting(costs)
+        if best is not None:
             name = " ".join(text for _, text in value)
-            chosen.append(ChosenSetting(name, _format(best), len(settings), settings[best][0]))
+            unscored = mean_costs(costs)[best].unscored_seeds
+            chosen.append(ChosenSetting(name, _format(best), len(settings), unscored, settings[best][0]))
     return chosen
+
+
+def _cost(run: PreparedRun) -> DevelopmentCost:
+    return development_cost(read_record(RunFolder(run.folder)), run.config.seed)
 
 
 def compared_values(runs: Sequence[PreparedRun]) -> int:
     """Return how many values a sweep compares of which a setting will be chosen; 0 where none will be."""
     values = [varied_values(run.overrides) for run in runs]
     keys = varied_keys(values, runs[0].config.sweep.compare)
-    return len({_pick(own, keys.compared) for own in values}) if keys.tuned else 0
-
-
-def _pick(values: Mapping[str, str], keys: Sequence[str]) -> Setting:
-    return tuple((key, values[key]) for key in keys if key in values)
+    return len({pick_setting(own, keys.compared) for own in values}) if keys.tuned else 0
 
 
 def _format(setting: Setting) -> str:
     return " ".join(f"{key}={value}" for key, value in setting) or "default"
-
-
-def _mean_score(runs: Sequence[PreparedRun]) -> float | None:
-    """Return the mean development score, lower is better; None where a run has none."""
-    scores = [_score(read_record(RunFolder(run.folder))) for run in runs]
-    values = [score for score in scores if score is not None]
-    return fmean(values) if len(values) == len(scores) else None
-
-
-def _score(record: Record | None) -> float | None:
-    if record is None or record.status != State.DONE or record.dev is None:
-        return None
-    metric = record.metric
-    if metric.name != "accuracy":  # known characters, as the report ranks
-        return record.dev.loss if record.dev.known_loss is None else record.dev.known_loss
-    return None if record.dev.accuracy is None else metric.sort_key(record.dev.accuracy)

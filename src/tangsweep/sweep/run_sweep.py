@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.errors import UserError
 from tangsweep.files import display_path, outputs_folder
+from tangsweep.reporting.index_page import page_is_current
+from tangsweep.reporting.live_page import LivePage
 from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Outcome
@@ -74,11 +77,13 @@ def run_sweep(
     if command.plan:
         return _plan(runs, launcher.concurrency(configs))
     phases = [Phase(list(jobs), runs)]
+    live = LivePage(runs[0].folder.parent) if compared and command.report else nullcontext()
     try:
-        phases[0].train(launcher, compared)
-        if make_job is not None and command.confirm.seeds and confirm.all_ended(runs):
-            phases.append(confirm.confirmation(phases[0], make_job))
-            phases[1].train(launcher, compared)
+        with live:
+            phases[0].train(launcher, compared)
+            if make_job is not None and command.confirm.seeds and confirm.all_ended(runs):
+                phases.append(confirm.confirmation(phases[0], make_job))
+                phases[1].train(launcher, compared)
     finally:
         if compared:
             _compare([run for phase in phases for run in phase.runs], any(phase.changed for phase in phases))
@@ -118,7 +123,7 @@ def _refuse_duplicates(runs: Sequence[PreparedRun]) -> None:
 def _compare(runs: Sequence[PreparedRun], trained: bool) -> None:
     """Print the ranking and write the report; where nothing was trained the files of last time stand."""
     sweep = runs[0].folder.parent
-    if not trained and (sweep / "report.html").exists():
+    if not trained and page_is_current(sweep):
         print_line(f"nothing to train; the report lies in {display_path(sweep / 'report.html')}")
     else:
         from tangsweep.reporting.build import report_sweep  # pandas, SciPy and Altair: only when needed

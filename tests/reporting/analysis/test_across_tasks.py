@@ -13,11 +13,13 @@ from tangsweep.reporting.analysis.across_tasks import (
     SharedTask,
     TunedRuns,
     interquartile_mean,
-    largest_crossing,
     most_preferred,
+    probability_of_improvement,
+)
+from tangsweep.reporting.analysis.performance_profiles import (
+    largest_crossing,
     performance_ratios,
     preferences,
-    probability_of_improvement,
     profile_scores,
     profile_share,
 )

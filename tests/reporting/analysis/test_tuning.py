@@ -1,12 +1,15 @@
 """Tuned comparisons: choices by development scores, judged by other seeds, and what choosing is worth."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from tangsweep.files import REPOSITORY
 from tangsweep.reporting.analysis.tuning import measure_optimism
 from tangsweep.reporting.blocks import Table
 from tests.reporting.test_scored_on_a_test_set import TESTED, write_tested_run
@@ -16,12 +19,25 @@ CONFIRM = [5, 6, 7]
 Losses = dict[tuple[str, str], dict[int, tuple[float, float]]]  # (optimizer, rate) → seed → (dev, test)
 
 
-def write_grid(sweep: Path, losses: Losses, confirm: list[int] = CONFIRM, **changes: Any) -> None:
+def conf_optimizer(name: str) -> dict[str, Any]:
+    """Return the values that conf/ gives an optimizer."""
+    text = (REPOSITORY / "conf" / "optimizer" / f"{name}.yaml").read_text(encoding="utf-8")
+    values: dict[str, Any] = yaml.safe_load(text)
+    return values
+
+
+def write_grid(
+    sweep: Path,
+    losses: Losses,
+    confirm: list[int] = CONFIRM,
+    optimizer_values: dict[str, Any] | None = None,
+    **changes: Any,
+) -> None:
     random = np.random.default_rng(0)
     for (optimizer, rate), by_seed in losses.items():
         for seed, (dev, test) in by_seed.items():
             folder = write_tested_run(sweep, f"{optimizer}-{rate}", seed, test, random, dev=math.exp(dev))
-            result = __import__("json").loads(folder.result.read_text())
+            result = json.loads(folder.result.read_text())
             result["overrides"] = [f"optimizer={optimizer}", f"optimizer.lr={rate}", f"seed={seed}"]
             result |= changes
             document_scores = folder.document_scores.read_bytes()
@@ -29,8 +45,7 @@ def write_grid(sweep: Path, losses: Losses, confirm: list[int] = CONFIRM, **chan
                 sweep,
                 f"{optimizer}-{rate}-{seed}",
                 result,
-                optimizer___target_=f"torch.optim.{optimizer}",
-                optimizer__lr=float(rate),
+                optimizer=conf_optimizer(optimizer) | {"lr": float(rate)} | (optimizer_values or {}),
                 confirm={"seeds": confirm},
             )
             folder.document_scores.write_bytes(document_scores)
@@ -98,6 +113,57 @@ def test_a_setting_with_a_failed_run_is_not_chosen_and_counts_as_tried(sweep: Pa
     chosen = dict(zip(cells(table, "group"), cells(table, "setting chosen"), strict=True))
     assert chosen == {"adam": "lr=0.01", "sgd": "lr=1.0"}
     assert cells(table, "settings tried") == ["2", "2"]
+
+
+def test_where_every_setting_failed_once_the_best_of_them_is_not_called_complete(sweep: Path) -> None:
+    write_grid(sweep, GRID, confirm=[])
+    for setting in ("adam-0.001-1", "adam-0.01-2"):
+        result = sweep / setting / "result.json"
+        result.write_text(result.read_text().replace('"status": "done"', '"status": "diverged"'))
+    report = report_of(sweep)
+    table = find_block(report, "Tuned", Table)
+    row = dict(zip(table.columns, next(row for row in table.rows if row[0] == "adam"), strict=True))
+    assert (row["setting chosen"], row["development perplexity at the choice"]) == ("lr=0.001", "∞")
+    assert any("Not compared" in sentence and "adam" in sentence for sentence in report.answers)
+
+
+def test_a_default_that_was_tried_is_compared_with_the_seeds_that_choose(sweep: Path) -> None:
+    """conf/ gives adam and sgd the rate 0.01. The development set did not see that it is better."""
+    write_grid(sweep, merged(GRID, CONFIRMED))
+    table = find_block(report_of(sweep), "Tuned", Table)
+    assert cells(table, "group") == ["adam", "sgd"]
+    default, chosen = np.mean([5.3, 5.2, 5.31]), np.mean([5.5, 5.6, 5.53])
+    assert cells(table, "test perplexity of the default setting") == [f"{math.exp(default):.1f}", "–"]
+    gain = 100 * (1 - math.exp(chosen - default))
+    assert cells(table, "gain over the default") == [f"−{abs(gain):.1f} %", "–"]
+    assert gain < -30
+    assert "– where it was not among those tried" in table.note
+    assert "over the seeds that choose, which flatters the gain" in table.note
+
+
+def test_a_default_that_was_chosen_gains_nothing(sweep: Path) -> None:
+    best: Losses = {("adam", "0.01"): {seed: (5.0, 5.0 + seed) for seed in range(3)}}
+    write_grid(sweep, GRID | best, confirm=[])
+    table = find_block(report_of(sweep), "Tuned", Table)
+    row = dict(zip(table.columns, next(row for row in table.rows if row[0] == "adam"), strict=True))
+    assert (row["setting chosen"], row["gain over the default"]) == ("lr=0.01", "0.0 %")
+
+
+def test_a_default_that_diverged_has_no_score(sweep: Path) -> None:
+    write_grid(sweep, GRID, confirm=[])
+    result = sweep / "adam-0.01-1" / "result.json"
+    result.write_text(result.read_text().replace('"status": "done"', '"status": "diverged"'))
+    table = find_block(report_of(sweep), "Tuned", Table)
+    row = dict(zip(table.columns, next(row for row in table.rows if row[0] == "adam"), strict=True))
+    assert (row["test perplexity of the default setting"], row["gain over the default"]) == ("∞", "–")
+
+
+def test_what_conf_does_not_give_any_more_is_no_default(sweep: Path) -> None:
+    """The runs' other values of the optimizer are not those of conf/: its rate may have been another too."""
+    write_grid(sweep, GRID, confirm=[], optimizer_values={"weight_decay": 0.3})
+    table = find_block(report_of(sweep), "Tuned", Table)
+    assert cells(table, "test perplexity of the default setting") == ["–", "–"]
+    assert "default" not in table.note
 
 
 def test_nothing_is_tuned_where_each_value_has_one_setting(sweep: Path) -> None:

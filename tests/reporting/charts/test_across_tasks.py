@@ -17,13 +17,21 @@ FAILED = {"status": "failed", "dev": None, "train": None, "last": None}
 Results = dict[str, list[tuple[float, ...] | None]]
 
 
-def write_task(sweep: Path, corpus: str, results: Results, key: str = "optimizer", **changes: Any) -> None:
+def write_task(
+    sweep: Path,
+    corpus: str,
+    results: Results,
+    key: str = "optimizer",
+    first_seed: int = 0,
+    confirm: tuple[int, ...] = (),
+    **changes: Any,
+) -> None:
     """Write a run for each setting and seed: its best loss scores it, and None is a run that failed, after it was good."""
     names = dict.fromkeys(("name", "fingerprint", "dev_fingerprint", "test_fingerprint"), corpus)
     facts = {**CORPUS, **names, "characters": {"train": 5000, "dev": 700, "test": 600}}
     for setting, by_seed in results.items():
         optimizer, rate, *more = setting.split()
-        for seed, losses in enumerate(by_seed):
+        for seed, losses in enumerate(by_seed, first_seed):
             overrides = [
                 f"corpus={corpus}",
                 f"{key}={optimizer}",
@@ -44,6 +52,7 @@ def write_task(sweep: Path, corpus: str, results: Results, key: str = "optimizer
                 "optimizer__lr": rate,
                 "init__forget_bias": len("".join(more)),  # other for other initializations
                 "corpus__name": corpus,
+                "confirm": {"seeds": list(confirm)},
             }
             write_run(sweep, name, result, losses or FAST, **config)
 
@@ -128,6 +137,49 @@ def test_the_development_set_chooses_and_the_test_set_judges(sweep: Path) -> Non
     settings = cells(tables(section)[0], "tuned setting")
     assert [setting.split()[-2:] for setting in settings] == [["adam", "lr=1"], ["sgd", "lr=1"]] * 2
     assert tables(section)[2].rows == [["sgd better than adam", "1.00", "–"]]
+
+
+CHOOSING: Results = {"adam 1": [FAST, FAST], "adam 2": [BAD, BAD], "sgd 1": [SLOW, SLOW]}
+OTHERS: Results = {"adam 1": [SLOW, SLOW, BAD], "sgd 1": [FAST, FAST, FAST]}
+
+
+def test_seeds_that_took_no_part_in_the_choice_judge_it(sweep: Path) -> None:
+    """Those that chose say that adam is faster and better, the others that sgd is."""
+    for corpus in ("tang", "book"):
+        write_task(sweep, corpus, CHOOSING, confirm=(5, 6, 7))
+        write_task(sweep, corpus, OTHERS, first_seed=5, confirm=(5, 6, 7))
+    _, section = section_of(sweep)
+    assert section is not None
+    shown, _, probabilities = tables(section)
+    assert cells(shown, "tuned setting")[0].endswith("adam lr=1")
+    assert cells(shown, "steps to the target") == ["30", "10"] * 2
+    assert cells(shown, "runs that reached it") == ["2 of 3", "3 of 3"] * 2
+    assert "Runs with seeds that took no part in that choice count, here and below." in shown.note
+    assert "flatters a competitor" not in shown.note
+    assert probabilities.rows[0][:2] == ["sgd better than adam", "1.00"]
+    # The target is 1.05 times the best mean of the runs that judge.
+    assert section.tables["across_tasks"]["target"].tolist() == pytest.approx([1.05 * math.exp(5)] * 4)
+
+
+def test_where_a_competitor_lacks_them_the_seeds_that_chose_judge(sweep: Path) -> None:
+    for corpus in ("tang", "book"):
+        write_task(sweep, corpus, CHOOSING, confirm=(5, 6, 7))
+        write_task(sweep, corpus, {"sgd 1": OTHERS["sgd 1"]}, first_seed=5, confirm=(5, 6, 7))
+    _, section = section_of(sweep)
+    assert section is not None
+    assert cells(tables(section)[0], "steps to the target") == ["10", "30"] * 2
+    assert "The same runs chose the settings, which flatters a competitor the more" in tables(section)[0].note
+    # Now one of the tasks is complete.
+    write_task(sweep, "book", {"adam 1": OTHERS["adam 1"]}, first_seed=5, confirm=(5, 6, 7))
+    _, section = section_of(sweep)
+    assert section is not None
+    by_task = dict(
+        zip(cells(tables(section)[0], "task"), cells(tables(section)[0], "steps to the target"), strict=True)
+    )
+    assert sorted((task[:4], steps) for task, steps in by_task.items()) == [("book", "10"), ("tang", "30")]
+    note = tables(section)[0].note
+    assert "took no part in that choice count in book, 700 held-out" in note
+    assert "elsewhere the same runs chose the settings" in note
 
 
 def test_three_tasks_are_aggregated_and_a_fourth_is_named(sweep: Path) -> None:

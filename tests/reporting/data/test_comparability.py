@@ -11,9 +11,9 @@ def test_what_cannot_be_compared_is_ranked_apart(sweep: Path) -> None:
     write_run(sweep, "other-1", record(50.0, corpus=other, overrides=["data.poems=50"]), data__poems=50)
     report = report_of(sweep)
     rankings = [s for s in report.sections if s.title.startswith("Ranking")]
-    assert [s.title for s in rankings] == [
-        "Ranking (tang, 700 held-out characters, vocabulary 1,366)",
-        "Ranking (sample, 700 held-out characters, vocabulary 700)",
+    assert [s.part for s in rankings] == [
+        "tang, 700 held-out characters, vocabulary 1,366",
+        "sample, 700 held-out characters, vocabulary 700",
     ]
     assert [len(s.blocks[0].rows) for s in rankings] == [2, 1]  # type: ignore[union-attr]
     assert any("scored on 2 different texts" in warning for warning in report.warnings)

@@ -1,33 +1,34 @@
 """Compare competitors, such as optimizers, over several tasks: how soon they are good, and how often better.
 
-A task is a set of comparable runs. Each competitor takes part in it with its best setting: that with the best
-mean development score over seeds. A run that failed or diverged takes infinitely long and is infinitely bad.
+A task is a set of comparable runs. Each competitor takes part in it with its best setting by development
+scores, and with seeds that took no part in that choice where there are any. A run that failed or diverged
+takes infinitely long and is infinitely bad.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from tangsweep.config.overrides import varied_values
 from tangsweep.metrics import perplexity_of
 from tangsweep.randomness import derive_seed
-from tangsweep.reporting.analysis.ranking import FAILURES, Ranking
+from tangsweep.reporting.analysis.performance_profiles import Floats, largest_crossing, preferences
+from tangsweep.reporting.analysis.ranking import FAILURES
 from tangsweep.reporting.analysis.statistics import CONFIDENCE
+from tangsweep.reporting.analysis.tuning import best_setting_of, confirming_seeds
 from tangsweep.reporting.data.comparability import ComparableRuns
 from tangsweep.reporting.data.groups import NULL_WORDS, differing_keys
+from tangsweep.reporting.data.run_files import FlatConfig
+from tangsweep.runs.best_setting import Setting, pick_setting
 from tangsweep.runs.record import Record
 from tangsweep.runs.state import ENDED, State
 
-Floats = NDArray[np.float64]
-
 TARGET_FACTOR = 1.05  # of the best tuned mean perplexity, or of its mean error where accuracy ranks
 ERROR_ALLOWANCE = 0.001  # an error of 0 has no multiples, so errors count with so much more
-MAX_RATIO = 4.0  # profiles are drawn and integrated up to here, as by AlgoPerf
 RESAMPLES = 2000
 NOT_COMPETING = ("corpus", "data", "experiment", "order_seed")  # overrides that name a task, or chance
 
@@ -39,6 +40,7 @@ class TunedRuns(NamedTuple):
     steps: Floats  # (n,) until an evaluation reached the target
     seconds: Floats  # (n,)
     costs: Floats  # (n,) perplexity of the set that ranks, or 1 − accuracy + ERROR_ALLOWANCE
+    candidates: int = 1  # settings of which this is the best
 
     @property
     def reached(self) -> int:
@@ -53,6 +55,7 @@ class SharedTask(NamedTuple):
     target: float  # a development perplexity, or accuracy
     by_accuracy: bool
     competitors: dict[str, TunedRuns]
+    is_confirmed: bool = False  # by seeds that took no part in choosing settings
 
     @property
     def best_mean_cost(self) -> float:
@@ -68,20 +71,37 @@ class Estimate(NamedTuple):
 
 
 def shared_tasks(
-    rankings: Sequence[Ranking], records: Mapping[str, Record], epochs: pd.DataFrame
+    comparables: Sequence[ComparableRuns],
+    configs: Mapping[str, FlatConfig],
+    records: Mapping[str, Record],
+    epochs: pd.DataFrame,
 ) -> list[SharedTask]:
     """Return the tasks that at least two competitors share; empty where there are not two such tasks."""
-    runs = [_with_costs(ranking.comparable) for ranking in rankings]
+    runs = [_with_costs(comparable, configs) for comparable in comparables]
     overrides = [_overrides_by_group(rows, records) for rows in runs]
     keys = _competing_keys([[*by_group.values()] for by_group in overrides])
     named = []
+    settings: dict[str, Setting] = {}
     for rows, by_group in zip(runs, overrides, strict=True):
         competitors = {group: _competitor_name(values, keys) for group, values in by_group.items()}
         named.append(rows.assign(competitor=rows["group"].map(competitors)))
-    numbers, names = largest_crossing([set(rows["competitor"].dropna()) for rows in named])
-    tasks = [_tune(rankings[number].comparable, named[number], names, epochs) for number in numbers]
+        settings |= _settings(rows, by_group, keys)
+    choosing = [set(rows.loc[~rows["is_confirming"], "competitor"].dropna()) for rows in named]
+    numbers, names = largest_crossing(choosing)
+    chosen = [_choose(named[number], names, settings, records) for number in numbers]
+    tasks = [_time_task(comparables[n], own, epochs) for n, own in zip(numbers, chosen, strict=True)]
     tasks = [task for task in tasks if math.isfinite(task.target)]  # somebody was able to learn it
     return tasks if len(tasks) > 1 else []
+
+
+def _settings(
+    runs: pd.DataFrame, overrides: Mapping[str, Mapping[str, str]], keys: Collection[str]
+) -> dict[str, Setting]:
+    """Return the setting of each run: overrides that differ and do not compete, and the group's own name."""
+    tuned = [key for key in differing_keys([*overrides.values()]) if key not in keys]
+    by_group = {g: (*pick_setting(values, tuned), ("group", g)) for g, values in overrides.items()}
+    pairs = zip(runs["run"], runs["group"], strict=True)
+    return {run: by_group[group] for run, group in pairs if group in by_group}
 
 
 def _overrides_by_group(runs: pd.DataFrame, records: Mapping[str, Record]) -> dict[str, dict[str, str]]:
@@ -102,33 +122,31 @@ def _competitor_name(overrides: Mapping[str, str], keys: Iterable[str]) -> str:
     return " ".join(parts) or "default"
 
 
-def largest_crossing(competitors: Sequence[set[str]]) -> tuple[list[int], list[str]]:
-    """Return tasks and competitors of which each competitor takes part in each task, as many as possible.
-
-    Profiles need every pair. The number of pairs decides, then that of tasks; both are empty where no two
-    tasks share two competitors.
-    """
-    intersections: set[frozenset[str]] = set()
-    for names in competitors:
-        intersections |= {other & names for other in intersections} | {frozenset(names)}
-    crossings = [
-        ([number for number, names in enumerate(competitors) if shared <= names], sorted(shared))
-        for shared in sorted(intersections, key=sorted)
-        if len(shared) > 1
-    ]
-    crossings = [crossing for crossing in crossings if len(crossing[0]) > 1]
-    return max(crossings, key=lambda c: (len(c[0]) * len(c[1]), len(c[0])), default=([], []))
-
-
-def _tune(
-    comparable: ComparableRuns, runs: pd.DataFrame, names: Sequence[str], epochs: pd.DataFrame
-) -> SharedTask:
-    """Choose the best setting of each competitor, and time its runs to the target."""
-    settings: dict[str, pd.DataFrame] = {}
+def _choose(
+    runs: pd.DataFrame, names: Sequence[str], settings: Mapping[str, Setting], records: Mapping[str, Record]
+) -> dict[str, pd.DataFrame]:
+    """Return the runs of each competitor's best setting, with the number of settings that it tried."""
+    chosen = {}
     for name in names:
-        by_setting = [rows for _, rows in runs[runs["competitor"] == name].groupby("group")]
-        settings[name] = min(by_setting, key=lambda rows: _failures_and_mean(rows["choice"]))
-    best = min(_failures_and_mean(rows["dev_cost"]) for rows in settings.values())[1]
+        own = runs[runs["competitor"] == name]
+        choosing = own.loc[~own["is_confirming"], "run"].tolist()
+        tried = {settings[run] for run in choosing}
+        best = best_setting_of(choosing, settings, records) or min(tried)  # all failed: whichever
+        chosen[name] = own[[settings[run] == best for run in own["run"]]].assign(candidates=len(tried))
+    return chosen
+
+
+def _time_task(
+    comparable: ComparableRuns, chosen: Mapping[str, pd.DataFrame], epochs: pd.DataFrame
+) -> SharedTask:
+    """Time the runs of each competitor's best setting to the target.
+
+    Where every competitor has runs of the same seeds that took no part in the choice, these alone count.
+    """
+    confirming = {frozenset(rows.loc[rows["is_confirming"], "seed"]) for rows in chosen.values()}
+    is_confirmed = len(confirming) == 1 and confirming != {frozenset()}
+    judged = {name: rows[rows["is_confirming"] == is_confirmed] for name, rows in chosen.items()}
+    best = min(_failures_and_mean(rows["dev_cost"]) for rows in judged.values())[1]
     if comparable.by_accuracy:
         target = 1 - (TARGET_FACTOR * best + ERROR_ALLOWANCE)
         reaches = epochs["dev_accuracy"] >= target
@@ -136,32 +154,33 @@ def _tune(
         target = TARGET_FACTOR * best
         reaches = epochs["dev_perplexity"] <= target
     first = epochs[reaches].groupby("run")[["step", "seconds"]].min()
-    tuned = {name: _time_runs(rows, first) for name, rows in settings.items()}
-    return SharedTask(comparable.title, target, comparable.by_accuracy, tuned)
+    tuned = {name: _time_runs(rows, first) for name, rows in judged.items()}
+    return SharedTask(comparable.title, target, comparable.by_accuracy, tuned, is_confirmed)
 
 
 def _time_runs(runs: pd.DataFrame, first: pd.DataFrame) -> TunedRuns:
     times = first.reindex(runs["run"]).astype(float).fillna(math.inf)
     times.loc[runs["is_failure"].to_numpy()] = math.inf
     steps, seconds = times["step"].to_numpy(float), times["seconds"].to_numpy(float)
-    return TunedRuns(str(runs["group"].iloc[0]), steps, seconds, runs["cost"].to_numpy(float))
+    costs, candidates = runs["cost"].to_numpy(float), int(runs["candidates"].iloc[0])
+    return TunedRuns(str(runs["group"].iloc[0]), steps, seconds, costs, candidates)
 
 
-def _with_costs(comparable: ComparableRuns) -> pd.DataFrame:
+def _with_costs(comparable: ComparableRuns, configs: Mapping[str, FlatConfig]) -> pd.DataFrame:
     """Return the runs that ended or failed, with columns in which lower is better and failures infinite:
-    `choice` chooses settings, `dev_cost` is the development perplexity or error, `cost` as in `TunedRuns`.
+    `dev_cost` is the development perplexity or error, `cost` as in `TunedRuns`.
     """
     runs = comparable.runs[comparable.runs["status"].isin([*ENDED, State.FAILED.value])]
-    columns = ["dev_accuracy", "dev_perplexity", comparable.chosen_by, comparable.score_column]
-    accuracy, dev_cost, choice, score = (pd.to_numeric(runs[column]).astype(float) for column in columns)
-    choice = choice.map(comparable.metric.sort_key)
+    columns = ["dev_accuracy", "dev_perplexity", comparable.score_column]
+    accuracy, dev_cost, score = (pd.to_numeric(runs[column]).astype(float) for column in columns)
     cost = score.map(perplexity_of)
     if comparable.by_accuracy:
         dev_cost, cost = 1 - accuracy, 1 - accuracy + ERROR_ALLOWANCE
     is_failure = runs["status"].isin(FAILURES)
-    costs = pd.DataFrame({"choice": choice, "dev_cost": dev_cost, "cost": cost}).mask(is_failure, math.inf)
-    # A record without a score is neither good nor bad.
-    return runs.assign(**costs, is_failure=is_failure)[costs.notna().all(axis=1)]
+    costs = pd.DataFrame({"dev_cost": dev_cost, "cost": cost}).mask(is_failure, math.inf)
+    is_confirming = runs["seed"].isin(confirming_seeds(configs, comparable.runs["run"].tolist()))
+    runs = runs.assign(**costs, is_failure=is_failure, is_confirming=is_confirming)
+    return runs[costs.notna().all(axis=1)]  # a record without a score is neither good nor bad
 
 
 def _failures_and_mean(costs: Floats | pd.Series) -> tuple[float, float]:
@@ -172,33 +191,6 @@ def _failures_and_mean(costs: Floats | pd.Series) -> tuple[float, float]:
     values = np.asarray(costs, dtype=float)
     finite = values[np.isfinite(values)]
     return 1 - len(finite) / len(values), float(finite.mean()) if len(finite) else math.inf
-
-
-def performance_ratios(times: Floats) -> Floats:
-    """Return t / t_best of each task (row) and competitor (column); infinite where a competitor missed."""
-    best = times.min(axis=1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios: Floats = np.where(np.isfinite(times), times / best, math.inf)
-    ratios[np.isfinite(times) & (times == best)] = 1.0  # also where the untrained model is good enough
-    return ratios
-
-
-def profile_share(ratios: Floats, tau: float) -> Floats:
-    """Return ρ(τ) of each competitor: the share of tasks with t / t_best ≤ τ (Dolan and Moré 2002)."""
-    shares: Floats = (ratios <= tau).mean(axis=0)
-    return shares
-
-
-def profile_scores(ratios: Floats) -> Floats:
-    """Return ⅓ ∫₁⁴ ρ(τ) dτ of each competitor (Dahl et al. 2023): a task with ratio r adds (4 − r) / 3."""
-    scores: Floats = np.clip((MAX_RATIO - ratios) / (MAX_RATIO - 1), 0, None).mean(axis=0)
-    return scores
-
-
-def preferences(costs: Floats, others: Floats) -> Floats:
-    """Return (m, n): 1 where a run is better than one of the others, ½ where they are equal, else 0."""
-    better: Floats = (costs[:, None] < others) + 0.5 * (costs[:, None] == others)
-    return better
 
 
 def probability_of_improvement(tasks: Sequence[SharedTask], name: str, other: str) -> Estimate:

@@ -6,7 +6,7 @@ the best mean development score over seeds. Seeds that took no part in the choic
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -17,8 +17,24 @@ from tangsweep.config.overrides import varied_keys, varied_values
 from tangsweep.reporting.analysis.ranking import FAILURES, Ranking, rank_groups
 from tangsweep.reporting.analysis.scored_documents import ScoredDocuments
 from tangsweep.reporting.data.comparability import ComparableRuns
+from tangsweep.reporting.data.default_settings import default_runs
 from tangsweep.reporting.data.run_files import FlatConfig
+from tangsweep.runs.best_setting import (
+    DevelopmentCost,
+    Setting,
+    best_setting,
+    choose_by_known,
+    development_cost,
+    pick_setting,
+)
 from tangsweep.runs.record import Record
+
+
+class DefaultSetting(NamedTuple):
+    """The setting that a value has without overrides, scored with the seeds that choose."""
+
+    score: float  # mean loss on the set that ranks; infinite where a run failed or diverged
+    gain: float | None  # nats per character by which the chosen setting is better with the same seeds
 
 
 class TunedChoice(NamedTuple):
@@ -27,9 +43,10 @@ class TunedChoice(NamedTuple):
     value: str  # `adam`
     setting: str  # `lr=0.001`
     candidates: int  # settings that were tried, failed ones included
-    chosen_score: float  # mean development score over the seeds that chose: a loss, or an accuracy
+    chosen_score: float  # mean development loss over the seeds that chose; infinite where one has no score
     last_score: float | None  # the same at the last epoch
     optimism: float | None  # nats per character by which the same seeds flatter the choice, as measured
+    default: DefaultSetting | None  # None where it was not tried
 
 
 class TunedComparison(NamedTuple):
@@ -73,8 +90,11 @@ def compare_tuned(
         value=[_join(values[run], keys.compared, bare=True) for run in runs["run"]],
         setting=[_join(values[run], keys.tuned) for run in runs["run"]],
     )
+    value_of = dict(zip(runs["run"], runs["value"], strict=True))
+    runs = runs.assign(is_default=runs["run"].isin(default_runs(value_of, keys.tuned, configs, records)))
     is_confirming = runs["seed"].isin(confirming_seeds(configs, runs["run"].tolist()))
-    choices = _choose(comparable, runs[~is_confirming])
+    settings = {run: pick_setting(own, keys.tuned) for run, own in values.items()}
+    choices = _choose(comparable, runs[~is_confirming], settings, records)
     if len(choices) < 2 or all(choice.candidates < 2 for choice in choices.values()):
         return None
     setting_of = runs["value"].map({value: choice.setting for value, choice in choices.items()})
@@ -96,31 +116,70 @@ def _join(values: Mapping[str, str], keys: Sequence[str], bare: bool = False) ->
     return " ".join(parts) or "default"
 
 
-def _choose(comparable: ComparableRuns, runs: pd.DataFrame) -> dict[str, TunedChoice]:
-    """Return the best setting of each value: of those without a failed or diverged run."""
-    prefix = "known_" if comparable.ranked_by.known else ""
+def _choose(
+    comparable: ComparableRuns,
+    runs: pd.DataFrame,
+    settings: Mapping[str, Setting],
+    records: Mapping[str, Record],
+) -> dict[str, TunedChoice]:
+    """Return the choice for each value of which a run has a score."""
+    by_known = choose_by_known(development_cost(records[run], records[run].seed) for run in runs["run"])
     choices = {}
     for value, of_value in runs.groupby("value"):
-        failed = of_value.loc[of_value["status"].isin(FAILURES), "setting"].unique()
-        development = _by_setting_and_seed(of_value, f"dev_{prefix}loss").drop(
-            index=list(failed), errors="ignore"
-        )
-        development = development[development.notna().all(axis=1)]
-        if development.empty:
-            continue
-        setting = str(development.mean(axis=1).idxmin())
-        test = _by_setting_and_seed(of_value, comparable.score_column).reindex(development.index)
-        last = of_value.loc[of_value["setting"] == setting, f"last_dev_{prefix}perplexity"]
-        last_losses = [math.log(perplexity) for perplexity in last if perplexity and pd.notna(perplexity)]
-        choices[str(value)] = TunedChoice(
-            value=str(value),
-            setting=setting,
-            candidates=of_value["setting"].nunique(),
-            chosen_score=float(development.mean(axis=1).min()),
-            last_score=fmean(last_losses) if len(last_losses) == len(last) else None,
-            optimism=measure_optimism(development.to_numpy(float), test.to_numpy(float)),
-        )
+        best = best_setting_of(of_value["run"].tolist(), settings, records)
+        if best is not None:
+            is_best = [settings[run] == best for run in of_value["run"]]
+            setting = str(of_value.loc[is_best, "setting"].iloc[0])
+            choices[str(value)] = _describe_choice(comparable, of_value, setting, by_known)
     return choices
+
+
+def best_setting_of(
+    runs: Sequence[str], settings: Mapping[str, Setting], records: Mapping[str, Record]
+) -> Setting | None:
+    """Return the best setting of runs with records, by the rule that the sweep itself chooses by."""
+    costs: dict[Setting, list[DevelopmentCost]] = {}
+    for run in runs:
+        costs.setdefault(settings[run], []).append(development_cost(records[run], records[run].seed))
+    return best_setting(costs)
+
+
+def _describe_choice(
+    comparable: ComparableRuns, runs: pd.DataFrame, setting: str, by_known: bool
+) -> TunedChoice:
+    """Describe the setting that was chosen from the runs of one value."""
+    prefix = "known_" if by_known else ""
+    failed = set(runs.loc[runs["status"].isin(FAILURES), "setting"])
+    development = _by_setting_and_seed(runs, f"dev_{prefix}loss").drop(index=list(failed), errors="ignore")
+    development = development[development.notna().all(axis=1)]
+    test = _by_setting_and_seed(runs, comparable.score_column)
+    last = runs.loc[runs["setting"] == setting, f"last_dev_{prefix}perplexity"]
+    last_losses = [math.log(perplexity) for perplexity in last if perplexity and pd.notna(perplexity)]
+    is_complete = setting in development.index
+    honest_test = test.reindex(development.index).to_numpy(float)
+    defaults = set(runs.loc[runs["is_default"], "setting"])
+    return TunedChoice(
+        value=str(runs["value"].iloc[0]),
+        setting=setting,
+        candidates=runs["setting"].nunique(),
+        chosen_score=float(np.mean(development.loc[setting])) if is_complete else math.inf,
+        last_score=fmean(last_losses) if len(last_losses) == len(last) else None,
+        optimism=measure_optimism(development.to_numpy(float), honest_test) if is_complete else None,
+        default=_score_default(test, defaults.pop(), setting, failed) if len(defaults) == 1 else None,
+    )
+
+
+def _score_default(
+    losses: pd.DataFrame, default: str, chosen: str, failed: Collection[str]
+) -> DefaultSetting | None:
+    """Score the default setting by (settings, seeds) losses; None where it has no score yet."""
+    if default in failed:
+        return DefaultSetting(math.inf, None)
+    if default not in losses.index or losses.loc[default].isna().all():
+        return None
+    difference = (losses.loc[default] - losses.loc[chosen]).dropna().to_numpy(float)
+    gain = float(difference.mean()) if len(difference) and chosen not in failed else None
+    return DefaultSetting(float(np.nanmean(losses.loc[default].to_numpy(float))), gain)
 
 
 def _by_setting_and_seed(runs: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -12,22 +12,25 @@ import pandas as pd
 
 from tangsweep.reporting.analysis.across_tasks import (
     ERROR_ALLOWANCE,
-    MAX_RATIO,
     TARGET_FACTOR,
     Estimate,
     SharedTask,
     interquartile_mean,
     most_preferred,
-    performance_ratios,
     probability_of_improvement,
+    shared_tasks,
+)
+from tangsweep.reporting.analysis.performance_profiles import (
+    MAX_RATIO,
+    performance_ratios,
     profile_scores,
     profile_share,
-    shared_tasks,
 )
 from tangsweep.reporting.analysis.ranking import Ranking
 from tangsweep.reporting.blocks import AnyChart, Block, Chart, Section, Table
 from tangsweep.reporting.charts.group_style import GroupStyle
 from tangsweep.reporting.data.collect import SweepData
+from tangsweep.reporting.data.comparability import comparable_sets
 from tangsweep.reporting.formatting import MISSING, format_accuracy, format_names, format_quantity
 
 MEASURES = ("steps", "seconds")
@@ -42,8 +45,13 @@ ACCURACY_TARGET = (
     f"{TARGET_FACTOR:g} times the best tuned mean error plus {ERROR_ALLOWANCE:g}."
 )
 TUNED = (
-    "Each competitor has its best setting in each task, by mean development score over seeds; settings of "
-    "which some run failed or diverged come last."
+    "Each competitor has its best setting in each task, by mean development score over the seeds that choose "
+    "(losses are over known characters where every run has them); settings of which some run failed or "
+    "diverged come last."
+)
+OTHER_SEEDS = "Runs with seeds that took no part in that choice count"
+SAME_SEEDS = (
+    "the same runs chose the settings, which flatters a competitor the more, the more settings it tried"
 )
 TIMES = (
     "Steps and seconds are medians over the runs of that setting until an evaluation reached the target; a "
@@ -75,7 +83,8 @@ AGGREGATE = (
 
 def across_tasks_section(data: SweepData, rankings: Sequence[Ranking]) -> Section | None:
     """Return the section; None where no two tasks share two competitors."""
-    tasks = shared_tasks(rankings, data.records, data.epochs)
+    # Rankings are over the seeds that choose settings; here others may judge them.
+    tasks = shared_tasks(comparable_sets(data.runs), data.configs, data.records, data.epochs)
     if not tasks:
         return None
     times = time_table(tasks)
@@ -169,7 +178,19 @@ def _times_block(tasks: Sequence[SharedTask], times: pd.DataFrame) -> Table:
         "task", "competitor", "tuned setting", "target", "steps to the target", "seconds to the target",
         "runs that reached it",
     ]  # fmt: skip
-    return Table(columns, rows, f"{target} {TUNED} {TIMES}", text_columns=3)
+    note = " ".join([target, TUNED, *_judged_by(tasks), TIMES])
+    return Table(columns, rows, note, text_columns=3)
+
+
+def _judged_by(tasks: Sequence[SharedTask]) -> list[str]:
+    """Say which runs count in the section: those that chose the settings, or others."""
+    confirmed = [task.title for task in tasks if task.is_confirmed]
+    if len(confirmed) == len(tasks):
+        return [f"{OTHER_SEEDS}, here and below."]
+    is_flattered = any(t.candidates > 1 for task in tasks for t in task.competitors.values())
+    if confirmed:
+        return [f"{OTHER_SEEDS} in {format_names(confirmed)}; elsewhere {SAME_SEEDS}."]
+    return [f"{SAME_SEEDS[0].upper()}{SAME_SEEDS[1:]}."] if is_flattered else []
 
 
 def _scores_block(tasks: Sequence[SharedTask], times: pd.DataFrame) -> Table:

@@ -8,210 +8,220 @@ import altair as alt
 import pandas as pd
 from pydantic import JsonValue
 
-from tangsweep.metrics import Metric
 from tangsweep.reporting.analysis.ranking import Ranking
-from tangsweep.reporting.analysis.statistics import interval_half_widths, is_finite
-from tangsweep.reporting.blocks import Chart, Section, VegaLiteSpec
+from tangsweep.reporting.blocks import AnyChart, Chart, Section, VegaLiteSpec
+from tangsweep.reporting.charts.curve_rows import AXES, MAX_LOSS, curve_rows, loss_range
 from tangsweep.reporting.charts.group_style import GroupStyle
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.comparability import ComparableRuns
 
-AXES = {"epoch": "epoch", "step": "optimizer step", "characters": "characters seen", "seconds": "seconds"}
-SIDES = {"train_loss": "training", "dev_loss": "development"}
-MAX_POINTS = 16_000  # of all runs together, and of all means
-MIN_POINTS_PER_LINE = 8
 MANY_GROUPS, HIGHLIGHTED_GROUPS = 12, 8  # of more than MANY_GROUPS only the best are highlighted at first
 # By kind of row: opacity of highlighted and of faint groups.
-OPACITIES = {"band": (0.18, 0.02), "run": (0.4, 0.04), "mean": (1, 0.06), "end": (1, 0.2)}
-MAX_DRAWN, MIN_LOGARITHMIC = 1e300, 1e-3
-CUT_FACTOR = 2.5  # losses above this multiple of the untrained model's would flatten all other curves
+OPACITIES = {"band": (0.16, 0.02), "run": (0.35, 0.04), "mean": (1, 0.06), "best": (1, 0.1), "end": (1, 0.2)}
+KINDS_OF_ROWS = ("run", "mean", "best", "end")
+PANEL = {"width": 500, "height": 330}
+BASELINES = ("unigram", "bigram")
+# Shift, because without it the wheel and a finger scroll the page.
+ZOOM = "wheel![event.shiftKey]"
+MOVE = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
 
 
 def curves_section(data: SweepData, ranking: Ranking) -> Section | None:
-    """Return the section with the loss curves of all groups; None where no run was evaluated."""
+    """Return the section with the learning curves of all groups; None where no run was evaluated."""
+    return _curves_of("Curves", "curves", data, ranking)
+
+
+def setting_curves_section(data: SweepData, ranking: Ranking) -> Section | None:
+    """Return the same for all settings, of which the section on curves shows the chosen ones."""
+    return _curves_of("Curves of all settings", "setting_curves", data, ranking)
+
+
+def _curves_of(title: str, name: str, data: SweepData, ranking: Ranking) -> Section | None:
     comparable = ranking.comparable
-    epochs = data.epochs[data.epochs["run"].isin(comparable.runs["run"])]
+    group_of_run = comparable.runs.set_index("run")["group"]
+    epochs = data.epochs[data.epochs["run"].isin(group_of_run.index)]
     if epochs.empty:
         return None
-    style = GroupStyle(comparable.runs["group"], data.runs["group"])
-    chart = curve_chart(epochs, comparable, style, [group.name for group in ranking.groups])
-    block = Chart.from_altair("curves", _caption(comparable), chart)
-    _title_x_axis_by_choice(block.spec)
-    return Section("Curves", [block])
-
-
-def curve_points(epochs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Return one row per run, evaluation and side: run, group, side, the four axes, value; thinned."""
-    sides = _sides(metric)
-    points = epochs.melt(["run", "group", *AXES], list(sides), var_name="side", value_name="value")
-    points["side"] = points["side"].map(sides)
-    return thin_lines(points[is_finite(points["value"])], ["run", "side"])
-
-
-def thin_lines(points: pd.DataFrame, line_columns: list[str]) -> pd.DataFrame:
-    """Return about MAX_POINTS rows, or all where there are fewer.
-
-    A line consists of the rows that are equal in `line_columns`. It keeps its first, last, lowest and highest
-    point and some evenly spaced ones.
-    """
-    lines = points.groupby(line_columns, sort=False)
-    max_length = max(MIN_POINTS_PER_LINE, MAX_POINTS // max(1, lines.ngroups))
-    place, length = lines.cumcount(), lines["value"].transform("size")
-    bin_number = (place * (max_length - 1) // (length - 1).clip(lower=1)).astype(int)
-    first_of_bin = bin_number.ne(bin_number.groupby([points[column] for column in line_columns]).shift())
-    is_last = place.eq(length - 1)
-    extremes = pd.Index([*lines["value"].idxmin(), *lines["value"].idxmax()])
-    selected = (length <= max_length) | first_of_bin | is_last | points.index.isin(extremes)
-    return points[selected].reset_index(drop=True)
-
-
-def mean_curves(epochs: pd.DataFrame, runs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Return one row per group, epoch and side: means of value and axes, interval (low, high), runs.
-
-    Only epochs that every run of the group reached with a finite value count: never a mean over survivors.
-    The interval is Student's at 95 %, of accuracies the range; missing for a single run.
-    """
-    run_counts = runs["group"].value_counts()
-    tables = [
-        _side_means(epochs[is_finite(epochs[column])], column, run_counts).assign(side=side)
-        for column, side in _sides(metric).items()
-    ]
-    means = pd.concat(tables, ignore_index=True).drop(columns=["deviation", "lowest", "highest"])
-    return _round(thin_lines(means, ["group", "side"]))
-
-
-def _side_means(epochs: pd.DataFrame, column: str, run_counts: pd.Series) -> pd.DataFrame:
-    by_epoch = epochs.astype({column: float}).groupby(["group", "epoch"], sort=False)
-    means = by_epoch.agg(
-        value=(column, "mean"), deviation=(column, "std"), runs=(column, "size"),
-        lowest=(column, "min"), highest=(column, "max"),
-        **{axis: (axis, "mean") for axis in AXES if axis != "epoch"},
-    ).reset_index()  # fmt: skip
-    means = means[means["runs"] >= means["group"].map(run_counts)]
-    if column == "dev_accuracy":
-        several = means["runs"] > 1
-        return means.assign(low=means["lowest"].where(several), high=means["highest"].where(several))
-    half = interval_half_widths(means["deviation"], means["runs"])
-    return means.assign(low=means["value"] - half, high=means["value"] + half)
-
-
-def _sides(metric: Metric) -> dict[str, str]:
-    return {"dev_accuracy": "development"} if metric.name == "accuracy" else SIDES
-
-
-def divergence_points(epochs: pd.DataFrame, runs: pd.DataFrame, metric: Metric) -> pd.DataFrame:
-    """Return the last finite point of each run that diverged."""
-    diverged = runs.loc[runs["status"] == "diverged", "run"]
-    points = curve_points(epochs[epochs["run"].isin(diverged)], metric)
-    return points.sort_values("epoch").groupby(["run", "side"], as_index=False).last()
+    epochs = epochs.assign(group=epochs["run"].map(group_of_run))
+    names = [group.name for group in ranking.groups]
+    style = GroupStyle(comparable.runs["group"], data.runs["group"], names)
+    chart = curve_chart(epochs, comparable, style)
+    block = Chart.from_altair(name, _caption(comparable), chart)
+    _let_signals_choose(block.spec)
+    _select_in_one_view(block.spec)
+    return Section(title, [block])
 
 
 def _caption(comparable: ComparableRuns) -> str:
-    """Explain lines, bands and crosses."""
+    """Explain lines, bands, marks and what is out of the picture."""
     runs, sentences = comparable.runs, []
     if runs.groupby("group")["seed"].nunique().max() > 1:
         band = "range" if comparable.by_accuracy else "95 % interval"
         sentences.append(f"Mean and {band} over seeds, up to the epoch that every run of a group reached.")
         sentences.append("Single runs are faint.")
+    sentences.append("A ring is the best epoch of a mean.")
     if (runs["status"] == "diverged").any():
         sentences.append("A cross is the last point of a run that diverged.")
-    sentences.append("Click names in the legend to highlight groups, twice to show all.")
-    if runs["group"].nunique() > MANY_GROUPS:
-        sentences.append(f"The best {HIGHLIGHTED_GROUPS} are highlighted at first.")
     if not comparable.by_accuracy:
         sentences.append(
-            f"Losses above {CUT_FACTOR:g} times the untrained model's are drawn at the upper edge."
+            "Perplexities are logarithmic; lines that are worse than all that competes leave at the top."
         )
+    sentences.append("Click names to highlight groups, twice to show all; zoom with shift and the wheel.")
+    if runs["group"].nunique() > MANY_GROUPS:
+        sentences.append(f"The best {HIGHLIGHTED_GROUPS} are highlighted at first.")
     return " ".join(sentences)
 
 
-def curve_chart(
-    epochs: pd.DataFrame, comparable: ComparableRuns, style: GroupStyle, ranked_groups: Sequence[str]
-) -> alt.FacetChart:
-    """Return training and development curves side by side, with a choice of the x axis and of a log scale."""
-    metric, runs = comparable.metric, comparable.runs
-    points = _round(curve_points(epochs, metric))
-    untrained = points.loc[points["epoch"] == points["epoch"].min(), "value"]
-    top = math.inf if comparable.by_accuracy or untrained.empty else CUT_FACTOR * float(untrained.median())
-    data = pd.concat(
-        [
-            points.assign(kind="run"),
-            mean_curves(epochs, runs, metric).assign(kind="mean", run=""),
-            _round(divergence_points(epochs, runs, metric)).assign(kind="end"),
-        ],
-        ignore_index=True,
-    )
+def curve_chart(epochs: pd.DataFrame, comparable: ComparableRuns, style: GroupStyle) -> AnyChart:
+    """Return development and training curves side by side; the reader chooses x axis and smoothing."""
+    rows = curve_rows(epochs, comparable.runs, comparable.metric)
+    numbers = {group: f"g{number}" for number, group in enumerate(style.groups)}
+    rows["number"] = rows["group"].map(numbers)  # names may hold dots, which Vega takes for paths
     axis = alt.param(name="axis", value="epoch", bind=alt.binding_select(options=list(AXES), name="against "))
-    logarithmic = alt.param(name="logarithmic", value=False, bind=alt.binding_checkbox(name="logarithmic "))
+    smoothing = alt.param(
+        name="smoothing", value=0, bind=alt.binding_range(min=0, max=10, step=1, name="smoothing ")
+    )
     many = len(style.groups) > MANY_GROUPS
-    first = [{"group": group} for group in ranked_groups[:HIGHLIGHTED_GROUPS]] if many else alt.Undefined
+    first = [{"group": group} for group in style.groups[:HIGHLIGHTED_GROUPS]] if many else alt.Undefined
     chosen = alt.selection_point(name="chosen", fields=["group"], bind="legend", toggle="true", value=first)
-    kinds = [*(["band"] if data["low"].notna().any() else []), *data["kind"].unique()]
-    layers = _layers(style, chosen, metric, top)
-    chart = alt.layer(*(layer for kind, layer in layers.items() if kind in kinds), data=data)
-    chart = chart.properties(width=380, height=300).add_params(axis, logarithmic, chosen)
-    return chart.facet(column=alt.Column("side:N", sort=list(SIDES.values()), title=None))
+    sides = ["development"] if comparable.by_accuracy else ["development", "training"]
+    panels = [_panel(rows, side, comparable, style, chosen) for side in sides]
+    chart: AnyChart = alt.hconcat(*panels, data=rows, spacing=30).add_params(axis, smoothing)
+    return chart
 
 
-def _layers(style: GroupStyle, chosen: alt.Parameter, metric: Metric, top: float) -> dict[str, alt.Chart]:
+def _panel(
+    rows: pd.DataFrame, side: str, comparable: ComparableRuns, style: GroupStyle, chosen: alt.Parameter
+) -> AnyChart:
+    of_side = rows[rows["side"] == side]
+    kinds = [*(["band"] if of_side["low"].notna().any() else []), *of_side["kind"].unique()]
+    layers = _layers(side, style, chosen, _y_axis(rows, side, comparable, style), not comparable.by_accuracy)
+    if not comparable.by_accuracy:  # a run that diverged may end far above what is drawn
+        top = math.exp(loss_range(rows, side, style.groups[:HIGHLIGHTED_GROUPS])[1])
+        layers["end"] = layers["end"].transform_calculate(y=f"min(datum.y, {top!r})")
+    zoom = alt.selection_interval(name=f"zoom_{side}", bind="scales", zoom=ZOOM, translate=MOVE)
+    layers["run"] = layers["run"].add_params(zoom, *([chosen] if side == "development" else []))
+    drawn = [layer for kind, layer in layers.items() if kind in kinds]
+    if side == "development":
+        drawn += _baseline_layers(rows, comparable, style)
+    drawn.append(_crosshair(side, style.groups[:MANY_GROUPS], not comparable.by_accuracy))
+    panel: AnyChart = alt.layer(*drawn).properties(**PANEL)
+    return panel
+
+
+def _y_axis(rows: pd.DataFrame, side: str, comparable: ComparableRuns, style: GroupStyle) -> alt.Y:
+    if comparable.by_accuracy:
+        return alt.Y("y:Q", title=f"{side} accuracy", scale=alt.Scale(zero=False))
+    losses = loss_range(rows, side, style.groups[:HIGHLIGHTED_GROUPS])
+    scale = alt.Scale(type="log", domain=list(map(math.exp, losses)), nice=False)
+    return alt.Y("y:Q", title=f"{side} perplexity", scale=scale, axis=alt.Axis(format="~s", tickCount=8))
+
+
+def _layers(
+    side: str, style: GroupStyle, chosen: alt.Parameter, y: alt.Y, is_loss: bool
+) -> dict[str, alt.Chart]:
     """Return the layers by the kind of their rows, the lowest first.
 
     They set the opacity of strokes and fills: with the opacity of marks the picture would be composed anew
     for each line.
     """
-    title = "accuracy" if metric.name == "accuracy" else "nats per character"
-    label = "logarithmic ? format(pow(10, datum.value), '.3~g') : datum.label"
-    y_axis, y_scale = alt.Axis(labelExpr=label), alt.Scale(zero=False)
-    y = alt.Y("shown:Q", title=title, scale=y_scale, axis=y_axis)
-    lower = alt.Y("shown_low:Q", title=title, scale=y_scale, axis=y_axis)
-    x = alt.X("x:Q", title="epoch", axis=alt.Axis(format="~s"))
+    x = alt.X("x:Q", title="epoch", axis=alt.Axis(format="~s", tickMinStep=1), scale=alt.Scale(nice=False))
     colour, dash = style.line_colour, style.dash
-    rows = {
-        kind: _select(f"datum.kind == '{kind}'", top, value="shown").encode(x=x, y=y, color=colour)
-        for kind in ("run", "mean", "end")
-    }
-    band = _select("isValid(datum.low)", top, low="shown_low", high="shown_high").mark_area()
-    run, mean = rows["run"].mark_line(strokeWidth=1), rows["mean"].mark_line(strokeWidth=2.2)
-    end = rows["end"].mark_point(shape="cross", size=90, filled=True)
-    tooltip = ["group:N", "run:N", "epoch:Q", alt.Tooltip("value:Q", format=".4f")]
+    rows = {kind: _select(side, kind, is_loss).encode(x=x, y=y, color=colour) for kind in KINDS_OF_ROWS}
     opacity = {
         kind: alt.condition(chosen, alt.value(highlighted), alt.value(faint))
         for kind, (highlighted, faint) in OPACITIES.items()
     }
+    value = alt.Tooltip("value:Q", title="nats" if is_loss else "accuracy", format=".4f")
+    tooltip = ["group:N", "run:N", "epoch:Q", value]
+    band = _select(side, "mean", is_loss, ("low", "high")).transform_filter("isValid(datum.low)")
+    band, mean = band.mark_area(clip=True), rows["mean"].mark_line(strokeWidth=2.4, clip=True)
+    run = rows["run"].mark_line(strokeWidth=1, clip=True)
+    run = run.encode(strokeDash=dash, detail="run:N", tooltip=tooltip)
+    best = rows["best"].mark_point(size=80, strokeWidth=2, clip=True)
+    end = rows["end"].mark_point(shape="cross", size=90, filled=True, clip=True)
     return {
-        "band": band.encode(x=x, y=lower, y2="shown_high:Q", color=colour, fillOpacity=opacity["band"]),
-        "run": run.encode(strokeDash=dash, detail="run:N", strokeOpacity=opacity["run"], tooltip=tooltip),
-        "mean": mean.encode(strokeDash=dash, strokeOpacity=opacity["mean"], tooltip=[*tooltip, "runs:Q"]),
+        "band": band.encode(x=x, y="y_low:Q", y2="y_high:Q", color=colour, fillOpacity=opacity["band"]),
+        "run": run.encode(strokeOpacity=opacity["run"]),
+        "mean": mean.encode(strokeDash=dash, strokeOpacity=opacity["mean"]),
+        "best": best.encode(strokeOpacity=opacity["best"]),
         "end": end.encode(fillOpacity=opacity["end"], tooltip=tooltip),
     }
 
 
-def _select(condition: str, top: float, **columns: str) -> alt.Chart:
-    """Let the chart filter rows and compute x and, for each of `columns`, the value to draw.
+def _select(side: str, kind: str, is_loss: bool, columns: Sequence[str] = ()) -> alt.Chart:
+    """Let the chart choose rows and compute x and y, or of `columns` y_COLUMN; lines are smoothed first."""
+    chart = alt.Chart().transform_filter(f"datum.side == '{side}' && datum.kind == '{kind}'")
+    chart = chart.transform_calculate(x="datum[axis]")
+    if kind in ("run", "mean") and not columns:
+        chart = chart.transform_window(
+            smooth="mean(value)", frame=[0, 0], groupby=["group", "run"], sort=[alt.SortField("epoch")]
+        )
+        return chart.transform_calculate(y=_shown("smooth", is_loss))
+    drawn = {f"y_{column}": _shown(column, is_loss) for column in columns} or {"y": _shown("value", is_loss)}
+    return chart.transform_calculate(**drawn)
 
-    The value is clamped, and logarithmic where the reader of the page chose so. The column itself stays, for
-    tooltips.
+
+def _shown(column: str, is_loss: bool) -> str:
+    return f"exp(min(datum.{column}, {MAX_LOSS!r}))" if is_loss else f"datum.{column}"
+
+
+def _baseline_layers(rows: pd.DataFrame, comparable: ComparableRuns, style: GroupStyle) -> list[alt.Chart]:
+    """Return the baselines within the axis as lines with their names."""
+    if comparable.by_accuracy:
+        return []
+    low, high = map(math.exp, loss_range(rows, "development", style.groups[:HIGHLIGHTED_GROUPS]))
+    values = {name: comparable.runs[name].dropna() for name in BASELINES}
+    lines = [(name, float(column.iloc[0])) for name, column in values.items() if len(column)]
+    table = pd.DataFrame([line for line in lines if low < line[1] < high], columns=["name", "y"])
+    if table.empty:
+        return []
+    rule = alt.Chart(table).mark_rule(strokeDash=[5, 4], color="#7b8391").encode(y="y:Q")
+    name = alt.Chart(table).mark_text(align="right", dx=-4, dy=-6, fontSize=12)
+    return [rule, name.encode(y="y:Q", x=alt.value(PANEL["width"]), text="name:N")]
+
+
+def _crosshair(side: str, groups: Sequence[str], is_loss: bool) -> alt.Chart:
+    """Return a line that follows the pointer and reads the means of all groups, unsmoothed."""
+    hover = alt.selection_point(
+        name=f"hover_{side}", fields=["x"], nearest=True, on="pointermove", clear="pointerout", empty=False
+    )
+    tooltip = [
+        alt.Tooltip(f"g{number}:Q", title=group, format=",.4~r") for number, group in enumerate(groups)
+    ]
+    chart = alt.Chart().transform_filter(f"datum.side == '{side}' && datum.kind == 'mean'")
+    chart = chart.transform_calculate(x="datum[axis]", read=_shown("value", is_loss))
+    chart = chart.transform_pivot("number", value="read", groupby=["x"])
+    rule: alt.Chart = chart.mark_rule(color="#7b8391").add_params(hover)
+    return rule.encode(x="x:Q", opacity=alt.condition(hover, alt.value(0.7), alt.value(0)), tooltip=tooltip)
+
+
+def _select_in_one_view(spec: VegaLiteSpec) -> None:
+    """Let each selection listen to the one layer that asked for it; Altair names all layers of a panel.
+
+    Vega refuses a selection that two layers have.
     """
-    chart = alt.Chart().transform_filter(condition).transform_calculate(x="datum[axis]")
-    for column, drawn in columns.items():
-        value = f"clamp(datum.{column}, 0, {min(top, MAX_DRAWN)!r})"
-        logarithm = f"log(max({value}, {MIN_LOGARITHMIC!r})) / LN10"
-        chart = chart.transform_calculate(**{drawn: f"logarithmic ? {logarithm} : {value}"})
-    return chart
+    params = spec.get("params")
+    for param in params if isinstance(params, list) else []:
+        match param:
+            case {"name": str(name), "views": list(views)}:
+                views[:] = views[-1:] if name.startswith("hover") else views[:1]
 
 
-def _round(table: pd.DataFrame) -> pd.DataFrame:
-    """Round to four decimals, more than a pixel shows; the page of a thousand runs is half as large."""
-    columns = table.select_dtypes("number").columns
-    return table.assign(**{column: table[column].astype(float).round(4) for column in columns})
+def _let_signals_choose(spec: JsonValue) -> None:
+    """Let the x axes' titles and the smoothing follow the reader's choices.
 
-
-def _title_x_axis_by_choice(spec: VegaLiteSpec) -> None:
-    """Let the x axis's title follow the choice, by a Vega signal that Altair's schema does not allow."""
-    title: JsonValue = {"signal": f"{json.dumps(AXES)}[axis]"}
-    match spec:
-        case {"spec": {"layer": list(layers)}}:
-            for layer in layers:
-                match layer:
-                    case {"encoding": {"x": dict(x)}}:
-                        x["title"] = title
+    Vega takes signals there; Altair's schema does not allow them.
+    """
+    if isinstance(spec, list):
+        for item in spec:
+            _let_signals_choose(item)
+    if not isinstance(spec, dict):
+        return
+    if "window" in spec:
+        spec["frame"] = [{"signal": "-smoothing"}, {"signal": "smoothing"}]
+    if spec.get("field") == "x" and spec.get("title") == "epoch":
+        spec["title"] = {"signal": f"{json.dumps(AXES)}[axis]"}
+    for name, value in spec.items():
+        if name != "datasets":
+            _let_signals_choose(value)

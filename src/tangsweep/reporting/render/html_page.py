@@ -1,117 +1,162 @@
-"""Render a report as one HTML file that loads nothing from elsewhere, and as Markdown."""
+"""Render a report as one HTML file that loads nothing from elsewhere."""
 
 import json
+import re
 from html import escape
 from importlib.resources import files
 from string import Template
 
-from tangsweep.reporting.blocks import Block, Chart, PoemBlock, Report, Table
+from pydantic import JsonValue
+
+from tangsweep.reporting.blocks import Answer, Block, Chart, PoemBlock, Report, RunConfigs, Section, Table
 from tangsweep.reporting.render.vega import vega_scripts
+from tangsweep.reporting.text.glossary import explain
 
 LONG_CELL = 30  # characters
+FOLDED_ROWS = 30  # tables with more rows are folded
 
 
-def render_html(report: Report) -> str:
-    """Return the page. Texts are escaped, and chart data cannot end the script that holds it."""
-    specs = {chart.name: chart.spec for chart in report.charts}
-    data = json.dumps(specs, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    body = _head(report) + "".join(
-        f"<h2>{escape(section.title)}</h2>{''.join(map(_block, section.blocks))}"
-        for section in report.sections
-    )
-    return Template(_read_resource("page.html")).substitute(
+def render_html(report: Report, refresh_seconds: int | None = None) -> str:
+    """Return the page; with `refresh_seconds` a browser loads it again and again.
+
+    Texts are escaped, and data cannot end the script that holds it.
+    """
+    configs = [b for section in report.sections for b in section.blocks if isinstance(b, RunConfigs)]
+    return Template(read_resource("page.html")).substitute(
         title=escape(report.title),
-        style=_read_resource("page.css"),
-        body=body,
-        scripts=vega_scripts().replace("</script", "<\\/script"),
-        charts=data,
+        refresh="" if refresh_seconds is None else f'<meta http-equiv="refresh" content="{refresh_seconds}">',
+        style=read_resource("tabulator/tabulator_simple.min.css") + read_resource("page.css"),
+        body=_head(report) + _contents(report) + _sections(report),
+        scripts=_without_end_tag(vega_scripts() + "\n" + read_resource("tabulator/tabulator.min.js")),
+        charts=_as_script({chart.name: chart.spec for chart in report.charts}),
+        configs=_as_script(configs[0]._asdict() if configs else None),
     )
 
 
-def _read_resource(name: str) -> str:
+def read_resource(name: str) -> str:
+    """Return the text of a file of this package."""
     return (files("tangsweep.reporting.render") / name).read_text(encoding="utf-8")
 
 
+def _without_end_tag(script: str) -> str:
+    return script.replace("</script", "<\\/script")
+
+
+def _as_script(value: JsonValue | dict[str, JsonValue]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def inline(text: str) -> str:
+    """Escape a text; what stands between backticks becomes code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def _head(report: Report) -> str:
-    warnings = "".join(f"<p>{escape(warning)}</p>" for warning in report.warnings)
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in report.facts)
+    """Return what a reader sees without scrolling: question, answers with a picture, warnings."""
+    named = len(report.comparisons) > 1
+    answers = "".join(_answer(answer, named) for answer in report.comparisons)
+    warnings = "".join(f"<li>{inline(warning)}</li>" for warning in report.warnings)
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{inline(value)}</dd>" for name, value in report.facts)
     return (
-        f'<h1>{escape(report.title)}</h1><p class="question">{escape(report.question)}</p>'
-        + "".join(f'<p class="answer">{escape(answer)}</p>' for answer in report.answers)
-        + (f'<div class="warnings" role="alert">{warnings}</div>' if warnings else "")
-        + f"<dl>{facts}</dl>"
+        f'<header><p class="name">{escape(report.title)}</p><h1>{inline(report.question)}</h1>{answers}'
+        + (f'<ul class="warnings" role="alert">{warnings}</ul>' if warnings else "")
+        + f"<details><summary>Texts, runs and machine</summary><dl>{facts}</dl></details></header>"
     )
+
+
+def _answer(answer: Answer, named: bool) -> str:
+    details = " ".join(map(inline, answer.details))
+    return (
+        (f"<h2>{inline(answer.scored_on)}</h2>" if named else "")
+        + f'<p class="answer">{inline(answer.headline)}</p>'
+        + (_block(answer.chart) if answer.chart else "")
+        + f'<p class="rests">{inline(answer.rests_on)}</p>'
+        + (f'<p class="next"><b>Next:</b> {inline(answer.next_step)}</p>' if answer.next_step else "")
+        + f"<details><summary>Scores, tests and their method</summary><p>{details}</p></details>"
+    )
+
+
+def _contents(report: Report) -> str:
+    """Return links to the sections, those of one ranking after its name."""
+    links, part = "", ""
+    for number, section in enumerate(report.sections):
+        if section.part != part:
+            part = section.part
+            links += f"<b>{escape(part or 'All runs')}</b>"
+        links += f'<a href="#section-{number}">{escape(section.title)}</a>'
+    return f'<nav aria-label="Contents">{links}</nav>' if links else ""
+
+
+def _sections(report: Report) -> str:
+    parts, part = [], ""
+    for number, section in enumerate(report.sections):
+        if section.part != part:
+            part = section.part
+            parts.append(f'<h2 class="part">{inline(part or "All runs")}</h2>')
+        parts.append(_section(section, number))
+    return "".join(parts)
+
+
+def _section(section: Section, number: int) -> str:
+    level = "h3" if section.part else "h2"
+    blocks = "".join(map(_block, section.blocks))
+    return f'<section id="section-{number}"><{level}>{escape(section.title)}</{level}>{blocks}</section>'
 
 
 def _block(block: Block) -> str:
     match block:
         case Table():
-            return _table(block)
+            return _table(block.without_empty_columns())
         case Chart():
             place = f'<div class="scroll"><div id="{block.name}" class="chart"></div></div>'
-            return f'<figure>{place}<p class="note">{escape(block.caption)}</p></figure>'
+            note = f'<figcaption class="note">{inline(block.caption)}</figcaption>'
+            return f"<figure>{place}{note}</figure>"
         case PoemBlock():
             poems = "".join(
-                f"<div><h3>{escape(heading)}</h3><pre>{escape(poem)}</pre></div>"
+                f"<div><h4>{escape(heading)}</h4><pre>{escape(poem)}</pre></div>"
                 for heading, poem in block.poems
             )
-            return f'<div class="poems">{poems}</div>'
+            summary = f"<summary>{inline(block.caption)}</summary>"
+            return f'<details>{summary}<div class="poems">{poems}</div></details>'
+        case RunConfigs():
+            return '<div class="configs"></div>'
         case _:
-            return f"<p>{escape(block)}</p>"
+            return f"<p>{inline(block)}</p>"
 
 
 def _table(table: Table) -> str:
-    head, *rows = (
-        "".join(
-            f"<{tag}{_css_class(table, place, cell)}>{escape(cell)}</{tag}>" for place, cell in enumerate(row)
-        )
-        for tag, row in [("th", table.columns), *(("td", row) for row in table.rows)]
-    )
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
-    )
+    """Return a plain table, to which the page's script adds sorting, filters and the choice of columns."""
+    head = "".join(_heading(table, place) for place in range(len(table.columns)))
+    body = "".join(f"<tr>{_cells(table, row)}</tr>" for row in table.rows)
+    note = f'<p class="note">{inline(table.note)}</p>' if table.note else ""
+    element = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    if len(table.rows) > FOLDED_ROWS:
+        summary = f"<summary>{len(table.rows)} rows</summary>"
+        return f'<details class="folded">{summary}<div class="scroll">{element}</div></details>{note}'
+    return f'<div class="scroll">{element}</div>{note}'
 
 
-def _css_class(table: Table, column: int, cell: str) -> str:
-    if column >= table.text_columns:
-        return ""
-    return ' class="text long"' if len(cell) > LONG_CELL else ' class="text"'
+def _heading(table: Table, place: int) -> str:
+    heading = table.columns[place]
+    explanation = table.explanations.get(heading) or explain(heading)
+    classes = _css_classes(table, place, heading)
+    return f'<th{classes} title="{escape(explanation)}">{escape(heading)}</th>'
 
 
-def render_markdown(report: Report) -> str:
-    """Return Markdown for a README or a pull request; charts are the picture files beside it."""
-    parts = [f"# {_literal(report.title)}", f"*{_literal(report.question)}*"]
-    parts += [f"**{_literal(answer)}**" for answer in report.answers]
-    if report.warnings:
-        parts.append("\n".join(f"> **Warning:** {_literal(warning)}  " for warning in report.warnings))
-    parts.append("\n".join(f"- {_literal(name)}: {_literal(value)}" for name, value in report.facts))
-    for section in report.sections:
-        parts += [f"## {_literal(section.title)}", *map(block_markdown, section.blocks)]
-    return "\n\n".join(parts) + "\n"
+def _cells(table: Table, row: list[str]) -> str:
+    cells = []
+    for place, cell in enumerate(row):
+        text = escape(cell)
+        if not place and (address := table.links.get(cell)):
+            text = f'<a href="{escape(address)}">{text}</a>'
+        cells.append(f"<td{_css_classes(table, place, cell)}>{text}</td>")
+    return "".join(cells)
 
 
-def block_markdown(block: Block) -> str:
-    match block:
-        case Table():
-            rows = [block.columns, ["---"] * len(block.columns), *block.rows]
-            lines = "\n".join(f"| {' | '.join(map(_literal, row))} |" for row in rows)
-            return f"{lines}\n\n{_literal(block.note)}" if block.note else lines
-        case Chart():
-            return f"![{_literal(block.name)}](figures/{block.name}.png)\n\n{_literal(block.caption)}"
-        case PoemBlock():
-            return "\n\n".join(f"{_literal(heading)}:\n\n{_quote(poem)}" for heading, poem in block.poems)
-        case _:
-            return _literal(block)
-
-
-def _quote(poem: str) -> str:
-    return "\n".join(f"> {_literal(line)}  " if line else ">" for line in poem.split("\n"))
-
-
-def _literal(text: str) -> str:
-    """Escape what Markdown or HTML would interpret."""
-    for sign in "\\`*_{}[]<>#|~$":
-        text = text.replace(sign, f"\\{sign}")
-    return text.replace("&", "&amp;").replace("\n", " ")
+def _css_classes(table: Table, place: int, cell: str) -> str:
+    names = []
+    if place < table.text_columns:
+        names += ["text", "long"] if len(cell) > LONG_CELL else ["text"]
+    if table.columns[place] in table.optional:
+        names.append("optional")
+    return f' class="{" ".join(names)}"' if names else ""

@@ -6,8 +6,10 @@ import pandas as pd
 
 from tangsweep.reporting.analysis.ranking import RankedGroup, Ranking
 from tangsweep.reporting.analysis.sampling import FEW_DOCUMENTS
+from tangsweep.reporting.analysis.tuning import TunedComparison
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.formatting import format_names, format_quantity, format_statuses
+from tangsweep.reporting.text.cautions import sample_runs, shortened_experiments
 from tangsweep.runs.record import CorpusFacts, PoetFacts
 from tangsweep.runs.state import ENDED, State
 
@@ -18,15 +20,13 @@ def report_warnings(data: SweepData, rankings: Sequence[Ranking]) -> list[str]:
     """Return the warnings that concern the whole report; sections add their own."""
     runs = data.runs
     warnings = []
-    warnings += _text_warnings(rankings)
-    if (runs["corpus"] == "sample").any():
-        warnings.append("The corpus is the bundled sample of 120 poems written for this project, NOT 全唐诗.")
+    warnings += sample_runs(runs) + _text_warnings(rankings)
     if len(rankings) > 1:
         warnings.append(
             f"Runs were scored on {len(rankings)} different texts, splits, vocabularies or tasks: "
             "each has its own ranking, and figures of different rankings cannot be compared."
         )
-    warnings += _missing_runs(data) + _bad_statuses(runs)
+    warnings += shortened_experiments(data.records) + _missing_runs(data) + _bad_statuses(runs)
     commits = runs["commit"].dropna().unique()
     if len(commits) > 1:
         warnings.append(f"Runs come from {len(commits)} commits ({', '.join(c[:8] for c in commits)}).")
@@ -161,3 +161,43 @@ def _describe_test_set(corpus: CorpusFacts) -> str:
     if corpus.oov and "test" in corpus.oov:
         parts.append(f"{corpus.oov['test'].rate:.1%} of them unknown")
     return "; ".join([*parts, "scored once, with the weights that the development set chose"])
+
+
+def rests_on(data: SweepData, ranking: Ranking, tuned: TunedComparison | None) -> str:
+    """Return in one line what an answer rests on: texts, seeds, runs, minutes of training."""
+    comparable = ranking.comparable
+    names = {*comparable.runs["run"], *(tuned.ranking.comparable.runs["run"] if tuned else ())}
+    runs = data.runs[data.runs["run"].isin(names)]
+    corpus = next(
+        (r.corpus for run in comparable.runs["run"] if (r := data.records.get(run)) and r.corpus), None
+    )
+    judged = tuned.ranking if tuned else ranking
+    seeds = sorted({seed for group in judged.groups for seed in group.scores})
+    minutes = float(runs["seconds"].astype(float).sum()) / 60
+    parts = [
+        *(_text_parts(corpus) if corpus else []),
+        f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}" if seeds else "no seed",
+        f"{len(runs)} run{'s' if len(runs) > 1 else ''}",
+        f"{format_quantity(round(minutes) if minutes >= 10 else round(minutes, 1))} min of training",
+    ]
+    return f"This rests on {', '.join(parts)}."
+
+
+def _text_parts(corpus: CorpusFacts) -> list[str]:
+    poems, characters = corpus.poems or {}, corpus.characters
+    parts = []
+    if "train" in poems:
+        parts.append(f"{poems['train']:,} training poems of {corpus.name}")
+    elif characters and characters.train:
+        parts.append(f"{characters.train:,} training characters of {corpus.name}")
+    elif corpus.name:
+        parts.append(str(corpus.name))
+    if poems.get("test"):
+        poets = (corpus.poets or {}).get("test", PoetFacts())
+        by = f" by {poets.count:,} poets" if poets.count else ""
+        parts.append(f"{poems['test']:,} test poems{by}")
+    elif characters and characters.test:
+        parts.append(f"{characters.test:,} test characters")
+    elif characters and characters.dev:
+        parts.append(f"{characters.dev:,} development characters and no test set")
+    return parts

@@ -8,7 +8,7 @@ from tangsweep.reporting.analysis.ranking import (
     Ranking,
 )
 from tangsweep.reporting.analysis.training_times import perplexity_thresholds, seconds_to_reach
-from tangsweep.reporting.blocks import Block, Section, Table
+from tangsweep.reporting.blocks import Section, Table
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.comparability import ComparableRuns, RankedBy
 from tangsweep.reporting.formatting import (
@@ -46,11 +46,22 @@ VARIANT_COLUMNS = {
 
 def ranking_section(data: SweepData, ranking: Ranking) -> Section:
     """Return the ranking; of perplexities also other ways to count, and the time to reach some of them."""
-    blocks: list[Block] = [ranking_table(ranking)]
+    table = ranking_table(ranking)
     if not ranking.comparable.by_accuracy:
         epochs = data.epochs[data.epochs["run"].isin(ranking.comparable.runs["run"])]
-        blocks += [_variant_table(ranking), _time_table(ranking, epochs)]
-    return Section("Ranking", blocks)
+        for more in (_variant_table(ranking), _time_table(ranking, epochs)):
+            table = _with_optional_columns(table, more)
+    return Section("Ranking", [table])
+
+
+def _with_optional_columns(table: Table, more: Table) -> Table:
+    """Add the columns of a table of the same groups, in the same order; the page shows them on demand."""
+    return table._replace(
+        columns=[*table.columns, *more.columns[1:]],
+        rows=[[*row, *others[1:]] for row, others in zip(table.rows, more.rows, strict=True)],
+        note=f"{table.note} {more.note}",
+        optional=table.optional | set(more.columns[1:]),
+    )
 
 
 def score_heading(comparable: ComparableRuns) -> str:

@@ -3,12 +3,14 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import pandas as pd
 
 from tangsweep.reporting.analysis.ranking import Ranking, best_runs
-from tangsweep.reporting.blocks import Block, PoemBlock, Section, Table
+from tangsweep.reporting.blocks import Block, PoemBlock, RunConfigs, Section, Table
 from tangsweep.reporting.data.collect import SweepData
+from tangsweep.reporting.data.groups import differs_between
 from tangsweep.reporting.formatting import MISSING, format_group_score, format_percent, format_quantity
 from tangsweep.reporting.text.ranking_table import score_heading
 from tangsweep.runs.published import DIFFERENCES
@@ -50,7 +52,12 @@ def poem_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
                 (f"{group}{_format_right_lines(right_lines[run])}", _first_poems(data.poems[run]))
                 for group, run in best.items()
             ]
-            blocks += [PoemBlock(poems), f"Poems of the best run of each group ({ranking.comparable.title})."]
+            caption = f"Poems of the best run of each group ({ranking.comparable.title})"
+            blocks.append(PoemBlock(caption, poems))
+            if missing := sorted(
+                {start for run in best.values() for start in _missing_starts(data.poems[run])}
+            ):
+                blocks.append(f"No poem begins with {'、'.join(missing)}, which a vocabulary lacks.")
         if table := quality_table(ranking):
             blocks.append(table)
     return Section("Poems", blocks)
@@ -63,8 +70,23 @@ def _format_right_lines(share: float | None) -> str:
 
 def _first_poems(text: str) -> str:
     """Return the first poems of poems.txt, those of the first form, without their headings."""
-    poems = [poem.partition("\n")[2].strip() for poem in re.split(r"^# ", text, flags=re.MULTILINE)[1:]]
-    return "\n\n".join(poems[:POEMS_PER_GROUP])
+    poems = [poem for _, poem in _read_poems(text)[:POEMS_PER_GROUP] if not _is_reason(poem)]
+    return "\n\n".join(poems)
+
+
+def _read_poems(text: str) -> list[tuple[str, str]]:
+    """Return the heading and the poem of each part of poems.txt."""
+    parts = (part.partition("\n") for part in re.split(r"^# ", text, flags=re.MULTILINE)[1:])
+    return [(heading, poem.strip()) for heading, _, poem in parts]
+
+
+def _is_reason(poem: str) -> bool:
+    """Return whether a text says in parentheses why there is no poem."""
+    return poem.startswith("(") and poem.endswith(")")
+
+
+def _missing_starts(text: str) -> list[str]:
+    return [heading.split()[0] for heading, poem in _read_poems(text) if _is_reason(poem) and heading.split()]
 
 
 def quality_table(ranking: Ranking) -> Table | None:
@@ -109,18 +131,42 @@ def _format_figure(value: float | None) -> str:
 
 
 def provenance_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
-    """Return the commands that repeat the sweeps, the origin of every run, and the errors of failed runs."""
+    """Return the commands that repeat the sweeps, the origin of every run, and the errors of failed runs.
+
+    The first cell of a row leads to the run's folder, from a page that lies in the folder of the sweep.
+    """
     blocks: list[Block] = []
     commands = [shlex.join(["python", "src/train.py", *command.arguments]) for command in data.commands]
     if commands:
-        blocks.append(f"Commands that repeat the sweep: {'; '.join(dict.fromkeys(commands))}")
+        blocks.append(
+            f"Commands that repeat the sweep: {'; '.join(f'`{c}`' for c in dict.fromkeys(commands))}"
+        )
     rows = [_provenance_row(run) for _, run in data.runs.iterrows()]
-    blocks.append(Table(PROVENANCE_COLUMNS, rows, text_columns=len(PROVENANCE_COLUMNS)))
+    is_one_sweep = data.runs["sweep"].nunique() == 1
+    links = {str(run): f"./{quote(str(run))}/" for run in data.runs["run"]} if is_one_sweep else {}
+    blocks.append(Table(PROVENANCE_COLUMNS, rows, text_columns=len(PROVENANCE_COLUMNS), links=links))
+    blocks.append(run_configs(data, rankings))
     failures = data.runs[data.runs["error"].notna()]
     if len(failures):
         errors = [[str(run["run"]), str(run["error"])] for _, run in failures.iterrows()]
         blocks.append(Table(["failed run", "error"], errors, text_columns=2))
     return Section("Provenance", blocks)
+
+
+def run_configs(data: SweepData, rankings: Sequence[Ranking]) -> RunConfigs:
+    """Return the configs of all runs, of which the page shows two; at first the best of the first groups."""
+    configs = {run: data.configs[run] for run in data.runs["run"]}
+    keys = dict.fromkeys(key for config in configs.values() for key in config)
+    differing = [key for key in keys if differs_between(key, configs.values())]
+    best = [run for ranking in rankings for run in best_runs(ranking).values()][:2]
+    sample = next(iter(configs.values()), {})
+    return RunConfigs(
+        shared={key: str(sample[key]) for key in keys if key not in differing},
+        differing={
+            run: {key: str(config.get(key, MISSING)) for key in differing} for run, config in configs.items()
+        },
+        first=best or list(configs)[:2],
+    )
 
 
 def _provenance_row(run: pd.Series) -> list[str]:

@@ -16,6 +16,7 @@ from tangsweep.reporting.formatting import (
     format_score_interval,
     format_statuses,
 )
+from tangsweep.reporting.text.headline import is_better, outcomes
 
 MORE_SEEDS = "add some (seed=0,1,2,3,4)"
 NO_TEST = "paired differences are zero, constant or infinite, so there is no test"
@@ -68,7 +69,7 @@ def _place(ranking: Ranking) -> str:
 def _is_best(ranking: Ranking) -> bool:
     """Return whether the first group may be called best: it is better than every other compared group."""
     if ranking.comparable.by_accuracy:
-        return True  # described by counts and ranges, without a test
+        return is_better(ranking.groups[0], ranking.groups[1:])
     compared = [group for group in ranking.groups if group.compared]
     only_rival = len(compared) == 1 and all(group.score is None for group in ranking.groups[1:])
     return only_rival or (ranking.tests is not None and ranking.tests.p_best < SIGNIFICANCE_LEVEL)
@@ -97,7 +98,10 @@ def _describe_second(ranking: Ranking) -> str:
     if second.score is None:
         return f"It is the only one of {len(ranking.groups)} groups with a score"
     assert best.score is not None
-    place = "Just as good is" if second.score.mean == best.score.mean else "Next is"
+    is_equal = second.score.mean == best.score.mean
+    if ranking.comparable.by_accuracy:
+        is_equal = sorted(outcomes(second)) == sorted(outcomes(best))
+    place = "Just as good is" if is_equal else "Next is"
     return f"{place} {second.name}: {describe_score(ranking, second)}"
 
 

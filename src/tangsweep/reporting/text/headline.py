@@ -1,0 +1,178 @@
+"""The answer to a sweep's question: one sentence with its uncertainty, and what would settle more."""
+
+import math
+
+from scipy import stats
+
+from tangsweep.reporting.analysis.ranking import RankedGroup, Ranking
+from tangsweep.reporting.analysis.sampling import advise
+from tangsweep.reporting.analysis.statistics import SIGNIFICANCE_LEVEL
+from tangsweep.reporting.analysis.tuning import TunedComparison
+from tangsweep.reporting.formatting import (
+    MISSING,
+    format_group_score,
+    format_names,
+    format_p_value,
+    format_percent_difference,
+    format_quantity,
+    format_score_interval,
+)
+
+MOST_PERMUTATIONS = 10_000
+UNKNOWN = "it cannot be told which is best"
+
+
+def headline(ranking: Ranking, tuned: TunedComparison | None) -> str:
+    """Return one sentence: which group is best, or that it cannot be told, and how sure that is."""
+    if tuned:
+        return f"Each at its own best setting, {_headline(tuned.ranking)}"
+    sentence = _headline(ranking)
+    return sentence if sentence.startswith(ranking.groups[0].name) else sentence[0].upper() + sentence[1:]
+
+
+def _headline(ranking: Ranking) -> str:
+    first, *others = ranking.groups
+    if first.score is None:
+        return "no run has a score yet."
+    if not others:
+        return f"{first.name}: {_score(ranking, first)}."
+    if ranking.comparable.by_accuracy:
+        return accuracy_headline(ranking)
+    scored = [group for group in others if group.score]
+    if not first.compared:
+        return f"{UNKNOWN}: no group has all of its runs; {first.name} has {_score(ranking, first)}."
+    rivals = [group for group in scored if group.compared]
+    if not rivals:
+        rest = "no other group has a score" if not scored else "no other group has all of its runs"
+        return f"{first.name} has {_score(ranking, first)}; {rest}."
+    lowest = f"{first.name} has the lowest {_score(ranking, first)}"
+    if len(ranking.seeds) < 2:
+        return f"{UNKNOWN} from one seed: {lowest}, {rivals[0].name} the next ({_plain(ranking, rivals[0])})."
+    if ranking.tests is None:
+        return f"{UNKNOWN}: {lowest}, but there is no test for these scores."
+    if ranking.tests.p_best < SIGNIFICANCE_LEVEL:
+        return _winner(ranking, first, rivals[0])
+    behind = [group.name for group in rivals if group.p is not None and group.p < SIGNIFICANCE_LEVEL]
+    similar = [group.name for group in rivals if group.name not in behind]
+    better = f"; it is better than {format_names(behind)}" if behind else ""
+    over = "seeds and texts" if ranking.text else "seeds"
+    return f"{UNKNOWN}: {lowest}, but other {over} may put {_names(similar, behind)} first{better}."
+
+
+def _winner(ranking: Ranking, first: RankedGroup, second: RankedGroup) -> str:
+    assert ranking.tests is not None
+    behind = format_percent_difference(second.difference_interval).removeprefix("+")
+    return (
+        f"{first.name} is best: {_score(ranking, first)}; next is {second.name}, {behind} above it "
+        f"(p {_equals(format_p_value(ranking.tests.p_best))})."
+    )
+
+
+def _names(similar: list[str], behind: list[str]) -> str:
+    """Return the names, or `any other` where nothing was told from the first."""
+    return format_names(similar) if behind or len(similar) == 1 else "any other"
+
+
+def _equals(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"
+
+
+def _plain(ranking: Ranking, group: RankedGroup) -> str:
+    return format_group_score(group, ranking.comparable)
+
+
+def _score(ranking: Ranking, group: RankedGroup) -> str:
+    """Return `test perplexity 334.5 (95 % interval 310.2 to 360.1)`."""
+    comparable = ranking.comparable
+    name = "accuracy" if comparable.by_accuracy else f"{comparable.set_name} {comparable.metric.name}"
+    interval = format_score_interval(group.interval, comparable)
+    between = "" if comparable.by_accuracy or interval == MISSING else f" (95 % interval {interval})"
+    return f"{name} {_plain(ranking, group)}{between}"
+
+
+def next_step(ranking: Ranking, tuned: TunedComparison | None, edges: list[str], improving: list[str]) -> str:
+    """Return what would settle more, the most urgent thing alone; empty where nothing is open.
+
+    `edges` are groups whose best learning rate is the last of its grid, `improving` those that were still
+    getting better when training ended.
+    """
+    judged = tuned.ranking if tuned else ranking
+    lost = sum(sum(group.other_statuses.values()) for group in judged.groups)
+    rivals = [group for group in judged.groups[1:] if group.compared]
+    if not judged.groups[0].score or (lost and not judged.groups[0].compared):
+        return "give the same command again: it trains what is missing or unfinished."
+    if edges:
+        return f"try learning rates beyond the grid, where a better one may lie, for {format_names(edges)}."
+    if len(judged.seeds) < 2 and rivals:
+        return "add seeds, for example seed=0,1,2,3,4: the runs that exist are not trained again."
+    if improving:
+        return f"train longer: {format_names(improving)} still improved at the last epoch."
+    if judged.tests and judged.tests.p_best >= SIGNIFICANCE_LEVEL and rivals and rivals[0].difference_sample:
+        advice = advise(rivals[0].difference_sample)
+        if advice and advice.seeds:
+            names = f"{judged.groups[0].name} from {rivals[0].name}"
+            return f"about {advice.seeds:,} seeds in all would tell {names}."
+        if advice:
+            factor = f"{advice.documents_factor:.1f}"
+            return f"test on at least {factor} times as many documents; no number of seeds settles it."
+    if tuned and not tuned.is_confirmed:
+        return "add confirm.seeds=5,6,7,8,9: the seeds that chose the settings also judge them."
+    return ""
+
+
+def outcomes(group: RankedGroup) -> list[float]:
+    """Return one number a run, lower is better: steps to solve, infinite where not solved, else −accuracy."""
+    if group.solved_steps:
+        return [math.inf if step is None else step for step in group.solved_steps]
+    return [-accuracy for accuracy in group.scores.values()]
+
+
+def is_better(first: RankedGroup, others: list[RankedGroup]) -> bool:
+    """Return whether the first group's runs are better than those of each other group, beyond chance.
+
+    Mann and Whitney's test of the outcomes, Bonferroni-corrected for the number of others.
+    """
+    pairs = [(outcomes(first), outcomes(other)) for other in others if outcomes(other)]
+    p_values = [_p_value(own, rival) for own, rival in pairs]
+    return bool(p_values) and max(p_values) * len(p_values) < SIGNIFICANCE_LEVEL
+
+
+def _p_value(own: list[float], rival: list[float]) -> float:
+    """Return the two-sided p: exact for few runs, where ranks often tie, such as those of unsolved ones."""
+    ranks = stats.rankdata([*own, *rival])
+    first, second = ranks[: len(own)], ranks[len(own) :]
+    if math.comb(len(ranks), len(own)) > MOST_PERMUTATIONS:
+        return 2 * float(stats.mannwhitneyu(first, second, alternative="less").pvalue)
+    exact = stats.permutation_test(
+        (first, second), lambda x, y: sum(x), vectorized=False, n_resamples=math.inf, alternative="less"
+    )
+    return 2 * float(exact.pvalue)
+
+
+def accuracy_headline(ranking: Ranking) -> str:
+    """Return one sentence: which group solves the task more often or sooner, or that it cannot be told."""
+    first, *others = [group for group in ranking.groups if outcomes(group)]
+    if not others:
+        return f"{describe_outcome(ranking, first)}; no other group has a score."
+    equal = [g for g in others if sorted(outcomes(g)) == sorted(outcomes(first))]
+    if equal:
+        names = format_names([first.name, *(group.name for group in equal)])
+        return f"{UNKNOWN}: {names} did equally well ({_outcome(ranking, first)})."
+    compared = f"{describe_outcome(ranking, first)}, {describe_outcome(ranking, others[0])}"
+    if is_better(first, others):
+        return f"{first.name} is best: {compared}."
+    return f"{UNKNOWN} from so few runs: {compared}."
+
+
+def describe_outcome(ranking: Ranking, group: RankedGroup) -> str:
+    return f"{group.name}: {_outcome(ranking, group)}"
+
+
+def _outcome(ranking: Ranking, group: RankedGroup) -> str:
+    if not group.solved_steps:
+        return f"accuracy {format_group_score(group, ranking.comparable)}"
+    steps = [step for step in group.solved_steps if step is not None]
+    solved = f"solved by {len(steps)} of {len(group.solved_steps)} runs"
+    if not steps:
+        return solved
+    return f"{solved}, on average at step {format_quantity(round(sum(steps) / len(steps)))}"

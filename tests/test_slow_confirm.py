@@ -1,0 +1,111 @@
+"""A sweep that confirms its choice, killed with all its processes again and again, and each time started alike."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tangsweep.files import REPOSITORY
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.state import State, run_state
+
+COMMAND = (
+    "-m", "optimizer=momentum,sgd", "optimizer.lr=0.01,0.3", "confirm.seeds=7,8", "sweep.name=s",
+    "corpus=sample", "data.poems=24", "data.batch_size=2", "trainer.max_epochs=5", "model.hidden_size=8",
+    "model.embed_size=8", "logger=csv", "hydra.launcher.workers=1", "poems.quality=false",
+    "poems.starts='山'", "report=false",
+)  # fmt: skip
+CHOOSING_RUNS, ALL_RUNS = 4, 8
+KILLS = 10
+STRIDE = 8  # events from one start to the next kill; all runs together have 112
+POLL_SECONDS = 0.01
+TIMED = ("seconds", "chars_per_second", "finished", "cost", "git")
+
+
+def start(home: Path) -> subprocess.Popen[str]:
+    """Start the sweep as the leader of a process group, as a terminal does."""
+    return subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "src" / "train.py"), *COMMAND],
+        env={**os.environ, "TANGSWEEP_HOME": str(home)},
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def records(home: Path) -> dict[str, Any]:
+    """Return every record by its run, without what differs from one time to the next."""
+    paths = (home / "outputs" / "s").glob("*/result.json")
+    read = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    return {run: {k: v for k, v in record.items() if k not in TIMED} for run, record in read.items()}
+
+
+def events(home: Path) -> int:
+    """Return how much has happened: runs that began and ended, and rows of their metrics."""
+    sweep = home / "outputs" / "s"
+    files = [*sweep.glob("*/config.yaml"), *sweep.glob("*/result.json")]
+    return len(files) + sum(map(row_count, sweep.glob("*/metrics.csv")))
+
+
+def row_count(metrics: Path) -> int:
+    """Return the rows below the heading; a run that starts anew has none for a moment."""
+    with contextlib.suppress(FileNotFoundError):
+        return max(metrics.read_bytes().count(b"\n") - 1, 0)
+    return 0
+
+
+def kill_when(process: subprocess.Popen[str], home: Path, goal: int, at_border: bool) -> None:
+    """Kill the whole group once so much has happened, or before that when the choice can be made."""
+    while process.poll() is None and events(home) < goal:
+        if at_border and len(records(home)) == CHOOSING_RUNS:
+            break
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_SECONDS)  # so that looking takes no core from the sweep
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def wait_for_locks(home: Path) -> None:
+    """Wait until the system has taken the locks from the processes that were killed."""
+    folders = [RunFolder(path.parent) for path in (home / "outputs" / "s").glob("*/config.yaml")]
+    while any(run_state(folder) is State.RUNNING for folder in folders):
+        os.sched_yield()
+
+
+def choices(output: str) -> list[str]:
+    """Return the lines that say which settings were chosen."""
+    return [line.strip() for line in output.splitlines() if "is the best of 2 by development score" in line]
+
+
+@pytest.mark.slow
+def test_killed_at_ten_moments_it_makes_the_same_choice_and_the_same_records(home: Path) -> None:
+    calm, harried = home / "calm", home / "harried"
+    for folder in (calm, harried):
+        folder.mkdir()
+    undisturbed = start(calm)
+    expected, _ = undisturbed.communicate()
+    assert undisturbed.returncode == 0, expected
+    moments: list[int] = []
+    has_met_border = False
+    while len(moments) < KILLS:
+        process = start(harried)
+        kill_when(process, harried, events(harried) + STRIDE, at_border=not has_met_border)
+        assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
+        moments.append(events(harried))
+        has_met_border = has_met_border or len(records(harried)) >= CHOOSING_RUNS
+        wait_for_locks(harried)
+    last = start(harried)
+    output, _ = last.communicate()
+    assert last.returncode == 0, output
+    assert len(set(moments)) == KILLS, moments
+    assert len(records(calm)) == ALL_RUNS
+    assert records(harried) == records(calm)
+    assert choices(output) == choices(expected) != []
