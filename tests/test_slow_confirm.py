@@ -18,13 +18,13 @@ from tangsweep.runs.state import State, run_state
 COMMAND = (
     "-m", "optimizer=momentum,sgd", "optimizer.lr=0.01,0.3", "confirm.seeds=7,8", "sweep.name=s",
     "corpus=sample", "data.poems=24", "data.batch_size=2", "trainer.max_epochs=5", "model.hidden_size=8",
-    "model.embed_size=8", "logger=csv", "hydra.launcher.workers=1", "poems.quality=false",
+    "model.embed_size=8", "logger=csv", "poems.quality=false",
     "poems.starts='山'", "report=false",
 )  # fmt: skip
 CHOOSING_RUNS, ALL_RUNS = 4, 8
 KILLS = 10
 STRIDE = 8  # events from one start to the next kill; all runs together have 112
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.03
 TIMED = ("seconds", "chars_per_second", "finished", "cost", "git")
 
 

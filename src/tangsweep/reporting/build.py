@@ -31,6 +31,7 @@ from tangsweep.reporting.render.html_page import render_html
 from tangsweep.reporting.render.markdown import render_markdown
 from tangsweep.reporting.render.terminal import print_rankings
 from tangsweep.reporting.render.vega import draw_svg, svg_to_png
+from tangsweep.reporting.sweep_summary import summarize, write_summary
 from tangsweep.reporting.text.cautions import grid_edges, improving_choices, ranking_cautions
 from tangsweep.reporting.text.cost import cost_section
 from tangsweep.reporting.text.headline import headline, next_step
@@ -213,10 +214,11 @@ def report_sweep(sweep: Path, write_files: bool) -> None:
     """Print the rankings of a sweep that just ended, and write its report if `write_files` says so."""
     if not any(sweep.glob("*/config.yaml")):
         return
-    _, report = report_on([sweep])
+    data, report = report_on([sweep])
     print_rankings(report)
     if write_files:
         files = write_report(report, sweep)
+        write_summary(sweep, summarize(sweep, data, report))
         print_line(
             f"{display_path(files[0])} has the whole report; report.md, tables/ and figures/ lie beside it"
         )
