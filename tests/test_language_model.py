@@ -80,7 +80,7 @@ def test_tied_weights_are_one_matrix_with_the_gradient_of_both() -> None:
         tied.embedding.weight.grad, free.embedding.weight.grad + free.output.weight.grad
     )
     assert len(list(free.parameters())) == len(list(tied.parameters())) + 1
-    with pytest.raises(ValueError, match="as wide as the hidden state"):
+    with pytest.raises(ValueError, match="as wide as what the output layer reads"):
         model(tie_weights=True)
 
 

@@ -1,14 +1,16 @@
 """The language model: input layer → recurrent layers → logits. Plain torch, no Lightning."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
 from tangsweep.cells.cell import AnyCell, CellFactory, RecurrentState, unroll
 from tangsweep.cells.registry import cell_factory
+from tangsweep.input_layers import INPUTS, Dropout, Embedding
 from tangsweep.kernels.cross_entropy import cross_entropy, cross_entropy_and_hits
 
 
@@ -42,40 +44,10 @@ class ScoredPositions(NamedTuple):
     steps: Tensor  # (N) its time step
 
 
-class OneHot(nn.Module):
-    """Encode ids (...) as (..., classes): 1 at the id and 0 elsewhere. Nothing is learned."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.register_buffer("rows", torch.eye(classes), persistent=False)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(ids, self.rows)  # type: ignore[arg-type]
-
-
-class Embedding(nn.Embedding):
-    """torch's embedding, with dropout on its output."""
-
-    def __init__(self, ids: int, size: int, dropout: float) -> None:
-        super().__init__(ids, size)
-        self.dropout = dropout
-
-    def forward(self, input: Tensor) -> Tensor:
-        vectors = super().forward(input)
-        return F.dropout(vectors, self.dropout, self.training) if self.dropout else vectors
-
-
-# The layer that `model.input` names, made from (input width, embedding size, dropout). Only embeddings
-# have dropout: of other inputs a whole digit or time stamp would be lost.
-INPUTS: dict[str, Callable[[int, int, float], nn.Module]] = {
-    "embedding": Embedding,  # of ids
-    "one_hot": lambda classes, size, dropout: OneHot(classes),  # of ids
-    "reals": lambda width, size, dropout: nn.Identity(),  # of vectors; the cell's W is the linear layer
-}
-
-
 class LanguageModel(nn.Module):
     """An input layer, stacked cells, and an output layer (H, outputs) with bias.
+
+    With `output_size` P, a projection (H, P) without bias stands before the output layer, then (P, outputs).
 
     Args:
         cell: makes one recurrent layer from (input size, hidden size).
@@ -83,6 +55,11 @@ class LanguageModel(nn.Module):
         outputs: the number of classes to predict.
         dropout: on embeddings, between layers and before the output layer (Zaremba et al. 2014), never on
             the recurrent path.
+        sequence_dropout: draw one mask a sequence for `dropout`, not one a time step.
+        embedding_dropout: the share of ids whose embeddings are zero in a batch.
+        recurrent_dropout: the share of the recurrent weights U that are zero in a batch, the same for all
+            time steps (weight-drop: Merity, Keskar and Socher 2018, section 2).
+        output_size: P, the width that the output layer reads; None: H, without a projection.
         input: a key of INPUTS.
         tie_weights: use the embedding matrix as the matrix of the output layer (Press and Wolf 2017).
             Raises ValueError where the shapes differ.
@@ -103,17 +80,26 @@ class LanguageModel(nn.Module):
         dropout: float = 0.0,
         input: str = "embedding",
         tie_weights: bool = False,
+        sequence_dropout: bool = False,
+        embedding_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        output_size: int | None = None,
         kernel: str = "auto",
     ) -> None:
         super().__init__()
-        self.hidden_size, self.dropout, self.kernel = hidden_size, dropout, kernel
-        self.embedding = INPUTS[input](inputs, embed_size, dropout)
+        self.hidden_size, self.recurrent_dropout, self.kernel = hidden_size, recurrent_dropout, kernel
+        self.dropout = Dropout(dropout, sequence_dropout)
+        self.embedding = INPUTS[input](inputs, embed_size, embedding_dropout)
         sizes = [embed_size if input == "embedding" else inputs] + [hidden_size] * (layers - 1)
         self.cells = cast(Sequence[AnyCell], nn.ModuleList(cell(size, hidden_size) for size in sizes))
-        self.output = nn.Linear(hidden_size, outputs)
+        width = output_size or hidden_size
+        self.projection = nn.Linear(hidden_size, width, bias=False) if output_size else None
+        self.output = nn.Linear(width, outputs)
         if tie_weights:
-            if input != "embedding" or embed_size != hidden_size:
-                raise ValueError("tied weights: the embeddings must be as wide as the hidden state")
+            if input != "embedding" or embed_size != width:
+                raise ValueError(
+                    "tied weights: the embeddings must be as wide as what the output layer reads"
+                )
             self.output.weight = self.embedding_weight
 
     @property
@@ -132,7 +118,7 @@ class LanguageModel(nn.Module):
         starts from the initial state.
         """
         x, carry = self._hidden_states(inputs, times, carry)
-        return self.output(x).transpose(0, 1), carry
+        return self.output(self._project(x)).transpose(0, 1), carry
 
     def loss(
         self, inputs: Tensor, targets: Tensor, times: Tensor | None = None, carry: Carry | None = None
@@ -143,7 +129,9 @@ class LanguageModel(nn.Module):
         """
         x, carry = self._hidden_states(inputs, times, carry)
         x, scored_targets, _ = _select_scored(x, targets)
-        mean, nats = cross_entropy(x, self.output.weight, self.output.bias, scored_targets, self.kernel)
+        mean, nats = cross_entropy(
+            self._project(x), self.output.weight, self.output.bias, scored_targets, self.kernel
+        )
         return LossOutput(mean, nats, scored_targets), carry
 
     @torch.no_grad()
@@ -157,7 +145,7 @@ class LanguageModel(nn.Module):
         x, carry = self._hidden_states(inputs, times, carry)
         x, scored_targets, positions = _select_scored(x, targets)
         weight, bias = self.output.weight, self.output.bias
-        nats, hits = cross_entropy_and_hits(x, weight, bias, scored_targets, self.kernel)
+        nats, hits = cross_entropy_and_hits(self._project(x), weight, bias, scored_targets, self.kernel)
         rows = len(targets)
         return ScoredPositions(nats, hits, scored_targets, positions % rows, positions // rows), carry
 
@@ -168,12 +156,28 @@ class LanguageModel(nn.Module):
         steps = carry.steps if carry else 0
         stamps = None if times is None else times.t()
         x = self.embedding(inputs.transpose(0, 1))  # (T, B, E)
+        if isinstance(self.embedding, Embedding):
+            x = self.dropout(x)
         states: list[RecurrentState] = []
         for layer, cell in enumerate(self.cells):
-            x, state = unroll(cell, x, carry.states[layer] if carry else None, stamps, steps)
-            x = F.dropout(x, self.dropout, self.training) if self.dropout else x
+            x, state = self._unroll(cell, x, carry.states[layer] if carry else None, stamps, steps)
+            x = self.dropout(x)
             states.append(state)
         return x, Carry(states, steps + inputs.shape[1])
+
+    def _unroll(
+        self, cell: AnyCell, x: Tensor, state: RecurrentState | None, times: Tensor | None, first: int
+    ) -> tuple[Tensor, RecurrentState]:
+        """Run one layer; while it trains with dropout of U, with a part of its recurrent weights at zero."""
+        if not (self.recurrent_dropout and self.training):
+            return unroll(cell, x, state, times, first)
+        dropped = {"U": F.dropout(cell.U, self.recurrent_dropout)}
+        outputs, last = functional_call(cell, dropped, (x, state, times, first))
+        return outputs, last
+
+    def _project(self, x: Tensor) -> Tensor:
+        """Return what the output layer reads: (…, H) → (…, P) where there is a projection."""
+        return x if self.projection is None else self.projection(x)
 
     @torch.no_grad()
     def distinct_units(self) -> int:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from tangsweep.errors import UserError
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.state import State, run_state
 from tangsweep.tasks.registry import parse_config
@@ -176,3 +177,47 @@ class TestOnceAnEpoch:
         rows = pd.read_csv(folder.metrics).dropna(subset="lr")
         for epoch, rate in enumerate([0.01, 0.005, 0.0025], start=1):
             assert rows.loc[rows["epoch"] == epoch, "lr"].to_numpy() == pytest.approx(rate), epoch
+
+
+WARMUP = (*SMALL, *QUIET, "scheduler=warmup", "scheduler.warmup_steps=6", "trainer.log_every=1")
+
+
+class TestWarmup:
+    @pytest.mark.parametrize("shape", ["cosine", "linear"])
+    def test_up_and_then_down_over_the_steps_of_the_run(self, train: Train, shape: str) -> None:
+        options = [
+            "trainer.max_epochs=99",
+            "trainer.max_steps=25",
+            "optimizer.lr=0.02",
+            f"scheduler.shape={shape}",
+        ]
+        ours = rates(train(*options, "scheduler.end=0.1", base=WARMUP).folder)
+        assert ours[:6] == pytest.approx([0.02 * step / 6 for step in range(1, 7)], rel=1e-12)
+        progress = [(step - 5) / 19 for step in range(5, 25)]
+        falls = [(1 + math.cos(math.pi * p)) / 2 if shape == "cosine" else 1 - p for p in progress]
+        assert ours[5:] == pytest.approx([0.02 * (0.1 + 0.9 * fall) for fall in falls], rel=1e-9)
+
+    def test_epochs_decide_the_length_where_no_steps_are_named(self, train: Train) -> None:
+        result, folder = train("trainer.max_epochs=3", base=WARMUP)
+        ours = rates(folder)
+        assert len(ours) == result["steps"] and max(ours) == ours[5]
+        assert ours[-1] == pytest.approx(0.0, abs=1e-12)
+
+    @pytest.mark.parametrize("stop", [3, 13])
+    def test_goes_on_bit_for_bit(self, train: Train, monkeypatch: pytest.MonkeyPatch, stop: int) -> None:
+        base = (*WARMUP, "trainer.max_epochs=2", "model.dropout=0.2", "model.recurrent_dropout=0.3")
+        base = (*base, "model.embedding_dropout=0.1", "model.sequence_dropout=true", "model.output_size=5")
+        whole = train("sweep.name=whole", base=base)
+        with monkeypatch.context() as patched:
+            stop_after(patched, stop)
+            with pytest.raises(KeyboardInterrupt):
+                train("sweep.name=stopped", base=base)
+        stopped = train("sweep.name=stopped", base=base)
+        assert rates(stopped.folder) == rates(whole.folder)
+        same(stopped.folder, whole.folder)
+
+    @pytest.mark.parametrize("wrong", ["shape=square", "warmup_steps=-1", "end=2"])
+    def test_what_it_cannot_do_is_refused(self, wrong: str) -> None:
+        config = parse_config(configured(*WARMUP, f"scheduler.{wrong}"))
+        with pytest.raises(UserError, match=r"^optimizer or scheduler: "):
+            optimizer_factories(config)

@@ -54,6 +54,12 @@ class Cell(nn.Module, ABC, Generic[StateT]):
     def step(self, projected: Tensor, state: StateT) -> StateT:
         """Return the state after one time step; `projected` is the step's row of `project`."""
 
+    def forward(
+        self, x: Tensor, state: StateT | None = None, times: Tensor | None = None, first: int = 0
+    ) -> tuple[Tensor, StateT]:
+        """Do what `unroll` does with this cell."""
+        return unroll(self, x, state, times, first)
+
     def sequence(
         self, x: Tensor, state: StateT | None, times: Tensor | None, first: int
     ) -> tuple[Tensor, StateT]:

@@ -38,10 +38,11 @@ def check_combinations(config: AnyConfig) -> None:
 
 def _check_tied_weights(config: AnyConfig) -> None:
     model = config.model
-    if model.tie_weights and (model.input != "embedding" or model.embed_size != model.hidden_size):
+    width = model.output_size or model.hidden_size
+    if model.tie_weights and (model.input != "embedding" or model.embed_size != width):
         raise UserError(
-            "model.tie_weights=true needs embeddings as wide as the hidden state: "
-            f"set model.embed_size={model.hidden_size} and model.input=embedding"
+            "model.tie_weights=true needs embeddings as wide as what the output layer reads: "
+            f"set model.embed_size={width} or model.output_size={model.embed_size}, and model.input=embedding"
         )
 
 
@@ -91,6 +92,10 @@ def _check_numpy_lstm(config: AnyConfig) -> None:
     supported: tuple[tuple[str, object, object], ...] = (
         ("model.layers", model.layers, 1),
         ("model.dropout", model.dropout, 0),
+        ("model.sequence_dropout", model.sequence_dropout, False),
+        ("model.embedding_dropout", model.embedding_dropout, 0),
+        ("model.recurrent_dropout", model.recurrent_dropout, 0),
+        ("model.output_size", model.output_size, None),
         ("model.input", model.input, "embedding"),
         ("model.tie_weights", model.tie_weights, False),
         ("trainer.accelerator", trainer.accelerator, "cpu"),
@@ -98,7 +103,8 @@ def _check_numpy_lstm(config: AnyConfig) -> None:
     for key, value, only in supported:
         if value != only:
             raise UserError(
-                f"cell=numpy_lstm does not support {key}={value}: set it to {only}, or use cell=lstm"
+                f"cell=numpy_lstm does not support {key}={value}: set it to {format_value(only)}, "
+                "or use cell=lstm"
             )
     if trainer.precision not in ("32-true", "64-true"):
         raise UserError(

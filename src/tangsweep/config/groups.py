@@ -33,8 +33,22 @@ class ModelOptions(Options):
     hidden_size: PositiveCount = option("hidden units of each layer")
     layers: PositiveCount = option("recurrent layers")
     dropout: DropoutRate = option("dropout on embeddings, between layers and before the output layer")
+    sequence_dropout: bool = option(
+        "draw one mask a sequence for `dropout` (variational dropout), not one a time step",
+        default=False,
+        value_before=False,
+    )
+    embedding_dropout: DropoutRate = option(
+        "share of ids whose embeddings are zero in a batch", default=0.0, value_before=0.0
+    )
+    recurrent_dropout: DropoutRate = option(
+        "share of the recurrent weights that are zero in a batch (weight-drop)", default=0.0, value_before=0.0
+    )
+    output_size: PositiveCount | None = option(
+        "width of a projection before the output layer; null: no projection", default=None, value_before=None
+    )
     tie_weights: bool = option(
-        "the output layer shares the embeddings, which must be as wide as the hidden state",
+        "the output layer shares the embeddings, as wide as what it reads: `output_size` or `hidden_size`",
         value_before=False,
     )
     pretrained_embeddings: Text | None = option("a word-vector text file to start from")

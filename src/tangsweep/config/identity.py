@@ -69,6 +69,12 @@ def is_cosine_over_steps(config: PlainConfig) -> bool:
     return is_cosine and config["trainer"]["max_steps"] is not None
 
 
+def is_stepped_with_optimizer(config: PlainConfig) -> bool:
+    """Return whether the schedule is stepped with the optimizer and depends on the length of the run."""
+    has_warmup = str(config["scheduler"].get("_target_")).endswith(".warmup_decay")
+    return has_warmup or is_cosine_over_steps(config)
+
+
 def _is_scored_in_own_precision(config: PlainConfig) -> bool:
     return config["trainer"]["precision"] in ("64-true", "bf16-true", "16-true")
 

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 
 from tangsweep.batches.batch import RunBatches
 from tangsweep.config.checks import is_numpy_lstm
-from tangsweep.config.identity import is_cosine_over_steps
+from tangsweep.config.identity import is_stepped_with_optimizer
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.corpora import pretrained_embeddings
@@ -88,7 +88,7 @@ def build_module(run: PreparedRun, pad_id: int | None, steps: float | None = Non
         pad_id=pad_id,
         clip=config.trainer.gradient_clip_val,
         run_config=config.plain,
-        schedule_each_step=is_cosine_over_steps(config.plain),
+        schedule_each_step=is_stepped_with_optimizer(config.plain),
     )
     if config.model.pretrained_embeddings is not None:
         _load_embeddings(config, Vocabulary(encoded.tokens), module.model.embedding_weight)

@@ -50,7 +50,7 @@ class LanguageModelModule(ScoredModule):
         inputs: how many ids the model reads, or how wide its vectors are; None: as many as there are tokens.
         task: what the model is of, `data.task`: decides what `trainer.predict` writes.
         cell: a name of cells/registry.py, or the options of conf/cell/ with that name as `name`.
-        embed_size, hidden_size, layers, dropout, input, tie_weights: the model, as in conf/model/.
+        embed_size, …, tie_weights: the model, as in conf/model/; LanguageModel describes them.
         init: a function of tangsweep.inits, or the dotted path of another.
         forget_bias: added to the forget gate's bias.
         optimizer: is called with the groups of parameters and, unless it is None, `lr`; for other options
@@ -78,6 +78,10 @@ class LanguageModelModule(ScoredModule):
         dropout: float = 0.0,
         input: str = "embedding",
         tie_weights: bool = False,
+        sequence_dropout: bool = False,
+        embedding_dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        output_size: int | None = None,
         init: str = "uniform_scaled",
         forget_bias: float = 0.0,
         optimizer: MakeOptimizer = torch.optim.Adam,
@@ -93,7 +97,9 @@ class LanguageModelModule(ScoredModule):
         self.cell_options = complete_cell_options(cell)
         self.model_options = {
             "input": input, "embed_size": embed_size, "hidden_size": hidden_size, "layers": layers,
-            "dropout": dropout, "tie_weights": tie_weights,
+            "dropout": dropout, "tie_weights": tie_weights, "sequence_dropout": sequence_dropout,
+            "embedding_dropout": embedding_dropout, "recurrent_dropout": recurrent_dropout,
+            "output_size": output_size,
         }  # fmt: skip
         self._check_arguments(optimizer, lr, scheduler)
         arguments = {

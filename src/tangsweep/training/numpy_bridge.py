@@ -44,7 +44,8 @@ class NumpyLanguageModel(LanguageModel):
     def __init__(self, model: LanguageModel) -> None:
         nn.Module.__init__(self)
         self.embedding, self.cells, self.output = model.embedding, model.cells, model.output
-        self.hidden_size, self.dropout, self.kernel = model.hidden_size, 0.0, model.kernel
+        self.hidden_size, self.dropout, self.kernel = model.hidden_size, model.dropout, model.kernel
+        self.recurrent_dropout, self.projection = 0.0, None  # which config.checks refuses
 
     @property
     def weights(self) -> ModelParameters:

@@ -11,7 +11,7 @@ import torch
 from hydra.utils import instantiate
 
 from tangsweep.config.checks import is_numpy_lstm
-from tangsweep.config.identity import is_cosine_over_steps
+from tangsweep.config.identity import is_stepped_with_optimizer
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, first_line
 from tangsweep.training import numpy_bridge
@@ -44,8 +44,9 @@ def optimizer_factories(config: AnyConfig, steps: float | None = None) -> Optimi
 
 def _factories(config: AnyConfig, steps: float | None) -> OptimizerFactories:
     scheduler = config.plain["scheduler"] if config.scheduler.target is not None else None
-    if scheduler and is_cosine_over_steps(config.plain):
-        scheduler = {**scheduler, "T_max": int(steps or config.trainer.max_steps or 1)}
+    if scheduler and is_stepped_with_optimizer(config.plain):
+        length = "steps" if scheduler["_target_"].endswith(".warmup_decay") else "T_max"
+        scheduler = {**scheduler, length: int(steps or config.trainer.max_steps or 1)}
     return OptimizerFactories(
         numpy_bridge.numpy_optimizer_factory(config.plain["optimizer"])
         if is_numpy_lstm(config)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import yaml
 
-from tangsweep.config.identity import LENGTH_KEYS, config_hash, is_cosine_over_steps
+from tangsweep.config.identity import LENGTH_KEYS, config_hash, is_stepped_with_optimizer
 from tangsweep.console import print_line
 from tangsweep.files import atomic_write
 from tangsweep.runs.folder import RunFolder
@@ -98,7 +98,7 @@ def find_shorter_run(folder: RunFolder, config: Mapping[str, Any], fingerprint: 
             if _is_same(other_config, config, (*LENGTH_KEYS, "scheduler")):
                 refused = f"the schedule of {other.path.name} depends on its length"
             continue
-        if is_cosine_over_steps(config):
+        if is_stepped_with_optimizer(config):
             refused = f"the schedule of {other.path.name} depends on its length"
         elif config["trainer"]["give_up"]:
             refused = f"half of its length decided whether {other.path.name} gave up"
