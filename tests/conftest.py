@@ -1,6 +1,9 @@
 """Every test works in a home of its own, without a network, without a named corpus."""
 
 import os
+import shlex
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -102,3 +105,53 @@ def train() -> Iterator[Callable[..., Ran]]:
 
     yield one
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def own_sweeps(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the test that `sweeps=NAME` reads, in the place of the repository's sweeps/."""
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # runs the plugins' modules, which would undo the next lines
+    from hydra_plugins import tangsweep_sweeps
+
+    monkeypatch.setattr(tangsweep_sweeps, "INSTALLED_FILES", home)
+    (home / "sweeps").mkdir(exist_ok=True)
+    return home / "sweeps"
+
+
+class CommandRun(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+RunCommand = Callable[[str], CommandRun]
+
+
+@pytest.fixture
+def run_command(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[RunCommand]:
+    """`run_command("train optimizer=adam")` runs `tangsweep train optimizer=adam` in this process, in `home`."""
+    from tangsweep.__main__ import main
+
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(home)
+
+    def run(line: str) -> CommandRun:
+        monkeypatch.setattr(sys, "argv", ["tangsweep", *shlex.split(line)])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it; so it is put back
+        capfd.readouterr()
+        status: object = 0
+        try:
+            main()
+        except SystemExit as exit:
+            status = exit.code or 0
+        assert isinstance(status, int), status
+        return CommandRun(status, *capfd.readouterr())
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)

@@ -53,7 +53,7 @@ class TestTraining:
         [
             (["optimzer=adam"], r"optimzer does not exist; did you mean optimizer\?"),
             (["optimizer=adm"], r"optimizer=adm does not exist; did you mean adam\?"),
-            (["trainer.max_epochs=0"], "trainer.max_epochs=0 is invalid"),
+            (["trainer.patience=0"], "trainer.patience=0 is invalid"),
             (["seed=0,1"], "several values of a key are a sweep: pass multirun=True"),
         ],
     )

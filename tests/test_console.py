@@ -1,9 +1,13 @@
-"""How numbers, times, scores and outcomes of runs are written in messages."""
+"""Numbers, times, scores and outcomes of runs in messages, and the file of log lines."""
+
+import logging
+from pathlib import Path
 
 import pytest
 
-from tangsweep.console import format_clock, format_number, format_outcome, format_score
-from tangsweep.runs.record import Outcome, PrimaryMetric, Record, Scores
+from tangsweep.console import format_clock, format_number, format_outcome, format_score, log_to_file
+from tangsweep.errors import UserError
+from tangsweep.runs.record import LostMirror, Outcome, PrimaryMetric, Record, Scores
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(7, "0:07"), (750, "12:30"), (11100, "3:05:00")])
@@ -37,6 +41,12 @@ DONE = Record(
 )
 
 
+LOST = {
+    "wandb": LostMirror(step=1200, replayed=True),
+    "tensorboard": LostMirror(step=0, replayed=False),
+}
+
+
 @pytest.mark.parametrize(
     ("outcome", "line"),
     [
@@ -59,6 +69,10 @@ DONE = Record(
             "r  done  best dev accuracy 0.5000 at epoch 2 of 3, given up as hopeless, 7 s",
         ),
         (
+            Outcome("r", "done", DONE.model_copy(update={"lost_mirrors": LOST})),
+            "r  done  best dev accuracy 0.5000 at epoch 2 of 3, wandb lost at step 1,200 and written anew, tensorboard lost at step 0, 7 s",
+        ),
+        (
             Outcome("r", "diverged", Record(status="diverged", diverged_step=4, last_finite_loss=8.25)),
             "r  diverged at step 4, last finite loss 8.250",
         ),
@@ -66,3 +80,30 @@ DONE = Record(
 )
 def test_outcome(outcome: Outcome, line: str) -> None:
     assert format_outcome(outcome, "out/r") == line
+
+
+FULL = Path("/dev/full")  # every write to it fails, as on a full disk
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_a_log_on_a_full_disk_costs_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with log_to_file(FULL):
+        for number in range(3):
+            logging.getLogger("somebody").warning("line %s", number)
+        logging.getLogger("pytorch_lightning").info("a line")
+    printed = capfd.readouterr()
+    assert printed.out == "/dev/full cannot be written (No space left on device): lines of the log are lost\n"
+    assert printed.err == ""
+
+
+def test_a_log_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot write .*Is a directory"), log_to_file(tmp_path):
+        pass
+
+
+def test_a_mistake_in_a_logging_call_keeps_its_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with log_to_file(tmp_path / "log"):
+        logging.getLogger("somebody").warning("%d", "no number")
+    assert "Logging error" in capfd.readouterr().err

@@ -21,7 +21,7 @@ from tests.small import FEW_STEPS, FIXED_POOL, TALE, VECTORS, small_sizes
 
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "docs/example-report/*.md", "sweeps/*.md")
+    for pattern in ("*.md", "docs/*.md", "docs/example-report/*.md", "docs/tuned-report/*.md", "sweeps/*.md")
     for path in REPOSITORY.glob(pattern)
 )
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -14,9 +14,12 @@ from tangsweep.files import (
     data_folder,
     new_output_file,
     outputs_folder,
+    read_with_checksum,
+    remove_interrupted_writes,
     safe_name,
     user_path,
     write_new_file,
+    write_with_checksum,
 )
 
 
@@ -67,6 +70,33 @@ def test_a_full_disk_leaves_the_previous_content(
         atomic_write(tmp_path / "a", "new")
     assert (tmp_path / "a").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_was_changed_since_it_was_written_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "cache"
+    assert read_with_checksum(path) is None
+    for content in (b"", b"a\nb\n", bytes(range(256))):
+        write_with_checksum(path, content)
+        assert read_with_checksum(path) == content
+        written = path.read_bytes()
+        for changed in (written + b"x", written[1:], written.swapcase(), content):
+            path.write_bytes(changed)
+            assert read_with_checksum(path) is None
+
+
+def test_only_what_an_interrupted_write_of_the_same_file_left_is_removed(tmp_path: Path) -> None:
+    left = [".a[1].ckpt.abcd_123", ".a[1].ckpt.________"]
+    others = [
+        ".a1.ckpt.abcd_123",
+        ".a[1].ckpt.abcd_1234",
+        ".a[1].ckpt.ABCD_123",
+        "a[1].ckpt.abcd_123",
+        "a[1].ckpt",
+    ]
+    for name in left + others:
+        (tmp_path / name).touch()
+    remove_interrupted_writes(tmp_path / "a[1].ckpt")
+    assert {path.name for path in tmp_path.iterdir()} == set(others)
 
 
 def test_a_write_into_a_file_instead_of_a_folder(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ SRC = REPOSITORY / "src"
 # From the bottom to the top. A room may import the rooms of the layers below its own, and none beside it.
 LAYERS = [
     (
-        "errors fault_points randomness metrics baselines",
+        "errors fault_points printable temporary_folder randomness metrics baselines",
         "one question each, answered without the others",
     ),
     (
@@ -41,6 +41,8 @@ RANK = {room: rank for rank, (rooms, _) in enumerate(LAYERS) for room in rooms.s
 WITHOUT_TORCH = [
     "errors",
     "fault_points",
+    "printable",
+    "temporary_folder",
     "machine",
     "randomness",
     "metrics",

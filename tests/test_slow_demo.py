@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import requests
 
-from tangsweep.demo import trained_runs
-from tangsweep.files import REPOSITORY
+from tangsweep.demo.form_values import FormValues
+from tangsweep.files import REPOSITORY, outputs_folder
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record_file import read_record
 from tests.chromium import CHROMIUM, DRIVER, opened, requested, waited
 from tests.conftest import Ran
 
@@ -31,6 +33,7 @@ def watched(self, address):
     return connect(self, address)
 socket.socket.connect = watched
 """
+BARS = "return [...document.querySelectorAll('#first-run progress')].map(bar => bar.value)"
 pytestmark = pytest.mark.slow
 needs_chromium = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here")
 
@@ -90,7 +93,12 @@ def served(home: Path, tmp_path: Path) -> Iterator[Callable[[], str]]:
     (tmp_path / "watch").mkdir()
     (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH)
     connected = tmp_path / "connected"
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "watch"), "CONNECTED": str(connected)}
+    environment = {
+        **os.environ,
+        **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:9"),  # no download of a corpus
+        "PYTHONPATH": str(tmp_path / "watch"),
+        "CONNECTED": str(connected),
+    }
     started = []
 
     def start() -> str:
@@ -123,9 +131,9 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
     page = Page(browser)
     browser.get(address)
     page.wait(lambda: page.find("#compose"))
-    page.wait(lambda: "neighbouring even lines that rhyme" in page.find("#figures")[0].text)
-
-    page.compose(lambda: len(page.lines) == 4)  # as the page stands: 七絕, from 山, with rhymes and tones
+    page.wait(lambda: "Pairs of lines that should rhyme" in page.find("#figures")[0].text)
+    page.wait(lambda: len(page.lines) == 4)  # it opens with a poem: 七絕, from 山, with rhymes and tones
+    assert "one in 100" in page.find("#poem .legend")[0].text
     assert [len(line) for line in page.lines] == [7] * 4
     assert page.lines[0][0] == "山"
     assert "韻" in page.find("#poem figcaption")[0].text
@@ -141,6 +149,7 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
 
     browser.refresh()
     page.wait(lambda: page.find("#compose") and page.find("#compose")[0].is_displayed())
+    page.wait(lambda: len(page.lines) == 4)
     page.choose("form", "wujue")
     page.choose("begins", "acrostic")
     page.write("山风水月")
@@ -167,16 +176,61 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
 
 
 @needs_chromium
-def test_without_a_model_it_offers_to_train_one(served: Callable[[], str], browser: Any) -> None:
-    """The default run on the bundled sample, since nothing here has a network or a corpus."""
+def test_without_a_model_it_trains_one_and_shows_its_poem(served: Callable[[], str], browser: Any) -> None:
+    """A short run on the bundled sample, since nothing here has a network or a corpus; nobody clicks."""
     page = Page(browser)
     browser.get(served())
-    page.wait(lambda: page.find("#train"))
-    assert not page.find("#compose") or not page.find("#compose")[0].is_displayed()
-    page.find("#train")[0].click()
-    page.wait(lambda: page.find("#compose") and page.find("#compose")[0].is_displayed(), 300)
-    page.compose(lambda: [len(line) for line in page.lines] == [7] * 4)
-    assert list(trained_runs.offered_runs())
+    page.wait(lambda: page.find("#first-run progress"))
+    assert not page.find("#compose")[0].is_enabled()
+    shares = set()
+
+    def is_trained() -> bool:
+        bars = browser.execute_script(BARS)
+        shares.update(bars)
+        return not bars
+
+    page.wait(is_trained, 300)
+    assert len(shares) > 2  # it moved
+    page.wait(lambda: [len(line) for line in page.lines] == [7] * 4)
+    assert page.find("#compose")[0].is_enabled()
+    [folder] = (outputs_folder() / "demo").glob("first-*")
+    record = read_record(RunFolder(folder))
+    assert record is not None
+    assert record.ended == "patience"
+    assert record.epochs is not None and record.best_epoch is not None
+    assert record.epochs <= record.best_epoch + 1  # hardly an epoch is thrown away
+
+
+@needs_chromium
+def test_a_training_that_fails_can_be_tried_again(
+    served: Callable[[], str], browser: Any, home: Path
+) -> None:
+    (home / "outputs").write_text("a file where the folder should be")
+    page = Page(browser)
+    browser.get(served())
+    page.wait(lambda: page.find("#first-run .mistake"))
+    assert "training failed: error: " in page.find("#first-run .mistake")[0].text
+    (home / "outputs").unlink()
+    page.find("#retry")[0].click()
+    page.wait(lambda: page.lines, 300)
+
+
+def test_a_small_model_opens_with_a_poem_too(train: Callable[..., Ran], home: Path) -> None:
+    """It does not know the first character that the form holds: the poem begins with anything, and says so."""
+    pytest.importorskip("gradio")
+    from tangsweep.demo import page
+
+    [_, *values] = FormValues("qijue", 7, 4, "start", "山", True, "any", False, False, 0.8, 1, 1, 0, False)
+    folder = train(base=RUN).folder.path
+    name = f"{folder.parent.name}/{folder.name}"
+    message, poem, plain, _ = page._compose_first(name, "qijue", *values)
+    assert (message.count("modern"), poem.count('class="line"'), plain[0]) == (1, 4, "山")
+    values[3] = "龘"
+    complaint, nothing, _, _ = page._compose(name, "qijue", *values)
+    assert "龘" in complaint and not nothing
+    message, poem, plain, _ = page._compose_first(name, "qijue", *values)
+    assert "龘" in message and "so this poem begins with anything" in message
+    assert poem.count('class="line"') == 4
 
 
 def test_it_answers_this_machine_alone_under_its_own_name(served: Callable[[], str]) -> None:

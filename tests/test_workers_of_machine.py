@@ -50,5 +50,9 @@ def test_a_containers_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "memory.max").write_text(f"{5 << 29}\n")
     (tmp_path / "memory.current").write_text(f"{1 << 28}\n")
     assert machine._workers_in_memory() <= 2
+    assert machine.free_memory() <= (5 << 29) - (1 << 28)
+    (tmp_path / "memory.current").write_text(f"{5 << 29}\n")
+    (tmp_path / "memory.stat").write_text(f"anon 7\nactive_file 9\ninactive_file {1 << 20}\n")
+    assert machine.free_memory() == 1 << 20  # the system's cache of files is as good as free
     (tmp_path / "memory.max").write_text("max\n")
     assert machine._workers_in_memory() >= 1

@@ -1,7 +1,9 @@
 """Optimizers that fail on purpose, for the tests: `optimizer._target_=tests.trouble.Raises`."""
 
+import contextlib
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,6 +45,34 @@ class IsKilled(_FailingSGD):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class KillsWandb(_FailingSGD):
+    """Kills W&B's own process, as the system does when memory runs out."""
+
+    def fail(self) -> None:
+        kill_wandb()
+
+
 class RunsOutOfMemory(_FailingSGD):
     def fail(self) -> None:
         raise MemoryError
+
+
+def kill_wandb() -> list[int]:
+    """Kill the process of W&B that this one has started, if one lives; it is dead when its pid is returned."""
+    pids = wandb_processes()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # W&B's client may still ask for its status
+    return pids
+
+
+def wandb_processes() -> list[int]:
+    """Find W&B's own process among the living children of this one: one pid, or none."""
+    stats = []  # `PID (NAME) STATE PARENT …`
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended by now
+            stats.append(path.read_text())
+    children = [stat for stat in stats if int(stat.rpartition(")")[2].split()[1]) == os.getpid()]
+    return [
+        int(stat.split()[0]) for stat in children if "(wandb-core) " in stat and "(wandb-core) Z" not in stat
+    ]

@@ -45,9 +45,9 @@ class PoolLauncher(Launcher):
 
     def warm_up(self) -> None:
         """Begin to import what workers need, in parallel to what this process does next."""
-        from tangsweep.sweep import pool
+        from tangsweep.sweep import worker_process
 
-        pool.process_context(self.preload)
+        worker_process.process_context(self.preload)
 
     def concurrency(self, configs: "Sequence[AnyConfig]") -> int:
         """Return how many runs of these configs are trained at once."""
@@ -59,10 +59,10 @@ class PoolLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs and return their results in order. Raises SystemExit where a job raises it."""
-        from tangsweep.sweep import pool, worker  # no command but a sweep needs them
+        from tangsweep.sweep import pool, worker, worker_process  # no command but a sweep needs them
         from tangsweep.sweep.display import SweepDisplay
 
-        context = pool.process_context(self.preload)
+        context = worker_process.process_context(self.preload)
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The sweeper behind every multirun. Hydra finds plugins only in the namespace `hydra_plugins`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
@@ -30,17 +30,14 @@ class ConcurrentLauncher(Protocol):
 class TangsweepSweeper(Sweeper):
     """Composes the jobs of a sweep and passes them to `run_sweep`, whose Launcher it is as well.
 
-    `params` is the sweep file's grid: keys and their values, written as on the command line. `grids` are
-    several of these, whose union is trained.
+    `params` is the sweep file's grid: keys and their values. `grids` are several of these, whose union is
+    trained.
     """
 
     def __init__(
-        self,
-        params: Mapping[str, str] | None = None,
-        grids: Sequence[Mapping[str, str]] | None = None,
-        max_batch_size: int | None = None,
+        self, params: object = None, grids: object = None, max_batch_size: int | None = None
     ) -> None:
-        self.grids = list(grids) if grids else [params or {}]
+        self.params, self.grids = params, grids
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from tangsweep.sweep import compose  # only a sweep needs it
@@ -59,10 +56,13 @@ class TangsweepSweeper(Sweeper):
         """Run the sweep of the sweep file's grids and the command line's overrides."""
         from tangsweep.sweep import grid, jobs, run_sweep
 
-        arguments = [grid.as_list(argument, "confirm.seeds") for argument in arguments]
-        grids = grid.parse_grids(self.grids, arguments, self.config_loader)
-        file_keys = list(dict.fromkeys(key for keys in self.grids for key in keys))
-        composed = jobs.compose_jobs(grids, file_keys, self.choices.get("sweeps"), self.composer)
+        arguments = [grid.as_list(argument, "confirm.seeds") for argument in jobs.last_of_each_key(arguments)]
+        file_grids = grid.read_grids(self.params, self.grids)
+        grids = grid.parse_grids(file_grids, arguments, self.config_loader)
+        file_keys = list(dict.fromkeys(key for keys in file_grids for key in keys))
+        sweep_file = self.choices.get("sweeps")
+        grid.check_sweep_file(sweep_file, grids, file_keys)
+        composed = jobs.compose_jobs(grids, file_keys, sweep_file, self.composer)
         make_job = partial(jobs.with_seed, composer=self.composer)
         return run_sweep.run_sweep(composed, self, make_job=make_job)
 

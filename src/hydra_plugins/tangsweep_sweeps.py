@@ -2,9 +2,12 @@
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
+from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 
+from tangsweep.errors import UserError
 from tangsweep.files import INSTALLED_FILES, outputs_folder
 from tangsweep.sweep import hydra_adapter  # the module: Hydra would register a class that is imported here
 
@@ -18,6 +21,19 @@ class SweepsSource(hydra_adapter.FileConfigSource):
     @staticmethod
     def scheme() -> str:
         return GROUP
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Load the file of a sweep.
+
+        `sweeps=NAME` always means a sweep, and the file's keys are those of the whole config: it needs
+        neither `mode: MULTIRUN` nor `# @package _global_`. Raises UserError where the file holds no keys.
+        """
+        result = super().load_config(config_path)
+        if not isinstance(result.config, DictConfig):
+            raise UserError(f"{config_path}.yaml holds no keys: sweeps/README.md shows a sweep in five lines")
+        OmegaConf.update(result.config, "hydra.mode", RunMode.MULTIRUN.name, force_add=True)
+        result.header["package"] = result.header["package"] or "_global_"
+        return result
 
     def is_group(self, config_path: str) -> bool:
         return config_path in ("", GROUP)

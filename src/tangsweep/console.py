@@ -10,12 +10,16 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from tangsweep.files import cannot_write, display_path
+from tangsweep.printable import printable
 from tangsweep.runs.record import Outcome
 
 TABLE_WIDTH = 110  # characters, where the output is not a terminal
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
-console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else TABLE_WIDTH)
+console = Console(
+    highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else TABLE_WIDTH
+)
 
 
 class LineMessage(NamedTuple):
@@ -38,11 +42,38 @@ ConsoleMessage = LineMessage | ProgressMessage
 _send_to_parent: Callable[[ConsoleMessage], None] | None = None  # set in a worker only
 
 
+class LogFileHandler(logging.FileHandler):
+    """Appends log lines to a file. Where they cannot be written, one line says so and the run goes on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8")
+        self.setFormatter(logging.Formatter(LOG_FORMAT))
+        self._path, self._is_reported = path, False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)  # a mistake in the call that logs: with its traceback
+        elif not self._is_reported:
+            self._is_reported = True
+            reason = error.strerror or error
+            print_line(f"{display_path(self._path)} cannot be written ({reason}): lines of the log are lost")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # it tries once more to write what is left
+            super().close()
+
+
 @contextlib.contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Write log lines and Python warnings to `path` and not to the terminal, inside the `with` block."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    """Write log lines and Python warnings to `path` and not to the terminal, inside the `with` block.
+
+    Raises UserError where the file cannot be opened.
+    """
+    try:
+        handler = LogFileHandler(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     loggers = [logging.getLogger(name) for name in (None, "pytorch_lightning", "lightning")]
     before = [(logger.handlers, logger.level) for logger in loggers]
     for logger in loggers:
@@ -58,11 +89,14 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 
 def print_line(line: str, style: str | None = None) -> None:
-    """Print a line and let the terminal wrap it; in a worker, send it to the parent process instead."""
+    """Print a line and let the terminal wrap it; in a worker, send it to the parent process instead.
+
+    Control characters are shown, not obeyed.
+    """
     if is_relayed():
         relay(LineMessage(line, style))
     else:
-        console.print(line, style=style, soft_wrap=True)
+        console.print(printable(line), style=style, soft_wrap=True)
 
 
 def relay_to_parent(send: Callable[[ConsoleMessage], None]) -> None:
@@ -121,6 +155,8 @@ def format_outcome(outcome: Outcome, folder: str) -> str:
     end = ", given up as hopeless" if record.ended == "hopeless" else ""
     if record.solved_step is not None:
         end = f", solved at step {record.solved_step:,}"
+    for name, lost in (record.lost_mirrors or {}).items():
+        end += f", {name} lost at step {lost.step:,}" + (" and written anew" if lost.replayed else "")
     return (
         f"{outcome.run_id}  {status}  best dev {format_score(record.metric.name, record.dev.model_dump())} "
         f"at epoch {record.best_epoch} of {record.epochs}{end}, {record.seconds:.0f} s"

@@ -29,7 +29,19 @@ def describe_error(error: BaseException) -> str:
     return text
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return "did you mean X? " for the closest of `names`; an empty string where none is close."""
+def did_you_mean(name: str, names: Iterable[str], prefix: str = "") -> str:
+    """Return "did you mean X? " for the closest of `names`, which stands behind `prefix`.
+
+    Returns an empty string where none is close.
+    """
     nearest = difflib.get_close_matches(name, list(names), n=1)
-    return f"did you mean {nearest[0]}? " if nearest else ""
+    return f"did you mean {prefix}{nearest[0]}? " if nearest else ""
+
+
+def unknown_key(key: str, names: Iterable[str]) -> str:
+    """Say that a config key does not exist, with the nearest of its group's `names`, or else all of them."""
+    group, _, name = key.rpartition(".")
+    names = list(names)
+    if hint := did_you_mean(name, names, f"{group}." if group else ""):
+        return f"{key} does not exist; {hint.strip()}"
+    return f"{key} does not exist; {f'{group} has' if group else 'there are'}: {', '.join(names)}"

@@ -4,15 +4,22 @@ In a checkout, conf/, sweeps/ and data/sample/ lie in the repository. An install
 the package (setup.py), and its outputs and data go to the working directory.
 """
 
+import errno
+import glob
+import hashlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from tangsweep.errors import UserError
 from tangsweep.fault_points import fault_point
+from tangsweep.printable import printable_line
 
+MOST_BYTES = 500_000_000  # of a file that is read as a whole
+SPARE_BYTES = 1_000_000  # by which a file may have grown since its size was asked for
 REPOSITORY = Path(__file__).resolve().parents[2]  # of a checkout
 IS_CHECKOUT = (REPOSITORY / "conf" / "train.yaml").exists()
 INSTALLED_FILES = REPOSITORY if IS_CHECKOUT else Path(__file__).resolve().parent / "installed_files"
@@ -23,10 +30,14 @@ BUNDLED_SAMPLE = INSTALLED_FILES / "data" / "sample"
 def home_folder() -> Path:
     """Return the folder that relative paths are relative to.
 
-    It is TANGSWEEP_HOME, else the repository, else, without a checkout, the working directory.
+    It is TANGSWEEP_HOME, else the repository, else, without a checkout, the working directory. Raises
+    UserError where TANGSWEEP_HOME names a file.
     """
     default = REPOSITORY if IS_CHECKOUT else Path.cwd()
-    return Path(os.environ.get("TANGSWEEP_HOME") or default).expanduser().resolve()
+    home = Path(os.environ.get("TANGSWEEP_HOME") or default).expanduser().resolve()
+    if home.exists() and not home.is_dir():
+        raise UserError(f"TANGSWEEP_HOME={home} is no folder: name one that can be written")
+    return home
 
 
 def absolute_path(path: str | Path) -> Path:
@@ -56,9 +67,9 @@ def outputs_folder() -> Path:
 def display_path(path: Path) -> str:
     """Format a path for messages: relative to the working directory where it lies inside it."""
     try:
-        return str(path.relative_to(Path.cwd()))
+        return printable_line(str(path.relative_to(Path.cwd())))
     except ValueError:
-        return str(path)
+        return printable_line(str(path))
 
 
 def user_folders(folders: Sequence[str | Path]) -> list[Path]:
@@ -81,6 +92,25 @@ def safe_name(name: str) -> str:
     Every `+` is removed, and every sequence of other characters than `[A-Za-z0-9._-]` becomes one dash.
     """
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("+", "")).strip("-.")
+
+
+def read_regular_file(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises OSError where there is none; where it is no regular file, since a pipe or a device might never end;
+    and where it has more than MOST_BYTES.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        code = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+        raise OSError(code, "it is no regular file", str(path))
+    content = b""
+    if status.st_size <= MOST_BYTES:
+        with path.open("rb") as file:
+            content = file.read(status.st_size + SPARE_BYTES)
+    if max(status.st_size, len(content)) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {MOST_BYTES // 1_000_000} MB", str(path))
+    return content
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -106,6 +136,35 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise cannot_write(path, error) from error
+
+
+def remove_interrupted_writes(path: Path) -> None:
+    """Remove the temporary files that processes left beside `path` when they were killed in `atomic_write`.
+
+    Call it only where no other process can be writing `path`.
+    """
+    random_part = "[a-z0-9_]" * 8  # as mkstemp draws it
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.{random_part}"):
+        temporary.unlink(missing_ok=True)
+
+
+def checksum_of(content: bytes) -> str:
+    """Return the SHA-256 of `content` as 64 hex digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_with_checksum(path: Path, content: bytes) -> None:
+    """Write a line with the checksum of `content`, and `content` below it. Raises as `atomic_write` does."""
+    atomic_write(path, f"{checksum_of(content)}\n".encode() + content)
+
+
+def read_with_checksum(path: Path) -> bytes | None:
+    """Return what `write_with_checksum` wrote; None where there is no such file, or it was changed since."""
+    try:
+        checksum, _, content = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return content if checksum == checksum_of(content).encode() else None
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:

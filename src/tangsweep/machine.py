@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from pathlib import Path
 
 from tangsweep.errors import UserError
@@ -64,16 +65,29 @@ def _cores() -> int:
     return max(1, cores if share is None else min(cores, share))
 
 
-def _workers_in_memory() -> int:
-    """Return how many workers the memory that is left holds."""
-    free = [UNLIMITED * WORKER_MEMORY]
+def free_memory() -> int:
+    """Return the bytes that processes may still take, on this machine and in its container."""
+    free = [_physical_memory()]
     for line in _read(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemAvailable:"):
             free.append(int(line.split()[1]) << 10)
     limit, used = (_read(CONTAINER / f"memory.{name}").strip() for name in ("max", "current"))
     if limit.isdigit() and used.isdigit():
-        free.append(int(limit) - int(used))
-    return max(1, min(free) // WORKER_MEMORY)
+        cached = re.search(r"^inactive_file (\d+)$", _read(CONTAINER / "memory.stat"), re.MULTILINE)
+        free.append(int(limit) - int(used) + (int(cached[1]) if cached else 0))  # the system frees its cache
+    return min(free)
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return UNLIMITED * WORKER_MEMORY
+
+
+def _workers_in_memory() -> int:
+    """Return how many workers the memory that is left holds."""
+    return max(1, free_memory() // WORKER_MEMORY)
 
 
 def _read(path: Path) -> str:

@@ -106,7 +106,7 @@ def test_the_test_set_is_encoded_described_and_cached(home: Path) -> None:
 
 
 def caches(home: Path) -> list[Path]:
-    return sorted((home / "data" / "cache").glob("*.npz"))
+    return sorted((home / "data" / "cache").glob("*.encoded"))
 
 
 def test_the_cache_returns_the_same_without_encoding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,12 +127,29 @@ def test_other_options_or_poems_have_a_cache_of_their_own(home: Path) -> None:
     assert len(caches(home)) == 3
 
 
-@pytest.mark.parametrize("damage", [b"", b"junk", None])
-def test_a_damaged_cache_is_replaced(home: Path, damage: bytes | None) -> None:
-    first = encode_poems(POEMS, options())
+def test_a_changed_cache_is_replaced(home: Path) -> None:
+    """Whichever bit of it has flipped: every 401st, at each place within a byte."""
+    encode_poems(POEMS, options())
     [path] = caches(home)
-    path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
-    assert encode_poems(POEMS, options()).facts == first.facts
+    written = path.read_bytes()
+    flipped = [(bit // 8, 1 << bit % 8) for bit in range(0, 8 * len(written), 401)]
+    damaged = [written[:at] + bytes([written[at] ^ mask]) + written[at + 1 :] for at, mask in flipped]
+    for content in [*damaged, b"", b"junk", written[:-200]]:
+        path.write_bytes(content)
+        encode._in_memory.clear()
+        encode_poems(POEMS, options())
+        assert path.read_bytes() == written
+
+
+def test_the_cache_of_an_earlier_version_and_what_a_kill_left_are_removed(home: Path) -> None:
+    encode_poems(POEMS, options())
+    [path] = caches(home)
+    path.with_suffix(".npz").write_bytes(path.read_bytes())
+    path.with_name(f".{path.name}.abcd_123").write_bytes(b"half")
+    path.unlink()
+    encode._in_memory.clear()
+    encode_poems(POEMS, options())
+    assert {other.suffix for other in path.parent.iterdir()} == {".encoded", ".lock"}
 
 
 def test_threads_that_need_the_same_text_encode_it_once(monkeypatch: pytest.MonkeyPatch) -> None:

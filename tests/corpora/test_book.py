@@ -1,9 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 
+from tangsweep import files
 from tangsweep.corpora import download
-from tangsweep.corpora.book import FOLDER, PUBLISHED_BOOKS, BookSource, find_book
+from tangsweep.corpora.book import FOLDER, PUBLISHED_BOOKS, BookSource, find_book, opening_lines
 from tangsweep.errors import UserError
 
 TEXT = "Once upon a time.\n"
@@ -16,6 +18,14 @@ GUTENBERG = (
 def source(path: Path | None = None, name: str = "grimms", **changes: object) -> BookSource:
     values = {"path": path and str(path), "root": None, "verify": True, "strip_license": True} | changes
     return BookSource(name, **values)  # type: ignore[arg-type]
+
+
+def test_a_few_lines_are_prompts() -> None:
+    lines = [f"  {n:02} {'x' * 50}" for n in range(23)]
+    assert [line[:2] for line in opening_lines("\n\n".join(lines))] == ["00", "04", "09", "13", "18"]
+    assert {len(line) for line in opening_lines("\n".join(lines))} == {40}
+    assert opening_lines("one line, again\none line, again\n") == ["one line, again"]
+    assert opening_lines(" \n") == []
 
 
 @pytest.mark.parametrize("bom", ["", "\ufeff"])
@@ -60,6 +70,28 @@ def test_bad_files(tmp_path: Path, content: bytes | None, message: str) -> None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=message):
         find_book(source(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_only_regular_files_up_to_a_size_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(UserError, match=r"cannot be read \(it is no regular file\): name another text"):
+            find_book(source(path))
+    monkeypatch.setattr(files, "MOST_BYTES", 2_000_000)
+    for size, is_read in ((2_000_000, True), (2_000_001, False)):
+        path = tmp_path / f"{size}.txt"
+        path.write_text("x" * size)
+        if is_read:
+            assert len(find_book(source(path)).text) == size
+        else:
+            with pytest.raises(UserError, match=r"cannot be read \(it has more than 2 MB\)"):
+                find_book(source(path))
+
+
+def test_line_breaks_of_every_system_are_one_character(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes(b"a\r\nb\rc\n")
+    assert find_book(source(tmp_path / "x.txt")).text == "a\nb\nc\n"
 
 
 def test_an_unknown_name() -> None:

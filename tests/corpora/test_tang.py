@@ -36,6 +36,7 @@ def test_a_poem_is_read_as_the_file_holds_it(tmp_path: Path) -> None:
     [
         ("[{", "not a complete JSON file"),
         ("", "not a complete JSON file"),
+        ("[" * 100_000, "not a complete JSON file"),
         ([], "does not hold a list of poems"),
         ({"a": 1}, "does not hold a list of poems"),
         ([{"content": ["x"]}], "another schema"),
@@ -179,6 +180,16 @@ def test_a_named_address_never_falls_back(server: FileServer) -> None:
         find_poems(PoemSource("tang", url=CLOSED_PORT), 3)
     with pytest.raises(UserError, match=r"download failed \(404"):
         find_poems(PoemSource("tang", url=server.url), 3)
+
+
+def test_an_altered_sample_is_not_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_poems(PoemSource("sample"), 3).verified
+    shutil.copytree(BUNDLED_SAMPLE, tmp_path / "sample")
+    monkeypatch.setattr(tang, "BUNDLED_SAMPLE", tmp_path / "sample")
+    assert find_poems(PoemSource("sample"), 3).verified
+    path = tmp_path / "sample" / tang.FOLDER / tang.FILE_NAMES[0]
+    path.write_text(path.read_text(encoding="utf-8").replace("山", "水", 1), encoding="utf-8")
+    assert not find_poems(PoemSource("sample"), 3).verified
 
 
 def test_the_sample_has_no_root() -> None:

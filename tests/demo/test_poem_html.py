@@ -3,7 +3,7 @@
 from tangsweep.demo import poem_html
 from tangsweep.generation.poem import Character, GeneratedPoem
 from tangsweep.prosody.form import Form
-from tangsweep.runs.record import Quality
+from tangsweep.runs.record import Quality, QualityFigures
 from tests.reporting.written_sweeps import QUALITY
 
 
@@ -18,16 +18,29 @@ def test_poems_are_escaped_and_carry_probabilities() -> None:
     assert html.count('class="line"') == 2
     assert "，" in html and "。" in html
     assert "--surprise:0.15" in html  # −log₁₀ 0.25 / 4
+    assert '--surprise:0.00">certain' in html  # the legend has the same shades
+    assert '--surprise:0.50">one in 100<' in html
+    assert '--surprise:1.00">less likely' in html
     assert poem_html.error_html("<b>") == '<p class="mistake" role="alert">&lt;b&gt;</p>'
     assert poem_html.error_html("") == poem_html.note_html("") == ""
 
 
 def test_quality_of_a_run() -> None:
     html = poem_html.quality_html(Quality.model_validate(QUALITY))
-    assert "<td>62%</td>" in html
-    assert "<th>neighbouring even lines that rhyme</th><td>7%</td><td>–</td>" in html
+    assert "62% of its lines have five or seven characters" in html
+    assert "<th>Pairs of lines that should rhyme and do</th><td>7%</td><td>–</td>" in html
     assert "modern" not in html
     assert "modern Mandarin" in poem_html.quality_html(
         Quality.model_validate({**QUALITY, "prosody": "modern"})
     )
-    assert "were not measured" in poem_html.quality_html(None)
+    assert "was not measured" in poem_html.quality_html(None)
+
+
+def test_every_figure_of_the_table_exists() -> None:
+    assert poem_html.QUALITY_ROWS.keys() <= QualityFigures.model_fields.keys()
+
+
+def test_the_bar_of_the_first_run_is_escaped() -> None:
+    html = poem_html.first_run_html(0.25, "<b>")
+    assert '<progress value="0.250" max="1">' in html
+    assert "&lt;b&gt;" in html

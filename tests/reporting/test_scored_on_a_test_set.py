@@ -147,7 +147,7 @@ def test_what_is_the_same_over_seeds_may_still_be_chance_of_the_text(sweep: Path
             arrays["test/known_nats"] = arrays["test/known_nats"] + effect * known
             np.savez(folder.document_scores, **arrays)
     report = report_of(sweep)
-    assert report.answers[0].startswith("a comes first: ")
+    assert report.answers[0].startswith("a has the lowest score: ")
     assert "not significantly different from b" in report.answers[1]
     assert report.answers[2].startswith("No number of seeds would tell it from b: at least ")
     for folder in report_on([sweep])[0].folders.values():
@@ -160,7 +160,10 @@ def test_seeds_that_would_settle_it_are_named(sweep: Path) -> None:
     write_groups(sweep, {"a": [5.70, 5.80, 5.60, 5.75], "b": [5.78, 5.72, 5.71, 5.83]})
     report = report_of(sweep)
     assert "not significantly different from b" in report.answers[1]
-    assert report.answers[2].startswith("About ") and "seeds in all would tell it from b" in report.answers[2]
+    assert (
+        report.answers[2].startswith("About ")
+        and "seeds a group would tell it from b in half of all cases" in report.answers[2]
+    )
 
 
 @pytest.mark.parametrize(("documents", "warned"), [(199, True), (200, False)])

@@ -70,6 +70,28 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert run_state(folder) is State.MISSING
 
 
+def test_a_lock_that_was_set_aside_while_it_was_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process renames the folder, and the lock file with it, when this one has opened that file."""
+    folder, renamed = RunFolder(tmp_path / "run"), []
+    folder.prepare()
+    folder.config.write_text("old")
+    folder.lock.write_text("")
+    acquire = lock.filelock.UnixFileLock._acquire
+
+    def acquire_too_late(self: lock.filelock.UnixFileLock) -> None:
+        acquire(self)
+        if not renamed:
+            renamed.append(folder.path.rename(tmp_path / "run.replaced-1"))
+
+    monkeypatch.setattr(lock.filelock.UnixFileLock, "_acquire", acquire_too_late)
+    with lock.hold_lock(folder):
+        assert lock.is_held(folder)
+        assert not lock.is_held(RunFolder(renamed[0]))
+        assert {path.name for path in folder.path.iterdir()} == {".lock", ".lock.json"}
+
+
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"), lock.hold_lock(RunFolder(tmp_path / "file" / "run")):

@@ -35,6 +35,15 @@ def test_ours_stands_beside_each_published_figure() -> None:
     )
 
 
+def test_what_leaves_the_published_setting_is_named_beside_the_figures() -> None:
+    figures = {"dev_perplexity": PublishedFigure(published=90.0, ours=80.0)}
+    own = ["experiment=tang_500", "seed=3", "sweep.name=x", "trainer.max_epochs=2", "data.poems=12"]
+    assert format_published(figures, own) == (
+        "published / ours: dev_perplexity 90 / 80; ours with trainer.max_epochs=2, data.poems=12"
+    )
+    assert format_published(figures, own[:3]) == "published / ours: dev_perplexity 90 / 80"
+
+
 def test_a_run_without_scores() -> None:
     empty, _ = parse_record({"status": "diverged", "last": None, "dev": None})
     figures = compare_with_published(PublishedOptions(train_windows_loss=1.2, dev_perplexity=90), empty)

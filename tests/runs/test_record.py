@@ -46,6 +46,16 @@ def test_what_is_no_record_reads_as_none(tmp_path: Path, content: str | None) ->
         ({"last": {"train": {"loss": True}}}, ["last.train.loss"]),
         ({"seconds": math.nan, "dev": {"loss": math.inf, "perplexity": math.inf}}, ["dev.loss", "seconds"]),
         ({"steps": 10**400}, ["steps"]),
+        (
+            {"dev": {"perplexity": 0.5, "loss": -2.0, "accuracy": 1.5}},
+            ["dev.accuracy", "dev.loss", "dev.perplexity"],
+        ),
+        (
+            {"dev": {"perplexity": 1.0, "loss": -1e-9, "accuracy": 1}, "seed": 10**30},
+            [],
+        ),  # rounding is possible
+        ({"baselines": {"bigram": -1.0}, "epochs": -1}, ["baselines.bigram", "epochs"]),
+        ({"primary": {"metric": "glory"}}, ["primary.metric"]),
         ({"corpus": {"characters": {"dev": "many"}, "name": "tang"}}, ["corpus.characters.dev"]),
         ({"corpus": {"length": {}}}, ["corpus.length"]),  # int | float
         ({"quality": {"free": {"longest_copy": {"a": 1}}}}, ["quality.free.longest_copy"]),
@@ -55,6 +65,18 @@ def test_fields_of_the_wrong_type_are_left_out_and_named(values: dict[str, Any],
     record, names = parse_record({"status": "done", **values})
     assert names == wrong
     assert record.status == "done"
+
+
+def test_lone_surrogates_are_no_text_and_cost_nothing_else(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.result.write_text(
+        '{"status": "done", "\\ud800": 1, "error": "a\\udfff \\ud83d\\ude00", "seconds": 2.5}'
+    )
+    read = read_record(folder)
+    assert read is not None
+    assert (read.error, read.seconds) == ("a? 😀", 2.5)
+    with pytest.raises(ValueError, match="no record"):
+        parse_record({"status": "done", "\ud800": 1})
 
 
 def test_fields_of_a_later_version_are_kept(tmp_path: Path) -> None:

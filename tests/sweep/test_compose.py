@@ -1,7 +1,7 @@
 """A composed job equals what Hydra composes, and the cache returns what was composed."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +159,28 @@ def test_the_environment_is_never_cached(
         assert composed(own, job) == {"seed": number}
 
 
-def test_a_broken_cache_file_is_ignored(own: Path, home: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.replace(b": 4", b": 5"),
+        lambda content: content[:-5],
+        lambda content: b"[]",
+        lambda content: content.splitlines()[1],
+        lambda content: b"\xff" * 200,
+        lambda content: b"",
+    ],
+    ids=["a value", "cut", "another type", "without the checksum", "not text", "empty"],
+)
+def test_a_changed_cache_file_is_ignored_and_written_again(
+    own: Path, home: Path, change: Callable[[bytes], bytes]
+) -> None:
     composed(own, ["seed=4"])
     [path] = (home / "data" / "cache").glob("composed-*")
-    path.write_text('{"seed=4": {"se', encoding="utf-8")
+    written = path.read_bytes()
+    path.write_bytes(change(written))
+    assert path.read_bytes() != written
     assert composed(own, ["seed=4"]) == {"seed": 4}
+    assert path.read_bytes() == written
 
 
 def test_only_the_newest_files_stay(own: Path, home: Path) -> None:

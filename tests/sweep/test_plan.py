@@ -124,3 +124,12 @@ def test_set_aside(train: Train) -> None:
     [beside] = folder.path.parent.glob("*.replaced-*")
     assert json.loads(RunFolder(beside).result.read_text())["dev"] == result["dev"]
     assert not folder.result.exists()
+
+
+def test_a_failed_run_is_set_aside_by_all_alone(train: Train) -> None:
+    result, folder = train()
+    write_record(folder, parse_record(result | {"status": "failed"})[0])
+    for rerun in ("unfinished", "failed", "all"):
+        assert folder.result.exists(), rerun
+        run_status.set_aside(run_status.look_up_runs([folder.path], rerun), unlock=False)
+    assert not folder.path.exists()

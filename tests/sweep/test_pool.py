@@ -17,6 +17,7 @@ from omegaconf import DictConfig, open_dict
 from tangsweep import console
 from tangsweep.sweep import pool
 from tangsweep.sweep.worker import WorkerSetup
+from tangsweep.sweep.worker_process import process_context
 
 
 class UnpicklableError(Exception):
@@ -48,6 +49,9 @@ def task(config: DictConfig) -> Any:
             marker.with_suffix(".interrupted").touch()
             console.print_line("marked")
             raise
+    if what == "stop":
+        console.print_line(f"stops {os.getpid()}")
+        os.kill(os.getpid(), signal.SIGSTOP)
     if what == "wait for":  # until another job has touched the marker
         while not marker.exists():
             os.sched_yield()
@@ -61,6 +65,7 @@ class RecordingObserver:
 
     def __init__(self) -> None:
         self.stop_at = ""
+        self.on_each_line: Callable[[str], None] = lambda line: None
         self.lines: list[str] = []
         self.deaths: list[tuple[int, str, bool]] = []
         self.order: list[int] = []
@@ -69,6 +74,7 @@ class RecordingObserver:
     def on_progress(self, *values: Any) -> None: ...
     def on_line(self, line: str, style: str | None) -> None:
         self.lines.append(line)
+        self.on_each_line(line)
         if line == self.stop_at:
             raise KeyboardInterrupt
 
@@ -93,7 +99,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     observer = RecordingObserver()
 
     def jobs(
-        *words: str, environments: Any = ({}, {}), fail_fast: bool = False
+        *words: str, environments: Any = ({}, {}), **options: Any
     ) -> tuple[list[JobReturn], RecordingObserver]:
         with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
@@ -108,7 +114,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 return composed
 
             setup = WorkerSetup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
-            workers_pool = pool.Pool(pool.process_context(None), setup, environments, observer, fail_fast)
+            workers_pool = pool.Pool(process_context(None), setup, environments, observer, **options)
             return workers_pool.run([lambda word=word: config(word) for word in words]), observer
 
     jobs.observer = observer  # type: ignore[attr-defined]
@@ -185,3 +191,33 @@ def test_ctrl_c_is_passed_on_and_waited_for(run: Any, tmp_path: Path) -> None:
         run("wait", "one", environments=({},))
     assert (tmp_path / "marker.interrupted").exists()
     assert run.observer.lines == ["waits", "marked"]
+
+
+@pytest.mark.parametrize("again", ["a third Ctrl-C", "the end of the grace time"])
+def test_a_stopped_worker_is_killed_after_ctrl_c_twice(run: Any, tmp_path: Path, again: str) -> None:
+    """Lines of the other worker tell when the second and the third Ctrl-C may come."""
+    stopped: list[int] = []
+
+    def press(line: str) -> None:
+        if line.startswith("stops"):
+            stopped.append(int(line.split()[1]))
+            while state_of(stopped[0]) != "T":
+                os.sched_yield()
+        if {"waits", f"stops {stopped[:1] and stopped[0]}"} == set(run.observer.lines):
+            raise KeyboardInterrupt  # the first
+        if line == "marked" or (again == "a third Ctrl-C" and line.startswith("workers that still run")):
+            raise KeyboardInterrupt
+
+    run.observer.on_each_line = press
+    with pytest.raises(KeyboardInterrupt):
+        run("wait", "stop", grace_seconds=0 if again == "the end of the grace time" else 3600)
+    assert (tmp_path / "marker.interrupted").exists()
+    assert state_of(stopped[0]) in ("Z", None)
+
+
+def state_of(pid: int) -> str | None:
+    """The state of a process as `ps` shows it; None where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return None

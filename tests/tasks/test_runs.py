@@ -16,8 +16,10 @@ from tangsweep.batches import windows
 from tangsweep.batches.palindromes import length_at
 from tangsweep.batches.waves import draw_waves
 from tangsweep.checkpoint import load_model
+from tangsweep.corpora.book import opening_lines
 from tangsweep.errors import UserError
 from tangsweep.randomness import derive_seed
+from tangsweep.tasks.books import continued_prompts
 from tangsweep.tasks.task import EncodedCorpus
 from tangsweep.training.prepare import PreparedRun
 from tests.conftest import QUIET, Ran, configured, prepare
@@ -45,6 +47,12 @@ def book(home: Path) -> tuple[str, ...]:
 
 def prepared_for(*overrides: str) -> PreparedRun:
     return prepare(configured(*overrides), list(overrides))
+
+
+def held_out_text(run: PreparedRun) -> str:
+    """Return the held-out text of a book, without characters that are unknown."""
+    vocabulary = run.encoded.vocabulary  # type: ignore[attr-defined]
+    return vocabulary.decode(run.encoded.dev.ids).replace("<oov>", "")  # type: ignore[attr-defined]
 
 
 def data_of(prepared: PreparedRun) -> Any:
@@ -206,7 +214,21 @@ class TestBooks:
         firsts = {line[25] for line in lines[:4]}
         assert len(firsts) == 1
         assert all(len(line[25:]) == 12 for line in lines[:8])
-        assert "  [Hansel and Gr, read as: ansel an r] " in lines[10]  # H, G and d are unknown to this book
+        prompts = [line[25:].partition("]")[0].removeprefix("[") for line in lines[8:]]
+        assert all(f"\n{prompt}" in held_out_text(prepared_for(*book)) for prompt in prompts[1:])
+        assert prompts[1] == "Once upon a time there were 55 little pi"
+
+    def test_prompts_that_are_set_are_continued(self, train: Train, book: tuple[str, ...]) -> None:
+        _, folder = train("samples.prompts=[Hansel and Gr,'!']", base=book)
+        lines = folder.samples.read_text(encoding="utf-8").splitlines()
+        assert "  [Hansel and Gr, read as: ansel an r] " in lines[8]  # H, G and d are unknown to this book
+        assert len(lines) == 10
+
+    def test_the_prompts_of_the_books_that_have_a_name(self, book: tuple[str, ...]) -> None:
+        run = prepared_for(*book)
+        assert continued_prompts(run.encoded, run.config) == opening_lines(held_out_text(run))
+        named = run.config.with_value("corpus", "path", None)
+        assert continued_prompts(run.encoded, named) == configured()["samples"]["prompts"]
 
     def test_held_out_perplexity_is_that_of_reading_the_text_once(
         self, train: Train, book: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
@@ -259,9 +281,9 @@ class TestBooks:
         self, train: Train, home: Path, book: tuple[str, ...]
     ) -> None:
         (home / "tale.txt").write_text("0123456789" * 40, encoding="utf-8")
-        result, folder = train(base=book)
+        result, folder = train("samples.prompts=[abc,x]", base=book)
         assert result["status"] == "done"
-        assert folder.samples.read_text().count("] (nothing known)") == 5
+        assert folder.samples.read_text().count("] (nothing known)") == 2
 
     def test_windows_follow_from_the_seed(self, book: tuple[str, ...]) -> None:
         one, same, other = (data_of(prepared_for(*book, f"seed={s}")) for s in (1, 1, 2))

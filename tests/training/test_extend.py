@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tangsweep.training.resume import copy_shorter_run
+from tangsweep.training.extend import copy_shorter_run
 from tests.conftest import Ran, configured, prepare, train_prepared
 from tests.training.test_resume import BOOK, PALINDROMES, POEMS, RunFolder, same, tale  # noqa: F401
 

@@ -289,7 +289,10 @@ class TestMistakes:
             ({"optimizer": "adamw"}, "optimizer='adamw' is invalid: it must be a function, such as"),
             ({"scheduler": "cosine"}, "scheduler='cosine' is invalid: it must be a function"),
             ({"lr": -1}, "lr=-1 is invalid: it must be a number of at least 0"),
-            ({"tie_weights": True, "embed_size": 9}, "embeddings must be as wide as what the output layer reads"),
+            (
+                {"tie_weights": True, "embed_size": 9},
+                "embeddings must be as wide as what the output layer reads",
+            ),
         ],
     )
     def test_of_options(self, options: dict[str, Any], message: str) -> None:

@@ -86,19 +86,34 @@ def test_a_mirror_that_fails_costs_no_run(method: str, train: Train, monkeypatch
     monkeypatch.setattr(TensorboardMirror, method, fail)
     run = train("logger=tensorboard", "trainer.max_epochs=1", base=BASE)
     assert run.result["status"] == "done"
-    assert "the run goes on without it" in run.folder.log.read_text(encoding="utf-8")
+    lost = run.result["lost_mirrors"]["tensorboard"]
+    assert lost["error"] == "OSError('no space left on device')"
+    assert lost["replayed"] is (method == "replay")  # for others the second one fails alike
+    log = run.folder.log.read_text(encoding="utf-8")
+    assert log.count("tensorboard: lost at step ") == log.count("the run goes on without it") == 1
+    assert log.count("its history could not be written anew") == (0 if lost["replayed"] else 1)
 
 
-def test_a_mirror_that_failed_is_called_no_more(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[MetricsRow] = []
+def test_a_mirror_that_failed_is_called_no_more_and_another_gets_everything(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = TensorboardMirror.log, []
 
-    def fail(self: TensorboardMirror, row: MetricsRow) -> None:
-        calls.append(row)
-        raise OSError("no space left on device")
+    def fail_once(self: TensorboardMirror, row: MetricsRow) -> None:
+        calls.append(self)
+        if row["step"] == 4 and set(calls) == {self}:
+            raise OSError("no space left on device")
+        real(self, row)
 
-    monkeypatch.setattr(TensorboardMirror, "log", fail)
-    train("logger=tensorboard", "trainer.max_epochs=1", base=BASE)
-    assert len(calls) == 1
+    monkeypatch.setattr(TensorboardMirror, "log", fail_once)
+    run = train("logger=tensorboard", base=BASE)
+    assert run.result["lost_mirrors"]["tensorboard"] == {
+        "step": 4, "error": "OSError('no space left on device')", "replayed": True,
+    }  # fmt: skip
+    first, second = dict.fromkeys(calls)
+    assert calls == [first] * calls.count(first) + [second] * len(pd.read_csv(run.folder.metrics))
+    assert_equals_metrics_file(run)
+    assert {"poems/text_summary"} <= set(events(run.folder.path).Tags()["tensors"])
 
 
 class TestSettings:

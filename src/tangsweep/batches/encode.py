@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import math
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from tangsweep.corpora.book import Book
 from tangsweep.corpora.tang import PoemCorpus, fingerprint_poems
 from tangsweep.corpora.vocabulary import BOS, EOS, OOV_TOKEN, Vocabulary, build_vocabulary
 from tangsweep.errors import UserError
-from tangsweep.files import atomic_write, data_folder
+from tangsweep.files import data_folder, read_with_checksum, remove_interrupted_writes, write_with_checksum
 from tangsweep.runs.record import CorpusFacts, Counts, OovFacts, PoetFacts
 
 MAX_IN_MEMORY = 4  # encoded texts
@@ -169,19 +168,22 @@ def _load_or_encode(key: Sequence[KeyPart], encode: Callable[[], EncodedText]) -
     """Return the encoded text from the cache, or encode it and write it there.
 
     `key` holds plain values that say what is encoded and with which options. Processes that need the same
-    text at once wait for each other; a damaged cache file is replaced. The last few texts stay in memory: the
-    runs of a sweep share their arrays, which nothing writes to.
+    text at once wait for each other. A cache file that was changed since it was written is replaced. The last
+    few texts stay in memory: the runs of a sweep share their arrays, which nothing writes to.
     """
     described = json.dumps([FORMAT, *key], sort_keys=True)
-    path = data_folder() / "cache" / f"{hashlib.sha256(described.encode()).hexdigest()[:16]}.npz"
+    path = data_folder() / "cache" / f"{hashlib.sha256(described.encode()).hexdigest()[:16]}.encoded"
     path.parent.mkdir(parents=True, exist_ok=True)
     if path not in _in_memory:
         with filelock.FileLock(path.with_suffix(".lock")):
-            try:
-                encoded = _from_npz(path.read_bytes())
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            remove_interrupted_writes(path)
+            content = read_with_checksum(path)
+            if content is None:
                 encoded = encode()
-                atomic_write(path, _to_npz(encoded))
+                write_with_checksum(path, _to_npz(encoded))
+                path.with_suffix(".npz").unlink(missing_ok=True)  # written before there were checksums
+            else:
+                encoded = _from_npz(content)
         while len(_in_memory) >= MAX_IN_MEMORY:
             del _in_memory[next(iter(_in_memory))]
         _in_memory[path] = encoded
@@ -220,7 +222,6 @@ def _from_npz(content: bytes) -> EncodedText:
             name: Documents(names, authors, stored[f"{name}_documents"])
             for name, (names, authors) in text["documents"].items()
         }
-    if train is None or dev is None:
-        raise ValueError("a set is missing")
+    assert train is not None and dev is not None
     facts = CorpusFacts.model_validate(text["facts"])
     return EncodedText(Vocabulary(text["tokens"]), train, dev, test, facts, text["baselines"], documents)

@@ -26,19 +26,24 @@ if TYPE_CHECKING:
 
 
 class CellSpec(NamedTuple):
-    """Where a cell's class is, and the options that its config group takes."""
+    """Where a cell's class is, the options that its config group takes, and its number of gates.
+
+    The matrices of a layer are H times as wide as it has gates; a lower number only makes the estimate of a
+    run's memory too low.
+    """
 
     class_path: str
     options: type[CellOptions]
+    gates: int = 1
 
 
 CELLS = {
     "rnn": CellSpec("tangsweep.cells.rnn.RNN", RNNOptions),
-    "gru": CellSpec("tangsweep.cells.gru.GRU", CellOptions),
-    "lstm": CellSpec("tangsweep.cells.lstm.LSTM", LSTMOptions),
-    "phased_lstm": CellSpec("tangsweep.cells.phased_lstm.PhasedLSTM", PhasedLSTMOptions),
+    "gru": CellSpec("tangsweep.cells.gru.GRU", CellOptions, gates=3),
+    "lstm": CellSpec("tangsweep.cells.lstm.LSTM", LSTMOptions, gates=4),
+    "phased_lstm": CellSpec("tangsweep.cells.phased_lstm.PhasedLSTM", PhasedLSTMOptions, gates=4),
     # The LSTM's parameters; training/numpy_bridge.py computes with them in NumPy.
-    "numpy_lstm": CellSpec("tangsweep.cells.lstm.LSTM", NumpyLSTMOptions),
+    "numpy_lstm": CellSpec("tangsweep.cells.lstm.LSTM", NumpyLSTMOptions, gates=4),
 }
 
 

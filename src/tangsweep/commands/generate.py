@@ -10,9 +10,11 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
+from tangsweep.command_line import ArgumentParser
 from tangsweep.corpora.chinese_script import to_simplified
 from tangsweep.files import new_output_file, user_path, write_new_file
 from tangsweep.generation.request import GenerationRequest
+from tangsweep.printable import printable
 from tangsweep.prosody.form import CHINESE_FORM_NAMES, REGULAR_FORMS
 from tangsweep.prosody.pattern import OPENINGS
 
@@ -28,7 +30,7 @@ FORMS = ", ".join(
 
 def parse_arguments() -> argparse.Namespace:
     """Parse the command line with argparse, because Hydra's grammar rejects Chinese text without quotes."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description="Compose poems whose lines have the number of characters that was asked for, or, "
         "with --length or from a model of a book, continue any text."
     )
@@ -56,8 +58,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def _add_decoding_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--temperature", type=float, help="0 is greedy (0.8)")
-    group.add_argument("--greedy", dest="temperature", action="store_const", const=0.0, help="temperature 0")
+    choice = group.add_mutually_exclusive_group()
+    choice.add_argument("--temperature", type=float, help="0 is greedy (0.8)")
+    choice.add_argument("--greedy", dest="temperature", action="store_const", const=0.0, help="temperature 0")
     group.add_argument("--top-k", type=int, help="only from so many of the likeliest")
     group.add_argument("--top-p", type=float, help="only from the likeliest that reach this probability")
     group.add_argument("--beam", type=int, help="no sampling: the likeliest text that so wide a beam finds")
@@ -75,10 +78,10 @@ def main() -> None:
     out = new_output_file(arguments.out) if arguments.out is not None else None
     output = generate_output(arguments, request)
     if out is None:
-        print(output, end="")
+        print(printable(output), end="")
     else:
         write_new_file(out, output)
-        print(arguments.out)
+        print(printable(arguments.out))
 
 
 def generate_output(arguments: argparse.Namespace, request: GenerationRequest) -> str:
@@ -106,7 +109,7 @@ def _format_poems(composed: "ComposedPoems", arguments: argparse.Namespace, opti
     from tangsweep.generation import formats
 
     for note in formats.collect_notes(composed):
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {printable(note)}", file=sys.stderr)
     if arguments.script == "simplified":
         composed = formats.simplify_poems(composed)
     if arguments.format == "json":

@@ -7,17 +7,24 @@ python src/report.py                                     outputs/index.html: all
 """
 
 import argparse
+from collections.abc import Mapping
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
+import yaml
+
+from tangsweep.command_line import ArgumentParser
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, display_path, outputs_folder, report_folder, user_folders
 from tangsweep.reporting.index_page import holds_sweeps, write_index
 from tangsweep.reporting.sweep_summary import is_training, summarize, write_summary
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.record_file import read_record
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare the runs of one sweep, or of several.")
+    parser = ArgumentParser(description="Compare the runs of one sweep, or of several.")
     parser.add_argument(
         "folders", nargs="*", help="folders of sweeps, outputs/NAME (default: an index of all in outputs/)"
     )
@@ -31,6 +38,8 @@ def main() -> None:
     parser.add_argument("--project", help="W&B project (default: that of the runs)")
     options = parser.parse_args()
     folders = user_folders(options.folders)
+    for folder in folders:
+        check_folder(folder)
     if outputs := _folder_of_sweeps(folders):
         if options.out or options.wandb:
             raise UserError("--out and --wandb are for the report of a sweep: name its folder, outputs/NAME")
@@ -39,6 +48,32 @@ def main() -> None:
     if options.wandb and find_spec("wandb_workspaces") is None:
         raise UserError("--wandb needs wandb-workspaces: pip install -c constraints.txt -e '.[dashboard]'")
     write_and_publish(folders, report_folder(folders, options.out), options)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError for a folder in which no run can be read: nothing is written into it."""
+    if folder == outputs_folder():
+        return
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: name the folder of a sweep, outputs/NAME")
+    if _is_run(folder):
+        raise UserError(f"{folder} is a run: name the folder of its sweep, {folder.parent}")
+    if not any(map(_is_run, chain(folder.glob("*/"), folder.glob("*/*/")))):
+        reason = "holds no run that can be read" if folder.exists() else "does not exist"
+        raise UserError(f"{folder} {reason}: name the folder of a sweep, outputs/NAME")
+
+
+def _is_run(path: Path) -> bool:
+    """Return whether a folder has a record or a config of this project."""
+    folder = RunFolder(path)
+    record = read_record(folder)
+    if record is not None and record.primary is not None:
+        return True
+    try:
+        config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return False
+    return isinstance(config, Mapping) and "optimizer" in config
 
 
 def _folder_of_sweeps(folders: list[Path]) -> Path | None:

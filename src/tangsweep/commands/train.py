@@ -3,6 +3,8 @@
 Only what composes the config is imported here; torch and the rest come when a run starts.
 """
 
+import sys
+from contextlib import nullcontext
 from typing import Any
 
 import hydra
@@ -10,17 +12,30 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from tangsweep.command_line import print_error
+from tangsweep.command_line import os_error_line, print_error, user_errors
 from tangsweep.errors import UserError
 from tangsweep.files import CONFIG_FOLDER
+from tangsweep.sweep import hydra_adapter
+
+
+def main() -> None:
+    hydra_adapter.check_arguments(sys.argv[1:])
+    compose_and_train()
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name="train")
-def main(composed: DictConfig) -> Any:
+def compose_and_train(composed: DictConfig) -> Any:
+    """Call `train_composed`; a user's mistake ends the process here, as Hydra would add lines of its own."""
+    is_job = HydraConfig.get().mode is RunMode.MULTIRUN  # whose other errors are a failure of this run alone
     try:
-        return train_composed(composed)
+        with nullcontext() if is_job else user_errors():
+            return train_composed(composed)
     except UserError as error:
-        raise SystemExit(print_error(str(error))) from None  # Hydra would add lines of its own
+        raise SystemExit(print_error(str(error))) from None
+    except OSError as error:
+        if is_job:
+            raise
+        raise SystemExit(print_error(os_error_line(error))) from None
 
 
 def train_composed(composed: DictConfig) -> Any:
@@ -31,7 +46,9 @@ def train_composed(composed: DictConfig) -> Any:
     overrides = list(HydraConfig.get().overrides.task)
     if HydraConfig.get().mode is RunMode.MULTIRUN:  # the sweeper has checked all jobs; this is one of them
         return train_job(values, overrides)
-    from tangsweep.sweep.jobs import Job
+    from tangsweep.sweep.jobs import Job, last_of_each_key
     from tangsweep.sweep.run_sweep import ThisProcess, run_sweep
 
-    return run_sweep([Job(overrides, values)], ThisProcess(), compared=False)
+    if (name := HydraConfig.get().runtime.choices.get("sweeps")) is not None:
+        raise UserError(f"sweeps={name} is a sweep, not one run: add -m, and leave out hydra.mode=RUN")
+    return run_sweep([Job(last_of_each_key(overrides), values)], ThisProcess(), compared=False)

@@ -6,16 +6,23 @@ from pydantic import ConfigDict
 
 from tangsweep.config.options import Options, option
 from tangsweep.config.value_types import (
+    MAX_LINE,
+    AlwaysTrue,
     Betas,
+    ChineseText,
     DecayRate,
     DropoutRate,
     FolderName,
-    NaturalNumber,
+    LineCount,
     NonNegativeNumber,
     Number,
+    OpenRatio,
     PositiveCount,
     PositiveNumber,
+    Seed,
     Text,
+    TextLength,
+    ThreadCount,
     Words,
 )
 
@@ -58,7 +65,7 @@ class InitSchemeOptions(Options):
     """The key `init.scheme`: a function of `tangsweep.inits`, as Hydra instantiates it."""
 
     target: Text = option("the function", alias="_target_")
-    partial: bool = option("always true: the function is called later", alias="_partial_")
+    partial: AlwaysTrue = option("always true: it is called later", alias="_partial_")
 
 
 class InitOptions(Options):
@@ -77,7 +84,7 @@ class OptimizerOptions(Options):
     model_config = ConfigDict(extra="allow")
 
     target: Text = option("the optimizer class", alias="_target_")
-    partial: bool = option("always true: parameters are passed later", alias="_partial_", default=True)
+    partial: AlwaysTrue = option("always true: it is called later", alias="_partial_", default=True)
     lr: PositiveNumber = option("learning rate")
     weight_decay: NonNegativeNumber = option("weight decay", default=0.0)
     momentum: NonNegativeNumber = option("momentum of SGD and RMSprop", default=0.0)
@@ -92,8 +99,8 @@ class SchedulerOptions(Options):
     model_config = ConfigDict(extra="allow")
 
     target: Text | None = option("the schedule's class; null: none", alias="_target_")
-    partial: bool = option("always true: the optimizer is passed later", alias="_partial_", default=True)
-    gamma: PositiveNumber = option("factor of each epoch (exponential)", default=1.0)
+    partial: AlwaysTrue = option("always true: it is called later", alias="_partial_", default=True)
+    gamma: OpenRatio = option("factor of each epoch (exponential)", default=1.0)
     eta_min: NonNegativeNumber = option("last learning rate (cosine)", default=0.0)
 
 
@@ -113,7 +120,7 @@ class TrainerOptions(Options):
     give_up: bool = option(
         "stop half-way where the score is worse than `corpus.primary.hopeless`", value_before=False
     )
-    threads: PositiveCount = option("CPU threads of a run; equal numbers give equal bits", volatile=True)
+    threads: ThreadCount = option("CPU threads of a run; equal numbers give equal bits", volatile=True)
     log_every: PositiveCount = option("steps between two rows of metrics.csv", volatile=True)
 
 
@@ -123,7 +130,7 @@ class LoggerOptions(Options):
     model_config = ConfigDict(extra="allow")
 
     target: Text | None = option("the mirror's class; null: none", alias="_target_")
-    partial: bool = option("always true: the run is passed later", alias="_partial_", default=True)
+    partial: AlwaysTrue = option("always true: it is called later", alias="_partial_", default=True)
     also: list[Text] = option("other mirrors beside this one: names of files in conf/logger/", default=[])
     project: Text = option("W&B's project", default="tangsweep")
     entity: Text | None = option("W&B's user or team; null: your default", default=None)
@@ -142,14 +149,14 @@ class SweepOptions(Options):
         "null: choices of files, such as optimizer, and keys of the data",
         default=None,
     )
-    varied: str | None = option("readable part of a run's folder name; set by the sweeper")
+    varied: FolderName | None = option("readable part of a run's folder name; set by the sweeper")
     stands_in: bool = option("the bundled sample stands in for all runs; set by the sweeper")
 
 
 class ConfirmOptions(Options):
     """The group `confirm`: runs that judge the settings which a sweep has chosen."""
 
-    seeds: list[NaturalNumber] = option(
+    seeds: list[Seed] = option(
         "when all runs have ended, each value that is compared is trained with these at its best setting",
         default=[],
     )
@@ -158,19 +165,21 @@ class ConfirmOptions(Options):
 class FormOptions(Options):
     """One entry of `poems.forms`: the length of a line, and the temperature with which it is sampled."""
 
-    chars: PositiveCount = option("characters a line")
+    chars: LineCount = option("characters a line")
     temperature: NonNegativeNumber = option("sampling temperature; 0 is greedy")
 
 
-FORM_WORDS = Words("a list of {chars: a whole number of at least 1, temperature: a number of at least 0}")
+FORM_WORDS = Words(
+    f"a list of {{chars: a whole number from 1 to {MAX_LINE}, temperature: a number of at least 0}}"
+)
 
 
 class PoemsOptions(Options):
     """The group `poems`: poems composed when a run of poems ends, from its best checkpoint."""
 
     quality: bool = option("measure a hundred poems: rhyme, tones, variety, what is copied", volatile=True)
-    starts: Text = option("one poem for each of these characters and each form")
-    lines: PositiveCount = option("lines a poem")
+    starts: ChineseText = option("one poem for each of these characters and each form")
+    lines: LineCount = option("lines a poem")
     forms: Annotated[list[FormOptions], FORM_WORDS] = option("the forms, each with a sampling temperature")
 
 
@@ -180,7 +189,7 @@ class SamplesOptions(Options):
     every: PositiveCount | None = option(
         "steps between samples; null: none while it trains", value_before=500
     )
-    length: PositiveCount = option("characters a sample", value_before=100)
+    length: TextLength = option("characters a sample", value_before=100)
     temperatures: list[NonNegativeNumber] = option(
         "sampling temperatures; 0 is greedy", value_before=[0, 0.5, 1, 2], min_length=1
     )
@@ -188,7 +197,8 @@ class SamplesOptions(Options):
         "sampling temperature of the prompts' continuations", value_before=0.5
     )
     prompts: list[Text] = option(
-        "texts that are continued when training ends",
+        "texts that are continued when training ends, without characters that the book does not know; a text "
+        "of `corpus.path` has held-out lines of its own instead, unless others than these are set",
         min_length=1,
         value_before=[
             "To be, or not to be, that is the question: Whether ",

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from tangsweep.config.value_types import describe_valid_values, suggest
-from tangsweep.errors import UserError, did_you_mean
+from tangsweep.errors import UserError, unknown_key
 
 _REQUIRED: Any = ...
 _Group = TypeVar("_Group", bound="Options")
@@ -87,9 +87,7 @@ def _error_line(group: type[Options], values: object, error: ValidationError, pr
     key = ".".join([*([prefix] if prefix else []), *path])
     if field is None:
         names = [f.alias or name for name, f in model.model_fields.items()]
-        where = key.rpartition(".")[0]
-        there_are = f"{where} has" if where else "there are"
-        return f"{key} does not exist; {did_you_mean(path[-1], names)}{there_are}: {', '.join(names)}"
+        return unknown_key(key, names)
     valid = describe_valid_values(field)
     if first["type"] == "missing" and len(path) == len(first["loc"]):
         return f"{key} is missing: it must be {valid}"

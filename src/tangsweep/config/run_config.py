@@ -21,7 +21,7 @@ from tangsweep.config.groups import (
     TrainerOptions,
 )
 from tangsweep.config.options import Options, option, validate_group
-from tangsweep.config.value_types import NaturalNumber
+from tangsweep.config.value_types import Seed
 
 CorpusT = TypeVar("CorpusT", bound=CorpusOptions)
 DataT = TypeVar("DataT", bound=DataOptions)
@@ -49,8 +49,8 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
     poems: PoemsOptions
     samples: SamplesOptions
     published: PublishedOptions = option("figures published for an experiment", volatile=True)
-    seed: NaturalNumber = option("every random choice follows from it")
-    order_seed: NaturalNumber | None = option(
+    seed: Seed = option("every random choice follows from it")
+    order_seed: Seed | None = option(
         "the order of training examples follows from it; null: from `seed` as well",
         default=None,
         value_before=None,

@@ -1,6 +1,7 @@
 """The types of config values, each with the words that an error or the documentation says of it."""
 
 import types
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, Union, get_args, get_origin
@@ -24,10 +25,26 @@ def _ascending(values: list[int | float]) -> list[int | float]:
     return values
 
 
+def _chinese(text: str) -> str:
+    if not all(unicodedata.name(character, "").startswith("CJK ") for character in text):
+        raise ValueError("a character is not Chinese")
+    return text
+
+
+# Larger whole numbers are rounded in the report, whose tables and JSON hold them as floats of 64 bits.
+MAX_SEED = 2**53 - 1
+MAX_LINE = 100  # characters a line and lines a poem; a poem has a few
+MAX_TEXT = 100_000  # characters of running text
 # `int | float`, so that a number that was written 0 stays 0 and does not become 0.0.
-WholeNumber = Annotated[int, Words("a whole number")]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED), Words(f"a whole number from 0 to {MAX_SEED}")]
+WholeNumber = Annotated[
+    int, Field(ge=-MAX_SEED, le=MAX_SEED), Words(f"a whole number from {-MAX_SEED} to {MAX_SEED}")
+]
 NaturalNumber = Annotated[int, Field(ge=0), Words("a whole number of at least 0")]
 PositiveCount = Annotated[int, Field(ge=1), Words("a whole number of at least 1")]
+ThreadCount = Annotated[int, Field(ge=1, le=1024), Words("a whole number from 1 to 1024")]
+LineCount = Annotated[int, Field(ge=1, le=MAX_LINE), Words(f"a whole number from 1 to {MAX_LINE}")]
+TextLength = Annotated[int, Field(ge=1, le=MAX_TEXT), Words(f"a whole number from 1 to {MAX_TEXT}")]
 AtLeastTwo = Annotated[int, Field(ge=2), Words("a whole number of at least 2")]
 Number = Annotated[int | float, Words("a number")]
 PositiveNumber = Annotated[int | float, Field(gt=0), Words("a number above 0")]
@@ -47,6 +64,8 @@ NumberRange = Annotated[
     Words("two numbers, the second not below the first"),
 ]
 Text = Annotated[str, Field(min_length=1), Words("text")]
+ChineseText = Annotated[str, Field(min_length=1), AfterValidator(_chinese), Words("Chinese characters")]
+AlwaysTrue = Annotated[Literal[True], Words("true")]
 FolderName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"),

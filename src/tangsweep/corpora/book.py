@@ -1,6 +1,7 @@
 """Books: any UTF-8 text, or one of three that are known by name and downloaded on first use."""
 
 import hashlib
+import io
 import os
 import re
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import NamedTuple
 
 from tangsweep.corpora import download
 from tangsweep.errors import UserError
-from tangsweep.files import absolute_path, data_folder, safe_name
+from tangsweep.files import absolute_path, data_folder, read_regular_file, safe_name
 
 FOLDER = "books"
+PROMPTS, PROMPT_LENGTH = 5, 40  # lines of a text that its model continues; characters of each
 _PRACTICAL_URL = (
     "https://raw.githubusercontent.com/uvadlc/uvadlc_practicals_2018/"
     "aa002deeb30a144a87b39374678bcda9f32926f9/assignment_2/part3/assets"
@@ -73,13 +75,22 @@ class BookSource(NamedTuple):
     strip_license: bool
 
 
+def opening_lines(text: str) -> list[str]:
+    """Return the beginnings of a few lines of a text, at equal distances: what a model of it can continue."""
+    lines = [line[:PROMPT_LENGTH] for line in map(str.strip, text.splitlines()) if line]
+    distinct = list(dict.fromkeys(lines))
+    count = min(PROMPTS, len(distinct))
+    return [distinct[number * len(distinct) // count] for number in range(count)]
+
+
 def find_book(source: BookSource) -> Book:
     """Return the book, downloading it if necessary.
 
     It is the file at `source.path`. Without a path, it is looked up by name in `source.root`, in the folder
     that TANGSWEEP_DATA names, or in data/, where it is downloaded.
-    Raises UserError if no book has the name, if the file is missing, empty or not UTF-8, if a named folder
-    holds an edition that differs from the published one, or if the network cannot be reached.
+    Raises UserError if no book has the name, if the file is missing, empty, not UTF-8, no regular file or
+    larger than files.MOST_BYTES, if a named folder holds an edition that differs from the published one, or
+    if the network cannot be reached.
     """
     if source.path is not None:
         path = absolute_path(source.path)
@@ -113,8 +124,9 @@ def _download_book(name: str, relative: str) -> Path:
 
 def _read_book(path: Path, name: str, strip_license: bool, verified: bool) -> Book:
     try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):
+        # Line breaks of every system become one character, as where a file is opened as text.
+        content = io.TextIOWrapper(io.BytesIO(read_regular_file(path)), encoding="utf-8-sig").read()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise UserError(
             f"{path} is missing or not a file: name a text in corpus.path, or in corpus.root a folder that "
             f"holds {FOLDER}/ (a relative path counts from TANGSWEEP_HOME, else from the repository)"
@@ -122,6 +134,10 @@ def _read_book(path: Path, name: str, strip_license: bool, verified: bool) -> Bo
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 (at byte {error.start}): convert it, with iconv for example"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}): name another text in corpus.path"
         ) from None
     text = _strip_license(content) if strip_license else content
     if not text.strip():

@@ -10,13 +10,13 @@ Poems that occur among the first `--skip` as well are left out, whatever their p
 some poems twice, and runs on the first poems are scored on a part of them, and tested on poems behind them.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tangsweep.command_line import ArgumentParser, run_command
 from tangsweep.corpora.near_duplicates import letters_of
 from tangsweep.corpora.pretrained_embeddings import VectorSource, write_vector_source
 from tangsweep.corpora.tang import PoemSource, find_poems
@@ -89,20 +89,19 @@ def _truncated_svd(matrix: Matrix, width: int, seed: int) -> tuple[Matrix, Matri
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compute character vectors from poems that no run uses.")
+    parser = ArgumentParser(description="Compute character vectors from poems that no run uses.")
     parser.add_argument("--corpus", choices=("tang", "sample"), default="tang")
     parser.add_argument("--skip", type=int, default=2000, help="leave out the first so many poems (2000)")
     parser.add_argument("--width", type=int, default=64, help="numbers a vector (64)")
     parser.add_argument("--out", default="data/vectors.txt")
     options = parser.parse_args()
-    try:
-        corpus = find_poems(PoemSource(options.corpus), None)
-        if corpus.fallback:
-            raise UserError(f"the network was not reached ({corpus.fallback}): name a copy in TANGSWEEP_DATA")
-        texts = exclude_known_texts([poem.text for poem in corpus.poems], options.skip)
-        characters, vectors = compute_character_vectors(texts, options.width)
-    except UserError as error:
-        parser.error(str(error))
+    if options.skip < 0 or options.width < 1:
+        raise UserError("--skip must be at least 0, and --width at least 1")
+    corpus = find_poems(PoemSource(options.corpus), None)
+    if corpus.fallback:
+        raise UserError(f"the network was not reached ({corpus.fallback}): name a copy in TANGSWEEP_DATA")
+    texts = exclude_known_texts([poem.text for poem in corpus.poems], options.skip)
+    characters, vectors = compute_character_vectors(texts, options.width)
     lines = (f"{c} {' '.join(f'{x:.5f}' for x in v)}" for c, v in zip(characters, vectors, strict=True))
     path = absolute_path(options.out)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

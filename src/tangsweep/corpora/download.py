@@ -1,6 +1,5 @@
 """Download corpus files, check them against the committed SHA256SUMS, and rename them into place."""
 
-import hashlib
 import logging
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import filelock
 
 from tangsweep.errors import UserError
+from tangsweep.files import checksum_of, read_regular_file
 
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 
@@ -27,8 +27,12 @@ def published_checksums() -> dict[str, str]:
 
 
 def is_published_file(name: str, path: Path) -> bool:
-    """Return whether the file equals the published one byte for byte."""
-    return published_checksums().get(name) == hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return whether the file equals the published one byte for byte; not where it cannot be read."""
+    try:
+        content = read_regular_file(path)
+    except OSError:
+        return False
+    return published_checksums().get(name) == checksum_of(content)
 
 
 def download_file(name: str, url: str, folder: Path, progress_bar: bool = True) -> Path:

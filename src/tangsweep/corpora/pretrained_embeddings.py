@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tangsweep.corpora.chinese_script import to_traditional
 from tangsweep.corpora.vocabulary import Vocabulary
 from tangsweep.errors import UserError
-from tangsweep.files import atomic_write
+from tangsweep.files import atomic_write, read_regular_file
 
 
 def read_embeddings(path: Path, vocabulary: Vocabulary, width: int) -> dict[str, list[float]]:
@@ -54,7 +54,13 @@ def check_vector_source(path: Path, corpus: str, poems_to_read: int | None) -> N
     """
     if not _source_file(path).exists():
         return
-    source = VectorSource(**json.loads(_source_file(path).read_text(encoding="utf-8")))
+    try:
+        source = VectorSource(**json.loads(read_regular_file(_source_file(path))))
+        is_sound = isinstance(source.corpus, str) and isinstance(source.skip, int)
+    except (OSError, ValueError, TypeError, RecursionError):
+        is_sound = False
+    if not is_sound:
+        raise UserError(f"{_source_file(path)} is damaged: make the vectors again, or remove it")
     if source.corpus == corpus and (poems_to_read is None or poems_to_read > source.skip):
         reads = "all poems" if poems_to_read is None else f"the first {poems_to_read:,} poems"
         raise UserError(
@@ -69,6 +75,8 @@ def _source_file(path: Path) -> Path:
 
 def _read_vectors(path: Path, width: int) -> Iterator[tuple[str, list[float]]]:
     """Yield the vectors of single characters; longer words are skipped."""
+    if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
+        raise UserError(f"model.pretrained_embeddings: {path} is no regular file: name another")
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):

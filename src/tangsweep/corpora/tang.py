@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tangsweep.corpora import download
 from tangsweep.errors import UserError
-from tangsweep.files import BUNDLED_SAMPLE, absolute_path, data_folder
+from tangsweep.files import BUNDLED_SAMPLE, absolute_path, data_folder, read_regular_file
 
 FOLDER = "quantangshi"
 URL = (
@@ -118,7 +118,8 @@ def find_poems(source: PoemSource, count: int | None, later: range = range(0)) -
 
 def _bundled_sample(fallback: str = "") -> PoemCorpus:
     path = BUNDLED_SAMPLE / FOLDER / FILE_NAMES[0]
-    return PoemCorpus("sample", read_poems([path], None), str(path.parent), True, fallback)
+    verified = download.is_published_file(f"sample/{FOLDER}/{path.name}", path)
+    return PoemCorpus("sample", read_poems([path], None), str(path.parent), verified, fallback)
 
 
 def _read_folder(folder: Path, count: int | None, last: int, verify: bool) -> PoemCorpus:
@@ -174,16 +175,19 @@ def read_poems(paths: Iterable[Path], count: int | None, last: int = 0) -> tuple
 def parse_poem_file(path: Path) -> list[Poem]:
     """Return the poems of one file.
 
-    Raises UserError with the file's name if it is missing, is not JSON, or has another schema.
+    Raises UserError with the file's name if it is missing or cannot be read, is not JSON, or has another
+    schema.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        entries = json.loads(read_regular_file(path).decode("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         raise MissingFile(
             f"{path} is missing: name a folder that holds {FOLDER}/{FILE_NAMES[0]} and the other files "
             "in corpus.root or TANGSWEEP_DATA, or name none to download them"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): name another folder") from None
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a complete JSON file ({error}): download it again") from None
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path} does not hold a list of poems: download it again")

@@ -4,14 +4,13 @@ python -m tangsweep.demo            on http://127.0.0.1:7860, or the next port t
 python -m tangsweep.demo --port 0   on a port that the system chooses
 """
 
-import argparse
 import os
 import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tangsweep.command_line import run_command
-from tangsweep.errors import UserError, first_line
+from tangsweep.command_line import ArgumentParser, run_command
+from tangsweep.errors import UserError
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -35,12 +34,14 @@ FONTS = ["system-ui", "sans-serif"]  # system fonts: Gradio's own would be loade
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Open a local page that composes poems with trained runs.")
+    parser = ArgumentParser(description="Open a local page that composes poems with trained runs.")
     parser.add_argument("--port", type=int, help="7860, or the next that is free; 0: any")
     parser.add_argument("--quiet", action="store_true", help="open no browser")
     options = parser.parse_args()
     if options.port is not None and not 0 <= options.port <= MAX_PORT:
         raise UserError(f"--port {options.port} is invalid: it must be from 0 to {MAX_PORT}")
+    if options.port:
+        check_port(HOST, options.port)
     if find_spec("gradio") is None:
         raise UserError("the page needs Gradio: pip install -c constraints.txt -e '.[demo]', or make demo")
     os.environ |= OFFLINE_ENVIRONMENT
@@ -79,7 +80,7 @@ def serve(host: str, port: int | None, browser: bool) -> None:
     try:
         url = _launch(blocks, host, port, browser)
     except OSError as error:
-        raise UserError(f"no page at port {port}: {first_line(error)}; name another with --port") from error
+        raise _no_port(port, error) from error
     print(f"the page is at {url} until you press Ctrl-C", flush=True)
     blocks.block_thread()
 
@@ -114,6 +115,22 @@ def _launch(blocks: "gr.Blocks", host: str, port: int | None, browser: bool) -> 
         prevent_thread_lock=True,
     )
     return str(url)
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise UserError where the port cannot be had, before Gradio is imported."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise _no_port(port, error) from error
+
+
+def _no_port(port: int | None, error: OSError) -> UserError:
+    which = f"port {port} cannot be had" if port else "no port from 7860 on is free"
+    reason = f" ({error.strerror})" if error.strerror else ""
+    return UserError(f"{which}{reason}: name another with --port, or --port 0 for any")
 
 
 def _free_port(host: str) -> int:

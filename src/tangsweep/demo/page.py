@@ -13,22 +13,36 @@ from tangsweep.demo.form_values import CUSTOM_FORM, MAX_CHARACTERS, MAX_POEMS, F
 from tangsweep.errors import UserError
 from tangsweep.generation import compose, formats
 from tangsweep.prosody import tables
-from tangsweep.prosody.form import CHINESE_FORM_NAMES
+from tangsweep.prosody.form import CHINESE_FORM_NAMES, REGULAR_FORMS
 
 TITLE = "tangsweep: poems"
-TRAIN_LABEL = "Train the small default: half a minute, and the download of its corpus where there is no copy"
+INTRODUCTION = (
+    "A neural network that has read poems of the Tang dynasty (618 to 907) writes new ones, character by "
+    "character. You choose the form, the first characters, and whether lines rhyme. "
+    "What you type and what is composed stays on this machine."
+)
+RUN_HELP = "trained runs under outputs/, the newest first; the lower the perplexity (ppl), the better"
+NO_POEM_YET = "The poem comes here."
 FORM_CHOICES = [
-    *((f"{CHINESE_FORM_NAMES[name]} {name}", name) for name in CHINESE_FORM_NAMES),
+    *(
+        (f"{CHINESE_FORM_NAMES[name]} {name}, {form.lines} lines of {form.chars}", name)
+        for name, form in REGULAR_FORMS.items()
+    ),
     ("another", CUSTOM_FORM),
 ]
 START_CHOICES = [("nothing", "nothing"), ("a text", "start"), ("an acrostic 藏頭", "acrostic")]
-TONE_CHOICES = [("free", "free"), ("平起 or 仄起", "any"), ("平起", "pingqi"), ("仄起", "zeqi")]
+TONE_CHOICES = [
+    ("free", "free"),
+    ("regulated 平起 or 仄起", "any"),
+    ("平起, begins level", "pingqi"),
+    ("仄起, begins oblique", "zeqi"),
+]
 MAX_ALTERNATIVES = 5
 SECONDS_PER_HOUR = 3600
 
 FormValue = str | int | float | bool | None  # what a browser sends for one component
 Answer = tuple[str, str, str, gr.DownloadButton]  # message, poem, plain text, download
-RunChoices = tuple[gr.Column, gr.Row, gr.Dropdown]  # the offer to train, the workshop, the runs
+Opening = tuple[str, gr.Button, gr.Button, gr.Dropdown]  # progress of the first run, retry, compose, the runs
 
 
 class FormComponents(NamedTuple):
@@ -60,28 +74,43 @@ class AnswerComponents(NamedTuple):
 
 
 def build_page() -> gr.Blocks:
-    """Build the page. It looks up the runs under outputs/ whenever a browser loads it."""
+    """Build the page.
+
+    Whenever a browser loads it, it looks up the runs under outputs/ and composes a poem. If there are none,
+    it trains a first one.
+    """
     hourly = (SECONDS_PER_HOUR, SECONDS_PER_HOUR)
     page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=hourly)
     with page:
-        gr.Markdown(f"# {TITLE}\nWhat you type and what is composed stays on this machine.")
-        with gr.Column(visible=False) as offer:
-            gr.Markdown("There is no trained model of poems under `outputs/` yet.")
-            train = gr.Button(TRAIN_LABEL, elem_id="train")
-        with gr.Row(visible=False) as workshop:
+        gr.Markdown(f"# {TITLE}\n{INTRODUCTION}")
+        with gr.Row():
             with gr.Column(scale=2, min_width=320):
-                run = gr.Dropdown([], label="Run", elem_id="run")
+                run = gr.Dropdown([], label="Model", info=RUN_HELP, elem_id="run")
                 form = _add_form()
-                submit = gr.Button("Compose 作詩", variant="primary", elem_id="compose")
+                submit = gr.Button("Compose 作詩", variant="primary", interactive=False, elem_id="compose")
             with gr.Column(scale=3, min_width=320):
+                first_run = gr.HTML(elem_id="first-run")
+                retry = gr.Button("Try again", visible=False, elem_id="retry")
                 answer = _add_answer()
                 quality = gr.HTML(elem_id="figures")
-        failure = gr.HTML(elem_id="failed")
-        choices = [offer, workshop, run]
-        page.load(_run_choices, outputs=choices, api_visibility="private")
-        train.click(_train, outputs=[failure, train, *choices], api_visibility="private")
+        values = [run, *form]
+        for event in (page.load, retry.click):
+            event(
+                _open,
+                outputs=[first_run, retry, submit, run],
+                show_progress="hidden",
+                concurrency_id="first run",  # two browsers train one model
+                api_visibility="private",
+            ).then(  # the model may have learned since it was chosen
+                _compose_first,
+                inputs=values,
+                outputs=[*answer],
+                show_progress="hidden",
+                api_visibility="private",
+            )
         run.change(_show_quality, inputs=run, outputs=quality, api_visibility="private")
-        submit.click(_compose, inputs=[run, *form], outputs=[*answer], api_visibility="private")
+        run.change(_compose_first, inputs=values, outputs=[*answer], api_visibility="private")
+        submit.click(_compose, inputs=values, outputs=[*answer], api_visibility="private")
     return page
 
 
@@ -95,7 +124,7 @@ def _add_form() -> FormComponents:
     text = gr.Textbox("山", label="Characters", max_length=MAX_CHARACTERS, elem_id="text")
     with gr.Row():
         rhyme = gr.Checkbox(True, label="Rhymes", elem_id="rhyme")
-        tones = gr.Dropdown(TONE_CHOICES, value="any", label="Tones", elem_id="tones")
+        tones = gr.Dropdown(TONE_CHOICES, value="any", label="Tones 平仄", elem_id="tones")
     with gr.Row():
         vertical = gr.Checkbox(False, label="Written downward 直書", elem_id="down")
         simplified = gr.Checkbox(False, label="Simplified 简体")
@@ -106,42 +135,59 @@ def _add_form() -> FormComponents:
         seed = gr.Number(0, precision=0, minimum=0, label="Seed (equal seeds give equal poems)")
         skip = gr.Checkbox(False, label="Skip characters that the model does not know")
     return FormComponents(
-        form,
-        chars,
-        lines,
-        begins,
-        text,
-        rhyme,
-        tones,
-        vertical,
-        simplified,
-        temperature,
-        top_p,
-        samples,
-        seed,
-        skip,
-    )
+        form, chars, lines, begins, text, rhyme, tones, vertical, simplified, temperature, top_p, samples,
+        seed, skip,
+    )  # fmt: skip
 
 
 def _add_answer() -> AnswerComponents:
     return AnswerComponents(
         gr.HTML(elem_id="message"),
-        gr.HTML(elem_id="poem"),
-        gr.Textbox(label="Plain text", buttons=["copy"], interactive=False, lines=4, elem_id="plain"),
+        gr.HTML(poem_html.note_html(NO_POEM_YET), elem_id="poem"),
+        gr.Textbox(
+            label="Plain text, to copy",
+            placeholder=NO_POEM_YET,
+            buttons=["copy"],
+            interactive=False,
+            lines=4,
+            elem_id="plain",
+        ),
         gr.DownloadButton("Download", interactive=False, elem_id="download"),
     )
 
 
 def _compose(run: str, *values: FormValue) -> Answer:
     """Return the poems of a request, or one line on what is wrong with it."""
-    form = FormValues._make(values)
     try:
-        request = form.request
-        request.check()
-        trained = trained_runs.cached_model(trained_runs.offered_run_folder(run))
-        composed = compose.compose_poems(trained, request, tables.cached_prosody, MAX_ALTERNATIVES)
+        return _composed(run, FormValues._make(values))
     except UserError as error:
         return poem_html.error_html(str(error)), "", "", gr.DownloadButton(interactive=False)
+
+
+def _compose_first(run: str | None, *values: FormValue) -> Answer:
+    """Return a poem of a model that was just chosen, from what the form holds or else from nothing.
+
+    A small model may not know the first characters, or know too few that rhyme. Without a model there is no
+    answer.
+    """
+    if run is None:
+        return "", poem_html.note_html(NO_POEM_YET), "", gr.DownloadButton(interactive=False)
+    form = FormValues._make(values)
+    try:
+        return _composed(run, form)
+    except UserError as error:
+        unasked = form._replace(begins="nothing", rhyme=False, tones="free")
+        message, poem, plain, download = _compose(run, *unasked)
+        explained = f"{error}; so this poem begins with anything, in free tones"
+        return message or poem_html.note_html(explained), poem, plain, download
+
+
+def _composed(run: str, form: FormValues) -> Answer:
+    """Return the poems of a request. Raises UserError."""
+    request = form.request
+    request.check()
+    trained = trained_runs.cached_model(trained_runs.offered_run_folder(run))
+    composed = compose.compose_poems(trained, request, tables.cached_prosody, MAX_ALTERNATIVES)
     if form.simplified:
         composed = formats.simplify_poems(composed)
     notes = poem_html.note_html("; ".join(formats.collect_notes(composed)))
@@ -171,23 +217,23 @@ def _show_quality(run: str | None) -> str:
         return poem_html.error_html(str(error))
 
 
-def _run_choices() -> RunChoices:
-    """Show the offer to train if there are no runs, else the form and the runs."""
+def _open() -> Iterator[Opening]:
+    """Show the runs. If there are none, train a first one and show how far it is.
+
+    It can be chosen from its first checkpoint on.
+    """
+    failure = ""
+    try:
+        if not trained_runs.offered_runs():
+            for progress in trained_runs.train_first_run():
+                yield _opening(poem_html.first_run_html(progress.share, progress.description))
+    except UserError as error:
+        failure = poem_html.error_html(str(error))
+    yield _opening(failure, retry=bool(failure))
+
+
+def _opening(shown: str, retry: bool = False) -> Opening:
     runs = trained_runs.offered_runs()
     choices = [(label, name) for name, label in runs.items()]
     run = gr.Dropdown(choices, value=next(iter(runs), None))
-    return gr.Column(visible=not runs), gr.Row(visible=bool(runs)), run
-
-
-def _train(
-    progress: gr.Progress = gr.Progress(),  # noqa: B008 (Gradio looks for this default)
-) -> Iterator[tuple[str, gr.Button, gr.Column, gr.Row, gr.Dropdown]]:
-    """Train the default run with a progress bar, then show the page as it is with a model."""
-    yield "", gr.Button(interactive=False), *_run_choices()
-    failure = ""
-    try:
-        for share in trained_runs.train_first_run():
-            progress(share, desc="training")
-    except UserError as error:
-        failure = poem_html.error_html(str(error))
-    yield failure, gr.Button(interactive=True), *_run_choices()
+    return shown, gr.Button(visible=retry), gr.Button(interactive=bool(runs)), run

@@ -9,6 +9,7 @@ from tangsweep.generation.poem import Character, GeneratedPoem
 from tangsweep.runs.record import Quality, QualityFigures
 
 MAX_SURPRISE = 4  # characters of probability 10 to the minus this, or less, have the strongest colour
+LEGEND = {1.0: "certain", 0.1: "one in 10", 0.01: "one in 100", 0.001: "one in 1,000", 0.0001: "less likely"}
 CSS = """
 .poem { display: flex; gap: 2.5rem; flex-wrap: wrap; padding: .5rem 0; }
 .poem figure { margin: 0; }
@@ -22,6 +23,15 @@ CSS = """
   letter-spacing: 0; white-space: pre; font: .85rem/1.5 system-ui, sans-serif; padding: .4rem .6rem;
   border-radius: .3rem; background: #1f2937; color: #fff; }
 .poem .c:hover .tip, .poem .c:focus .tip { display: block; }
+.legend { font-size: .85rem; opacity: .8; margin-bottom: .5rem; }
+.legend .c { border-radius: .15em; padding: .1em .4em; margin-right: .3em; white-space: nowrap;
+  background: rgb(217 119 6 / calc(.5 * var(--surprise))); }
+.training progress { width: 100%; height: .8rem; margin: .5rem 0; border: 0; border-radius: .4rem;
+  overflow: hidden; appearance: none; background: #e5e7eb; }
+.training ::-webkit-progress-bar { background: #e5e7eb; }
+.training ::-webkit-progress-value { background: #d97706; }
+.training ::-moz-progress-bar { background: #d97706; }
+.note { font-size: .85rem; opacity: .8; }
 .figures { border-collapse: collapse; font-size: .9rem; }
 .figures caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 .figures td, .figures th { padding: .2rem .8rem !important; text-align: left; font-weight: normal; }
@@ -30,11 +40,25 @@ CSS = """
 
 
 def poems_html(poems: Sequence[GeneratedPoem], vertical: bool) -> str:
-    """Return poems side by side.
+    """Return poems side by side, and a legend.
 
     Hovering over a character, or focusing it by Tab, shows what else could stand there.
     """
-    return f'<div class="poem">{"".join(_poem_html(poem, vertical) for poem in poems)}</div>'
+    figures = "".join(_poem_html(poem, vertical) for poem in poems)
+    return f'<div class="poem">{figures}</div>{_legend_html()}'
+
+
+def _legend_html() -> str:
+    """Explain the shading of characters, and the perplexity below a poem."""
+    swatches = "".join(
+        f'<span class="c" style="--surprise:{_surprise(chance):.2f}">{words}</span>'
+        for chance, words in LEGEND.items()
+    )
+    return (
+        f'<div class="legend"><p>The darker a character, the less likely the model found it: {swatches}<br>'
+        "Point at a character, or press Tab, to see what else it thought of.</p>"
+        "<p>Perplexity: how many characters the model hesitated between, on average.</p></div>"
+    )
 
 
 def _poem_html(poem: GeneratedPoem, vertical: bool) -> str:
@@ -52,13 +76,18 @@ def _poem_html(poem: GeneratedPoem, vertical: bool) -> str:
 
 
 def _character_html(character: Character) -> str:
-    surprise = min(-math.log10(max(character.probability, 1e-9)) / MAX_SURPRISE, 1)
     probabilities = [(character.text, character.probability), *character.alternatives]
     tip = "\n".join(f"{text}  {_format_probability(chance)}" for text, chance in probabilities)
     return (
-        f'<span class="c" tabindex="0" style="--surprise:{surprise:.2f}">{escape(character.text)}'
+        f'<span class="c" tabindex="0" style="--surprise:{_surprise(character.probability):.2f}">'
+        f"{escape(character.text)}"
         f'<span class="tip">{escape(tip)}</span></span>'
     )
+
+
+def _surprise(probability: float) -> float:
+    """Return how strongly a character is shaded, from 0 (certain) to 1."""
+    return min(abs(math.log10(max(probability, 1e-9))) / MAX_SURPRISE, 1)
 
 
 def _format_probability(probability: float) -> str:
@@ -70,28 +99,37 @@ def error_html(words: str) -> str:
 
 
 def note_html(words: str) -> str:
-    return f"<p>{escape(words)}</p>" if words else ""
+    return f'<p class="note">{escape(words)}</p>' if words else ""
 
 
-# Rows of the table: a field of QualityFigures, and what it counts.
+def first_run_html(share: float, description: str) -> str:
+    """Return a progress bar of the first model's training, and what happens at the moment."""
+    return (
+        '<div class="training"><p><b>There is no trained model under outputs/ yet, so a small one learns '
+        "now, in about half a minute.</b> Its first poem comes when it has read its poems once, a better one "
+        "at the end. Having read two thousand at most, it knows words and hardly any grammar.</p>"
+        f'<progress value="{share:.3f}" max="1"></progress><p>{escape(description)}</p></div>'
+    )
+
+
+# Rows of the table: a field of QualityFigures, and what it counts in plain words.
 QUALITY_ROWS = {
-    "rhyme": "neighbouring even lines that rhyme",
-    "tones": "bound positions with the tone of the best pattern",
-    "tones_shuffled": "the same, characters in random order",
-    "distinct_2": "distinct pairs of characters",
-    "copied_line": "poems with a line copied from training",
+    "rhyme": "Pairs of lines that should rhyme and do",
+    "tones": "Characters that have the tone of the best-fitting pattern, where it demands one",
+    "tones_shuffled": "The same if the characters of each poem are shuffled: chance alone",
+    "distinct_2": "Different pairs of neighbouring characters, of all pairs: variety",
+    "copied_line": "Poems with a line copied from a poem that the model has read",
 }
 
 
 def quality_html(quality: Quality | None) -> str:
     """Return a table of the figures that a run's record has on a hundred of its poems."""
     if quality is None:
-        return "<p>This run's poems were not measured (poems.quality=false, or an older version).</p>"
-    regular = _format_share(quality.right_lines)
-    rows = [
-        f"<tr><th>lines of the right length, nothing asked</th><td>{regular}</td></tr>",
-        "<tr><th></th><td>form asked</td><td>rhymes and tones too</td></tr>",
-    ]
+        return (
+            "<p>How well this model rhymes and keeps tones was not measured. "
+            "For better poems, and figures: <code>python src/train.py experiment=tang_poems</code></p>"
+        )
+    rows = ["<tr><td></td><td>only the form asked for</td><td>rhymes and tones asked for as well</td></tr>"]
     free, constrained = quality.free or QualityFigures(), quality.constrained or QualityFigures()
     for field, words in QUALITY_ROWS.items():
         shares = "".join(
@@ -99,8 +137,12 @@ def quality_html(quality: Quality | None) -> str:
         )
         rows.append(f"<tr><th>{words}</th>{shares}</tr>")
     note = f"<p>{MODERN_PROSODY_NOTE}</p>" if quality.prosody == "modern" else ""
-    caption = "<caption>Of a hundred poems of this run</caption>"
-    return f'<table class="figures">{caption}{"".join(rows)}</table>{note}'
+    caption = f"<caption>How good are this model's poems? {quality.poems or 100} of each kind:</caption>"
+    unasked = (
+        f"<p>With no form asked for, {_format_share(quality.right_lines)} of its lines have five or seven "
+        "characters and are as long as the first. In a form, all lines have the right length.</p>"
+    )
+    return f'<table class="figures">{caption}{"".join(rows)}</table>{unasked}{note}'
 
 
 def _format_share(share: float | None) -> str:

@@ -1,6 +1,8 @@
 """Scores a run that has ended: its last weights, then those of its best epoch, on every set."""
 
-from typing import NamedTuple
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +11,21 @@ from tangsweep.batches.batch import RunBatches, TextBatches
 from tangsweep.batches.encoded_text import EncodedCorpus
 from tangsweep.checkpoint import load_model
 from tangsweep.corpora.vocabulary import OOV_TOKEN
+from tangsweep.errors import UserError
 from tangsweep.evaluation.breakdown import break_down, kinds_of_targets
 from tangsweep.evaluation.scores import evaluate, evaluate_text
 from tangsweep.language_model import LanguageModel
 from tangsweep.metrics import compute_scores
 from tangsweep.runs.document_scores import DocumentScores, DocumentSums, write_document_scores
 from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.metrics_file import FilledRow, evaluated_losses
 from tangsweep.runs.record import Breakdown, LastScores, OovFacts, Record, Scores
 
 TEST = "test"
+# How far a development loss may be from the one that was logged: relative, and below one nat absolute, since
+# float32 has no more digits there.
+TOLERANCE = 1e-6
+TOLERANCE_OF_GPU = 1e-4
 
 
 class ScoredSets(NamedTuple):
@@ -28,6 +36,29 @@ class ScoredSets(NamedTuple):
     nats: dict[str, NDArray[np.float64]]  # of each character
 
 
+class LoggedLosses(NamedTuple):
+    """The development loss of each epoch as it was measured while the run trained, in nats per character."""
+
+    by_epoch: Mapping[int, float]
+    tolerance: float
+
+    @classmethod
+    def of_run(cls, rows: Iterable[FilledRow], accelerator: str) -> Self:
+        """Take them from the rows of a metrics.csv; the CPU scores the end, and a GPU rounds otherwise."""
+        return cls(evaluated_losses(rows), TOLERANCE if accelerator == "cpu" else TOLERANCE_OF_GPU)
+
+    def compare(self, scores: Scores, epoch: int, weights: str) -> None:
+        """Raise UserError where the weights of `epoch` now have another loss: one of the two was damaged."""
+        logged = self.by_epoch.get(epoch)
+        if logged is None or scores.loss is None:
+            return
+        if not math.isclose(scores.loss, logged, rel_tol=self.tolerance, abs_tol=self.tolerance):
+            raise UserError(
+                f"{weights} of epoch {epoch} have a development loss of {scores.loss:.8g}, and metrics.csv "
+                f"says {logged:.8g}: one of the two was changed, train the run anew (rerun=all)"
+            )
+
+
 def record_final_scores(
     record: Record,
     model: LanguageModel,
@@ -35,22 +66,26 @@ def record_final_scores(
     encoded: EncodedCorpus,
     folder: RunFolder,
     best_epoch: int,
+    logged: LoggedLosses,
 ) -> None:
     """Record scores of every set at the last weights and at the best epoch's; write scores.npz.
 
     The test set is scored only once, with the best epoch's weights, which `model` has afterwards. The last
     weights of a run that diverged, which gave a loss that is NaN or infinite, are not scored; without a best
-    epoch there are no other scores. A stream without end has no training score.
+    epoch there are no other scores. A stream without end has no training score. Raises UserError where
+    best.ckpt is damaged, or where a development loss is not the one that was logged.
     """
     record.best_epoch, record.train, record.dev, record.last = None, None, None, None
     names = set(batches.evaluation_sets())
     if record.status == "done":
         last = score_sets(model, batches, encoded, names - {TEST}).scores
+        logged.compare(last["dev"], max(logged.by_epoch, default=0), "the last weights")
         record.last = LastScores(**({"train": None} | last))
     if best_epoch:
         model.load_state_dict(load_model(folder.best).model.state_dict())
         record.best_epoch = best_epoch
         scored = score_sets(model, batches, encoded, names)
+        logged.compare(scored.scores["dev"], best_epoch, "the weights in best.ckpt")
         for name, scores in scored.scores.items():
             setattr(record, name, scores)
         record.breakdown = breakdown_of(scored, encoded)

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from torch import nn
+
 from tangsweep.checkpoint import TrainedModel
 from tangsweep.corpora.chinese_script import to_traditional
+from tangsweep.corpora.vocabulary import OOV_TOKEN, SPECIAL_TOKENS
 from tangsweep.errors import UserError
 from tangsweep.generation.constraints import PoemSpec
 from tangsweep.generation.decoding import Decoding
@@ -50,8 +53,11 @@ def request_decoding(request: GenerationRequest) -> Decoding:
 def text_task(trained: TrainedModel) -> str:
     """Return the task of a model, `poems` or `book`. Raises UserError for one that was trained on no text."""
     task = str(trained.config["corpus"]["task"])
-    if task not in ("poems", "book"):
+    marks = {"poems": SPECIAL_TOKENS, "book": (OOV_TOKEN,)}.get(task)  # with which a vocabulary begins
+    if marks is None:
         raise UserError(f"the model was trained on {task}, which is no text: name another run")
+    if trained.vocabulary.tokens[: len(marks)] != marks or isinstance(trained.model.embedding, nn.Identity):
+        raise UserError(f"the model of {task} does not read their characters: name another run")
     return task
 
 

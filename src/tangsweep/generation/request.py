@@ -4,14 +4,15 @@ import math
 import unicodedata
 from typing import NamedTuple
 
-from tangsweep.errors import UserError
+from tangsweep.config.value_types import MAX_LINE, MAX_TEXT
+from tangsweep.errors import UserError, did_you_mean
 from tangsweep.prosody.form import REGULAR_FORMS, Form
 from tangsweep.prosody.pattern import OPENINGS
 
 MAX_VALUES = {
-    "chars": 100,
-    "lines": 100,
-    "length": 100_000,
+    "chars": MAX_LINE,
+    "lines": MAX_LINE,
+    "length": MAX_TEXT,
     "top_k": 1_000_000,
     "beam": 64,
     "samples": 1_000,
@@ -52,7 +53,10 @@ class GenerationRequest(NamedTuple):
         for name, choices in (("form", REGULAR_FORMS), ("tones", OPENINGS)):
             value = getattr(self, name)
             if value is not None and value not in choices:
-                raise UserError(f"{_flag(name)} {value!a} does not exist; there are: {', '.join(choices)}")
+                hint = did_you_mean(str(value), choices)
+                raise UserError(
+                    f"{_flag(name)} {value!a} does not exist; {hint}there are: {', '.join(choices)}"
+                )
         for name, maximum in MAX_VALUES.items():
             value = getattr(self, name)
             if value is not None and not 1 <= value <= maximum:
@@ -86,9 +90,15 @@ class GenerationRequest(NamedTuple):
             raise UserError("--form has its own characters and lines: leave --chars and --lines out")
         sampling = [name for name in SAMPLING_OPTIONS if getattr(self, name) is not None]
         if self.beam is not None and sampling:
-            raise UserError(f"--beam does not sample: leave out it or {_flag(sampling[0])}")
+            raise UserError(
+                f"--beam does not sample, {_flag(sampling[0])} is for sampling: leave one of them out"
+            )
         if self.beam is not None and self.samples > self.beam:
             raise UserError(f"--samples {self.samples} is more than --beam {self.beam} finds: widen the beam")
+        if self.keep is not None and self.keep > self.samples:
+            raise UserError(
+                f"--keep {self.keep} is more than --samples {self.samples}: raise the one or lower the other"
+            )
         if self.temperature == 0 and self.samples > 1:
             raise UserError(
                 "samples are all the same at temperature 0: raise it, or ask for one (--samples 1)"

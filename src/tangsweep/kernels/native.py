@@ -1,16 +1,19 @@
 """The kernels in C, on the CPU, for float32 and float64; kernels/pytorch.py documents what they compute.
 
-They are compiled once for each machine and loaded with ctypes. The library lies in the cache under a hash of
-all that it depends on: the sources, torch, the compiler and the processor. Machines that share a folder
-therefore load only what was compiled for them. The file is renamed into place when it is complete, so that
-processes may compile at the same time.
+They are compiled once for each machine and user, and loaded with ctypes. The library lies in the cache under
+a hash of all that it depends on: the sources, torch, the compiler and the processor. Machines that share a
+folder therefore load only what was compiled for them. Each file is renamed into place when it is complete, so
+that processes may compile at the same time.
+
+A library is code: it is loaded only from a folder that nobody else can write to, and only where its checksum,
+in a file beside it, is right. Otherwise it is compiled again.
 """
 
 import ctypes
 import functools
-import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,7 +21,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tangsweep.files import data_folder
+from tangsweep.errors import UserError
+from tangsweep.files import atomic_write, checksum_of, data_folder, display_path
 
 NAME = "native"
 TAKES_LOW_PRECISION = False
@@ -100,8 +104,8 @@ def load_library(real: str) -> ctypes.CDLL:
     for openmp in OPENMP_FLAGS:
         flags = [*FLAGS, *openmp, *(["-DDOUBLE"] if real == "double" else [])]
         try:
-            return _declare_functions(ctypes.CDLL(str(_compile(compiler, flags))), real)
-        except (OSError, subprocess.SubprocessError) as error:
+            return _declare_functions(ctypes.CDLL(str(_find_or_compile(compiler, flags))), real)
+        except (OSError, subprocess.SubprocessError, UserError) as error:
             output = getattr(error, "stderr", None) or str(error)
             problem = problem or next(
                 (line for line in output.splitlines() if "error" in line), output.strip()
@@ -118,22 +122,62 @@ def _find_compiler() -> str:
     raise KernelsUnavailable(f"no C compiler ({', '.join(names)}) was found")
 
 
-def _compile(compiler: str, flags: list[str]) -> Path:
-    """Return the library's file; compile it if it does not exist."""
+def _find_or_compile(compiler: str, flags: list[str]) -> Path:
+    """Return the library's file; compile it where there is none that can be trusted."""
     macros = _run([compiler, *flags, "-dM", "-E", "-x", "c", os.devnull])  # compiler version and processor
     texts = [path.read_text(encoding="utf-8") for path in SOURCES]
     key = "\0".join([macros, torch.__version__, compiler, *flags, *texts])
-    path = data_folder() / "cache" / f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".kernels-") as folder:
-            objects, library = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
-            unit = "".join(f'#include "{source}"\n' for source in SOURCES)
-            _run([compiler, *flags, "-c", "-x", "c", "-", "-o", str(objects)], unit)
-            # Without -fopenmp: the linker would bring a second runtime, with threads of its own.
-            _run([compiler, "-shared", str(objects), "-o", str(library), "-lm"])
-            library.replace(path)
+    path = _library_folder() / f"{checksum_of(key.encode())[:16]}.so"
+    checksum = path.with_suffix(".sha256")
+    if not _is_intact(path, checksum):
+        content = _compile(compiler, flags)
+        atomic_write(path, content)
+        atomic_write(checksum, checksum_of(content) + "\n")
     return path
+
+
+def _library_folder() -> Path:
+    """Return this user's folder of libraries, which nobody else can write to.
+
+    Raises KernelsUnavailable where somebody else made it, and OSError where it cannot be made.
+    """
+    folder = data_folder() / "cache" / f"kernels-{os.geteuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode):
+        raise KernelsUnavailable(f"{display_path(folder)} is no folder of this user's own: remove it")
+    if _is_writable_by_others(status):
+        for library in folder.glob("*.so"):  # whoever could write here may have put it there
+            library.unlink(missing_ok=True)
+        folder.chmod(0o700)
+    return folder
+
+
+def _is_intact(library: Path, checksum: Path) -> bool:
+    """Return whether the library is as it was compiled, and no other user can have written it."""
+    try:
+        status = library.lstat()
+        if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
+            return False
+        expected = checksum.read_text(encoding="ascii", errors="replace").strip()
+        return not _is_writable_by_others(status) and checksum_of(library.read_bytes()) == expected
+    except OSError:
+        return False
+
+
+def _is_writable_by_others(status: os.stat_result) -> bool:
+    return bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _compile(compiler: str, flags: list[str]) -> bytes:
+    """Return the compiled library."""
+    with tempfile.TemporaryDirectory() as folder:
+        objects, library = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
+        unit = "".join(f'#include "{source}"\n' for source in SOURCES)
+        _run([compiler, *flags, "-c", "-x", "c", "-", "-o", str(objects)], unit)
+        # Without -fopenmp: the linker would bring a second runtime, with threads of its own.
+        _run([compiler, "-shared", str(objects), "-o", str(library), "-lm"])
+        return library.read_bytes()
 
 
 def _run(command: list[str], stdin: str = "") -> str:

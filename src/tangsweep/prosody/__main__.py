@@ -4,9 +4,7 @@ python -m tangsweep.prosody            how good the tables are, judged on held-o
 python -m tangsweep.prosody 看月樓     tone and rhyme of each character, learned and modern
 """
 
-import argparse
-
-from tangsweep.command_line import run_command
+from tangsweep.command_line import ArgumentParser, run_command
 from tangsweep.corpora import download
 from tangsweep.errors import UserError
 from tangsweep.prosody import tables
@@ -14,7 +12,7 @@ from tangsweep.prosody.lookup import LearnedProsody, ModernProsody, RhymeErrors,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Tones and rhymes of Tang poetry, learned from the corpus.")
+    parser = ArgumentParser(description="Tones and rhymes of Tang poetry, learned from the corpus.")
     parser.add_argument("characters", nargs="?", default="", help="characters whose tone and rhyme to show")
     options = parser.parse_args()
     try:

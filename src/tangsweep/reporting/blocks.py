@@ -135,6 +135,12 @@ class Report(NamedTuple):
         ]
 
     @property
+    def headlines(self) -> list[str]:
+        """One sentence for each ranking; of several each begins with what was scored."""
+        several = len(self.comparisons) > 1
+        return [f"{a.scored_on}: {a.headline}" if several else a.headline for a in self.comparisons]
+
+    @property
     def charts(self) -> list[Chart]:
         own = [answer.chart for answer in self.comparisons if answer.chart]
         return own + [b for section in self.sections for b in section.blocks if isinstance(b, Chart)]

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from tangsweep.console import print_line
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, display_path
-from tangsweep.reporting.analysis.ranking import Ranking, rank_groups
+from tangsweep.reporting.analysis.rank_groups import rank_groups
+from tangsweep.reporting.analysis.ranking import Ranking
 from tangsweep.reporting.analysis.scored_documents import read_scored_documents
 from tangsweep.reporting.analysis.tuning import TunedComparison, choosing_runs, compare_tuned
 from tangsweep.reporting.blocks import Answer, Report, Section
@@ -27,6 +28,7 @@ from tangsweep.reporting.charts.solve_rates import solve_rate_section
 from tangsweep.reporting.charts.variance_sources import variance_source_section
 from tangsweep.reporting.data.collect import SweepData, collect
 from tangsweep.reporting.data.comparability import comparable_sets
+from tangsweep.reporting.render.csv_table import render_csv
 from tangsweep.reporting.render.html_page import render_html
 from tangsweep.reporting.render.markdown import render_markdown
 from tangsweep.reporting.render.terminal import print_rankings
@@ -194,7 +196,7 @@ def write_report(report: Report, out: Path, pictures: bool = True) -> list[Path]
         out / "report.md": render_markdown(report),
     }
     for name, table in report.tables.items():
-        files[out / "tables" / f"{name}.csv"] = table.to_csv(index=False)
+        files[out / "tables" / f"{name}.csv"] = render_csv(table)
     for chart in report.charts if pictures else []:
         svg = draw_svg(chart.spec)
         files[out / "figures" / f"{chart.name}.svg"] = svg

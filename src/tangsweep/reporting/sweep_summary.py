@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # pandas, SciPy and Altair: only where a sweep is read
     from tangsweep.reporting.data.collect import SweepData
     from tangsweep.runs.record import CorpusFacts, Record
 
+LATEST = 253_402_300_799.0  # the end of the year 9999
 SUMMARY_FORMAT = 1  # increase it whenever the same runs would give another summary
 
 
@@ -31,7 +32,7 @@ class SweepSummary(BaseModel):
     runs_hash: str  # of the runs that were summarized
     question: str
     answer: str
-    ended: float  # seconds since 1970: when the last of its runs ended; 0 where none has
+    ended: float = Field(ge=0, le=LATEST)  # seconds since 1970: when its last run ended; 0 where none has
     statuses: dict[str, int]  # status → number of runs
     failed: list[str]  # names of runs
     text: str  # what was learned
@@ -47,21 +48,12 @@ def summarize(sweep: Path, data: "SweepData", report: "Report") -> SweepSummary:
     return SweepSummary(
         runs_hash=_runs_hash(sweep),
         question=report.question,
-        answer=_short_answer(report),
-        ended=max(ended, default=0.0),
+        answer=" ".join(report.headlines),
+        ended=min(max([0.0, *ended]), LATEST),
         statuses=dict(statuses),
         failed=[str(name) for name in failed],
         text="; ".join(dict.fromkeys(map(_describe_text, corpora))),
         unreadable=len(data.unreadable),
-    )
-
-
-def _short_answer(report: "Report") -> str:
-    """Return one sentence for each ranking; of several each begins with what was scored."""
-    several = len(report.comparisons) > 1
-    return " ".join(
-        f"{answer.scored_on}: {answer.headline}" if several else answer.headline
-        for answer in report.comparisons
     )
 
 

@@ -6,14 +6,13 @@ vocabulary. A document of poems is a poem; of a book it is a thousand characters
 """
 
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tangsweep.files import atomic_write
+from tangsweep.files import atomic_write, read_regular_file
 from tangsweep.runs.folder import RunFolder
 
 Floats = NDArray[np.float64]
@@ -62,18 +61,26 @@ def write_document_scores(folder: RunFolder, scores: Mapping[str, DocumentScores
 def read_document_sums(folder: RunFolder, name: str) -> DocumentSums | None:
     """Return the sums of the set `name`; None where there are none, or they cannot be read."""
     sums = _read_arrays(folder, name, DocumentSums._fields)
-    return None if sums is None else DocumentSums(*sums)  # type: ignore[arg-type]
+    if sums is None or not all(_is_sum(values) and len(values) == len(sums[0]) for values in sums):
+        return None
+    return DocumentSums(*sums)  # type: ignore[arg-type]
+
+
+def _is_sum(values: NDArray[np.generic]) -> bool:
+    """Return whether an array may hold nats or characters of documents."""
+    return values.ndim == 1 and values.dtype.kind in "fiu" and bool(np.isfinite(values).all())
 
 
 def read_authors(folder: RunFolder, name: str) -> NDArray[np.str_] | None:
     """Return the author of each document of the set `name`; None where they cannot be read."""
     arrays = _read_arrays(folder, name, ["authors"])
-    return None if arrays is None else arrays[0].astype(str)
+    return None if arrays is None or arrays[0].ndim != 1 else arrays[0].astype(str)
 
 
 def _read_arrays(folder: RunFolder, name: str, fields: Sequence[str]) -> Sequence[NDArray[np.generic]] | None:
     try:
-        with np.load(folder.document_scores, allow_pickle=False) as stored:
+        content = io.BytesIO(read_regular_file(folder.document_scores))
+        with np.load(content, allow_pickle=False) as stored:
             return [stored[f"{name}/{field}"] for field in fields]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # of a damaged archive: zipfile, zlib and NumPy raise a dozen kinds, MemoryError too
         return None

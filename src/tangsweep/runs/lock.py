@@ -6,12 +6,15 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import filelock
 
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, cannot_write
 from tangsweep.runs.folder import RunFolder
+
+ATTEMPTS = 100  # to lock a folder that is set aside each time
 
 
 class LockHeld(Exception):
@@ -25,24 +28,11 @@ def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
     With `unlock` no lock is taken. Raises LockHeld where another process holds the lock, and UserError where
     the folder cannot be written or the file system has no locks.
     """
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder.path, error) from error
     if unlock:
+        _create(folder)
         yield
         return
-    lock = _lock(folder)
-    try:
-        # Not at once: who only looks whether a run trains holds its lock for less than a millisecond.
-        lock.acquire(timeout=0.2, poll_interval=0.01)
-    except filelock.Timeout:
-        raise LockHeld(describe_holder(folder)) from None
-    except (NotImplementedError, OSError) as error:
-        raise UserError(
-            f"{folder.lock} cannot be locked ({error}): make sure that no other process trains this run, "
-            "then give unlock=true"
-        ) from error
+    lock = _acquire(folder)
     try:
         description = {
             "host": socket.gethostname(),
@@ -53,6 +43,51 @@ def hold_lock(folder: RunFolder, unlock: bool = False) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _create(folder: RunFolder) -> None:
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder.path, error) from error
+
+
+def _acquire(folder: RunFolder) -> filelock.BaseFileLock:
+    """Create the folder and lock it. Raises LockHeld and UserError.
+
+    Where the folder was set aside between the opening of its lock file and the locking, the lock guards a
+    folder of another name: it is let go, and the new folder's is taken.
+    """
+    problem: object = "its folder is set aside again and again"
+    for _ in range(ATTEMPTS):
+        _create(folder)
+        lock, opened = _lock(folder), _file_identity(folder.lock)
+        try:
+            # Not at once: who only looks whether a run trains holds its lock for less than a millisecond.
+            lock.acquire(timeout=0.2, poll_interval=0.01)
+        except filelock.Timeout:
+            raise LockHeld(describe_holder(folder)) from None
+        except FileNotFoundError:
+            continue
+        except (NotImplementedError, OSError) as error:
+            problem = error
+            break
+        if opened is not None and opened == _file_identity(folder.lock):
+            return lock
+        lock.release()
+    raise UserError(
+        f"{folder.lock} cannot be locked ({problem}): make sure that no other process trains this run, "
+        "then give unlock=true"
+    )
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode of a file; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def is_held(folder: RunFolder) -> bool:

@@ -2,11 +2,14 @@
 
 import csv
 import io
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
-from tangsweep.files import atomic_write, cannot_write
+from tangsweep.files import atomic_write, cannot_write, read_regular_file
+from tangsweep.runs.folder import set_file_aside
 
 COLUMNS = (
     "step",  # optimizer steps made
@@ -23,7 +26,11 @@ COLUMNS = (
     "units/distinct",  # hidden units that are no copies of each other
     "seconds",  # since training began
 )
+MAX_COUNT = 10**12  # steps or epochs
+NUMBER = re.compile(r"-?(\d{1,30}(\.\d{1,30})?(e[-+]?\d{1,4})?|inf)|nan", re.ASCII)  # as Python writes it
+INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
 MetricsRow = Mapping[str, float | int | None]
+FilledRow = dict[str, float | int]  # a row without its empty values
 
 
 class MetricsFile:
@@ -32,42 +39,114 @@ class MetricsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: TextIO | None = None
+        self._pieces: list[str] | None = None  # of the text; None: the file has not been read yet
 
-    def rows(self) -> list[dict[str, float | int]]:
-        """Return the rows so far, without empty values and without a last line that was cut off."""
-        if not self.path.exists():
-            return []
-        with self.path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if None not in row.values()]
-        return [{key: _number(value) for key, value in row.items() if value} for row in rows]
+    @property
+    def text(self) -> str:
+        """What the file must hold: what it held before the first `append`, and every row since.
 
-    def drop_after(self, step: int) -> list[dict[str, float | int]]:
-        """Drop every row after optimizer step `step` and return what is left."""
-        rows = [row for row in self.rows() if row["step"] <= step]
-        lines = io.StringIO(newline="")
-        writer = csv.DictWriter(lines, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-        atomic_write(self.path, lines.getvalue())
-        return rows
+        Checkpoints carry it, so that damage to the file can be undone.
+        """
+        self._pieces = ["".join(self._read_pieces())]
+        return self._pieces[0]
+
+    def rows(self) -> list[FilledRow]:
+        """Return the rows that the file holds now, without lines that are no row, such as one cut off."""
+        return parse_metrics(self._read()).rows
 
     def append(self, row: MetricsRow) -> None:
         """Write one row. Raises UserError where the disk is full, ValueError for a key outside COLUMNS."""
+        pieces = self._read_pieces()
+        line = format_metrics([row], header=not any(pieces))
         try:
             if self._file is None:
                 self._file = self.path.open("a", encoding="utf-8", newline="")
-                if self._file.tell() == 0:
-                    csv.writer(self._file).writerow(COLUMNS)
-            csv.DictWriter(self._file, COLUMNS).writerow(row)
+            self._file.write(line)
             self._file.flush()
         except OSError as error:
             raise cannot_write(self.path, error) from error
+        pieces.append(line)
+
+    def restore(self, text: str) -> bool:
+        """Make `text` the file's content, and return whether the file did not begin with it.
+
+        Rows after `text` are dropped; any other content is moved to metrics.broken beforehand.
+        """
+        content, expected = self._read_bytes(), text.encode()
+        is_damaged = not content.startswith(expected)
+        if is_damaged and self.path.exists():
+            set_file_aside(self.path)
+        if content != expected:
+            atomic_write(self.path, text)
+        self._pieces = [text]
+        return is_damaged
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Flush to disk and close. Raises UserError where the disk is full."""
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            with file:
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def _read_pieces(self) -> list[str]:
+        if self._pieces is None:
+            self._pieces = [self._read()]
+        return self._pieces
+
+    def _read(self) -> str:
+        return self._read_bytes().decode("utf-8", "replace")
+
+    def _read_bytes(self) -> bytes:
+        return read_regular_file(self.path) if self.path.exists() else b""
 
 
-def _number(text: str) -> float | int:
-    return int(text) if text.lstrip("-").isdigit() else float(text)
+class ParsedMetrics(NamedTuple):
+    """The rows of a text, and how many of its lines are none."""
+
+    rows: list[FilledRow]
+    unreadable: int
+
+
+def parse_metrics(text: str) -> ParsedMetrics:
+    """Parse the text of a metrics.csv; a last line without its end was being written and is left out."""
+    header, *lines = [line.removesuffix("\r") for line in text.split("\n")[:-1]] or [""]
+    columns = header.split(",")
+    if not set(columns) <= set(COLUMNS):
+        return ParsedMetrics([], len(lines))
+    rows = [row for line in lines if (row := _parse_row(columns, line)) is not None]
+    return ParsedMetrics(rows, len(lines) - len(rows))
+
+
+def format_metrics(rows: Iterable[MetricsRow], header: bool = True) -> str:
+    """Format rows as lines of a metrics.csv. Raises ValueError for a key outside COLUMNS."""
+    lines = io.StringIO(newline="")
+    writer = csv.DictWriter(lines, COLUMNS)
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return lines.getvalue()
+
+
+def evaluated_losses(rows: Iterable[FilledRow]) -> dict[int, float]:
+    """Return the development loss of each epoch that was evaluated, in nats per character."""
+    return {int(row["epoch"]): row["val/loss"] for row in rows if "val/loss" in row}
+
+
+def _parse_row(columns: Sequence[str], line: str) -> FilledRow | None:
+    """Return the values that are not empty; None where the line is no row."""
+    values = line.split(",")
+    if len(values) != len(columns):
+        return None
+    row = {}
+    for column, value in zip(columns, values, strict=True):
+        if value and not NUMBER.fullmatch(value):
+            return None
+        if value:
+            row[column] = int(value) if INTEGER.fullmatch(value) else float(value)
+    counts = [row.get(column) for column in ("step", "epoch")]
+    return row if all(isinstance(count, int) and 0 <= count <= MAX_COUNT for count in counts) else None

@@ -1,11 +1,13 @@
 """What a mirror of a run's files, such as W&B, takes. The files are complete without it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from tangsweep.errors import describe_error
 from tangsweep.runs.metrics_file import MetricsRow
-from tangsweep.runs.record import Record, WandbRun
+from tangsweep.runs.record import LostMirror, Record, WandbRun
 
 log = logging.getLogger(__name__)
 Cell = str | float | int
@@ -23,7 +25,7 @@ LogTable = Callable[[TextTable, int | None], None]  # takes a table and its opti
 
 
 class Mirror(Protocol):
-    """One run elsewhere that receives what the files of a run receive."""
+    """One run elsewhere that receives what the files of a run receive. Any method may raise anything."""
 
     @property
     def identity(self) -> WandbRun | None: ...  # where the run lies at W&B, for the record
@@ -34,32 +36,82 @@ class Mirror(Protocol):
     def finish(self, failed: bool) -> None: ...  # exactly once, however the run ended
 
 
-class Mirrors:
-    """Several mirrors as one. A mirror that fails is dropped, and the run goes on without it."""
+StartMirror = Callable[[bool], Mirror]  # True: in the place of one that failed, with nothing but files
 
-    def __init__(self, mirrors: Sequence[Mirror]) -> None:
-        self._mirrors = list(mirrors)
-        self.identity = next((m.identity for m in self._mirrors if m.identity is not None), None)
+
+class Mirrors:
+    """Several mirrors as one, each by its name.
+
+    A mirror that fails costs one warning, is called no more, and is noted in `lost`. When the run ends,
+    another takes its place and gets the whole history: the rows that `read_rows` returns, and the tables.
+    """
+
+    def __init__(
+        self, starts: Mapping[str, StartMirror], read_rows: Callable[[], Sequence[MetricsRow]]
+    ) -> None:
+        self._starts, self._read_rows = starts, read_rows
+        self._mirrors: dict[str, Mirror] = {}
+        self._tables: list[tuple[TextTable, int | None]] = []
+        self._record: Record | None = None
+        self._step = 0
+        self.identity: WandbRun | None = None
+        self.lost: dict[str, LostMirror] = {}
+        for name, start in starts.items():
+            try:
+                self._mirrors[name] = start(False)
+                self.identity = self.identity or self._mirrors[name].identity
+            except Exception as error:
+                self._lose(name, error)
 
     def replay(self, rows: Sequence[MetricsRow]) -> None:
         self._call_each(lambda mirror: mirror.replay(rows))
 
     def log(self, row: MetricsRow) -> None:
+        self._step = int(row["step"] or 0)
         self._call_each(lambda mirror: mirror.log(row))
 
     def log_table(self, table: TextTable, step: int | None = None) -> None:
+        self._tables.append((table, step))
         self._call_each(lambda mirror: mirror.log_table(table, step))
 
     def summarize(self, record: Record) -> None:
+        self._record = record
         self._call_each(lambda mirror: mirror.summarize(record))
 
     def finish(self, failed: bool) -> None:
+        """Finish every mirror, and give the history of the run to new ones where mirrors were lost."""
         self._call_each(lambda mirror: mirror.finish(failed))
+        for name, lost in self.lost.items():
+            try:
+                mirror = self._starts[name](True)
+                self.identity = self.identity or mirror.identity
+                self._replay_history(mirror)
+                mirror.finish(failed)
+                lost.replayed = True
+            except Exception as error:
+                log.warning("%s: its history could not be written anew (%s)", name, describe_error(error))
 
     def _call_each(self, action: Callable[[Mirror], None]) -> None:
-        for mirror in list(self._mirrors):
+        for name, mirror in list(self._mirrors.items()):
             try:
                 action(mirror)
-            except Exception:
-                log.exception("%s failed: the run goes on without it", type(mirror).__name__)
-                self._mirrors.remove(mirror)
+            except Exception as error:
+                del self._mirrors[name]
+                self._lose(name, error)
+
+    def _lose(self, name: str, error: Exception) -> None:
+        reason = describe_error(error)
+        self.lost[name] = LostMirror(step=self._step, error=reason, replayed=False)
+        log.warning("%s: lost at step %s (%s); the run goes on without it", name, self._step, reason)
+
+    def _replay_history(self, mirror: Mirror) -> None:
+        """Give a new mirror the rows and tables in the order of their steps, and the summary."""
+        rows = deque(self._read_rows())
+        for table, step in self._tables:
+            while rows and (step is None or int(rows[0]["step"] or 0) <= step):
+                mirror.log(rows.popleft())
+            mirror.log_table(table, step)
+        for row in rows:
+            mirror.log(row)
+        if self._record is not None:
+            mirror.summarize(self._record)

@@ -1,9 +1,10 @@
 """Compares a run with the published figures of its experiment."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tangsweep.config.groups import PublishedOptions
+from tangsweep.config.overrides import varied_values
 from tangsweep.runs.record import PublishedFigure, Record
 
 # The field of a record that each key of `published` in conf/experiment/ is compared with. Training figures
@@ -38,10 +39,19 @@ def _record_value(record: Record, path: tuple[str, ...]) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
-def format_published(figures: Mapping[str, PublishedFigure]) -> str:
-    """Format as `published / ours: train_loss 1.2 / 0.998, vocabulary 2,558 / 2,558`."""
+def departures(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides with which a run leaves the setting of its experiment: `trainer.max_epochs=2`."""
+    return [f"{key}={value}" for key, value in varied_values(overrides).items() if key != "experiment"]
+
+
+def format_published(figures: Mapping[str, PublishedFigure], overrides: Sequence[str] = ()) -> str:
+    """Format as `published / ours: train_loss 1.2 / 0.998, vocabulary 2,558 / 2,558`.
+
+    `overrides` are the run's own: those that leave the published setting are named.
+    """
     parts = (f"{name} {_format(f.published)} / {_format(f.ours)}" for name, f in figures.items())
-    return f"published / ours: {', '.join(parts)}"
+    changed = ", ".join(departures(overrides))
+    return f"published / ours: {', '.join(parts)}{f'; ours with {changed}' if changed else ''}"
 
 
 def _format(figure: float | None) -> str:

@@ -140,6 +140,14 @@ class WandbRun(RecordPart):
     path: str | None = None
 
 
+class LostMirror(RecordPart):
+    """A mirror that failed while its run went on."""
+
+    step: int | None = None  # optimizer steps of the last row that was logged
+    error: str | None = None
+    replayed: bool | None = None  # whether the whole history was written anew when the run ended
+
+
 class QualityFigures(RecordPart):
     """Figures on a hundred composed poems; docs/poems.md defines them."""
 
@@ -194,6 +202,7 @@ class Record(RecordPart):
     gemm: str | None = None
     extended_from: str | None = None
     wandb: WandbRun | None = None
+    lost_mirrors: dict[str, LostMirror] | None = None  # by name: wandb, tensorboard; set where one failed
     error: str | None = None
     ended: str | None = None  # budget, patience, solved, hopeless or diverged
     solved_step: int | None = None

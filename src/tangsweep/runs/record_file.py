@@ -3,17 +3,29 @@
 import copy
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from tangsweep.files import atomic_write
+from tangsweep.files import atomic_write, read_regular_file
+from tangsweep.metrics import METRICS
+from tangsweep.runs import record as record_parts
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record import Record
+from tangsweep.runs.record import Record, RecordPart
 
 UNBOUNDED = ("perplexity", "perplexity_padded", "perplexity_mean_over_sentences", "perplexity_oov_charged")
+SIZES = {  # numbers of these names count, time or score something; a seed does not
+    name
+    for part in vars(record_parts).values()
+    if isinstance(part, type) and issubclass(part, RecordPart)
+    for name in part.model_fields.keys() - {"seed"}
+}
+LARGEST = 1e15  # more than any count, time or loss of a run
+ROUNDING = 1e-6  # by which a sum of rounded losses may be below 0, or a perplexity below 1
+LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # in JSON; it may also be half of a pair
 
 
 def write_record(folder: RunFolder, record: Record) -> None:
@@ -26,21 +38,34 @@ def write_record(folder: RunFolder, record: Record) -> None:
 def read_record(folder: RunFolder) -> Record | None:
     """Return the record, without fields of the wrong type; None where there is none or it is no record."""
     try:
-        return parse_record(json.loads(folder.result.read_text(encoding="utf-8")))[0]
+        return parse_record(load_values(folder))[0]
     except (OSError, ValueError, RecursionError):
         return None
 
 
-def parse_record(values: object) -> tuple[Record, list[str]]:
-    """Return a record and the names of fields that were left out because their value is of the wrong type.
+def load_values(folder: RunFolder) -> object:
+    """Return the JSON of result.json, with `?` for what no file can hold.
 
+    Raises OSError, ValueError or RecursionError where there is none.
+    """
+    text = read_regular_file(folder.result).decode("utf-8")
+    values: object = json.loads(text)
+    if LONE_SURROGATE.search(text):
+        values = json.loads(json.dumps(values, ensure_ascii=False).encode("utf-8", "replace"))
+    return values
+
+
+def parse_record(values: object) -> tuple[Record, list[str]]:
+    """Return a record and the names of fields that were left out because no run writes such a value.
+
+    It is of the wrong type, or a number that cannot be: a negative count, a perplexity below 1.
     Raises ValueError where `values` is no record: no mapping, or without a status.
     """
     if not isinstance(values, Mapping) or not isinstance(values.get("status"), str):
         raise ValueError("no record")
     remaining: dict[str, Any] = copy.deepcopy(dict(values))
     wrong: list[str] = []
-    for path in _numbers_out_of_range(remaining):
+    for path in [*_impossible_numbers(remaining), *_unknown_metric(remaining)]:
         _clear(remaining, path)
         wrong.append(".".join(path))
     while True:
@@ -48,6 +73,8 @@ def parse_record(values: object) -> tuple[Record, list[str]]:
             return Record.model_validate(remaining), sorted(wrong)
         except ValidationError as error:
             paths = {_field_path(remaining, detail["loc"]) for detail in error.errors(include_url=False)}
+            if () in paths:
+                raise ValueError("no record") from error
             for path in sorted(paths, key=len, reverse=True):  # inner ones first, while their parents exist
                 _clear(remaining, path)
                 wrong.append(".".join(path))
@@ -74,17 +101,34 @@ def _clear(values: dict[str, Any], path: tuple[str, ...]) -> None:
     values.pop(path[-1], None)
 
 
-def _numbers_out_of_range(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Paths of NaN, and of infinite numbers that are no perplexities; JSON itself knows neither."""
-    for name, value in list(values.items()):
+def _impossible_numbers(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in values.items():
         here = (*path, name)
         if isinstance(value, Mapping):
-            yield from _numbers_out_of_range(value, here)
-        elif isinstance(value, float) and not math.isfinite(value):
-            if math.isnan(value) or name not in UNBOUNDED:
-                yield here
-        elif isinstance(value, int) and abs(value) > sys.float_info.max:
+            yield from _impossible_numbers(value, here)
+        elif isinstance(value, int | float) and not _is_possible(here, value):
             yield here
+
+
+def _is_possible(path: tuple[str, ...], value: float) -> bool:
+    """Return whether a run may have written this number; NaN never, infinity as a perplexity only.
+
+    JSON itself knows neither. Fields of a later version need only be finite.
+    """
+    name = path[-1]
+    if name in UNBOUNDED:
+        return value >= 1 - ROUNDING
+    if name == "accuracy":
+        return 0 <= value <= 1
+    if name in SIZES or path[0] == "baselines":  # which are perplexities, and finite
+        return (-ROUNDING if name in SIZES else 1 - ROUNDING) <= value <= LARGEST
+    return -sys.float_info.max <= value <= sys.float_info.max
+
+
+def _unknown_metric(values: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    primary = values.get("primary")
+    metric = primary.get("metric") if isinstance(primary, Mapping) else None
+    return [("primary", "metric")] if isinstance(metric, str) and metric not in METRICS else []
 
 
 def _without_infinities(value: Any) -> Any:

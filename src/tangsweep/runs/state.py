@@ -31,6 +31,14 @@ RERUN = {
 }
 
 
+def is_trained_anew(state: State, rerun: str) -> bool:
+    """Return whether a run in `state` that `rerun` trains is first set aside; any other run goes on.
+
+    With every other value than `all`, a run that failed goes on from its last checkpoint.
+    """
+    return state in ENDED or (state is State.FAILED and rerun == "all")
+
+
 def run_state(folder: RunFolder) -> State:
     """Return the state of the run in `folder`; it is running where its lock is held."""
     if not folder.path.exists():

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tangsweep.config.run_config import COMMAND_OPTIONS
 from tangsweep.errors import UserError
-from tangsweep.files import atomic_write, data_folder
+from tangsweep.files import data_folder, read_with_checksum, write_with_checksum
 from tangsweep.sweep.hydra_adapter import apply_value_overrides, config_folders, is_group_override
 
 CACHE_FORMAT = 1  # increase it whenever the same files and overrides would give another config
@@ -70,7 +70,7 @@ class Composer:
             return
         with contextlib.suppress(OSError, UserError):  # the sweep needs no cache
             self._cache_file.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(self._cache_file, json.dumps(self._cached))
+            write_with_checksum(self._cache_file, json.dumps(self._cached).encode())
             files = self._cache_file.parent.glob("composed-*.json")
             for path in sorted(files, key=lambda p: -p.stat().st_mtime)[MAX_CACHE_FILES:]:
                 path.unlink(missing_ok=True)
@@ -117,11 +117,9 @@ class Composer:
         return sorted(path for name, path in files if name.parts[0] != "hydra" and name.name[0] != ".")
 
     def _read_cache(self) -> dict[str, PlainConfig]:
-        try:
-            cached = json.loads(self._cache_file.read_text(encoding="utf-8")) if self._cache_file else {}
-        except (OSError, ValueError):
-            return {}
-        return dict(cached)
+        """Return the cached configs; none where the file was changed since it was written."""
+        content = read_with_checksum(self._cache_file) if self._cache_file else None
+        return dict(json.loads(content)) if content else {}
 
 
 class PrecomposedLoader:

@@ -1,4 +1,4 @@
-"""Shows the progress of a sweep: jobs done, running and left, the best score so far and the time left."""
+"""Shows the progress of a sweep: jobs done and running, the time left and the best score so far."""
 
 import time
 
@@ -6,13 +6,13 @@ from hydra.core.utils import JobReturn
 from rich.progress import TaskID
 
 from tangsweep.console import format_clock, format_score, print_line
-from tangsweep.progress_bar import terminal_progress
+from tangsweep.progress_bar import TerminalProgress
 from tangsweep.runs.record import Outcome, Record
 from tangsweep.sweep.hydra_adapter import job_result
 
 
 class SweepDisplay:
-    """A `PoolObserver` with a bar for the sweep and one for each running job.
+    """A `PoolObserver` with a bar for the sweep and one for each running job, below the best score so far.
 
     Where the output is not a terminal, it prints lines only.
     """
@@ -25,7 +25,7 @@ class SweepDisplay:
         self._ended = 0
         self._best: Record | None = None
         self._bars: dict[int, TaskID] = {}
-        self._progress = terminal_progress()
+        self._progress = TerminalProgress()
         self._sweep_bar = self._progress.add_task("sweep", total=len(names), state="")
 
     def __enter__(self) -> "SweepDisplay":
@@ -74,16 +74,14 @@ class SweepDisplay:
             self._progress.remove_task(self._bars.pop(job))
 
     def _redraw(self) -> None:
-        done = self._ended + sum(self._fractions.values())
-        left = len(self._names) - self._ended - len(self._fractions)
-        state = f"{self._ended} done, {len(self._fractions)} running, {left} left"
-        if self._best is not None and self._best.dev is not None:
-            score = format_score(self._best.metric.name, self._best.dev.model_dump())
-            state += f"  best dev {score} {self._best.run_id}"
+        jobs, done = len(self._names), self._ended + sum(self._fractions.values())
+        state = f"{self._ended} of {jobs} done, {len(self._fractions)} running"
         if done > self._done_before:
             spent = time.monotonic() - self._started
-            remaining = spent * (len(self._names) - done) / (done - self._done_before)
-            state += f"  {format_clock(remaining)} left"
+            state += f", {format_clock(spent * (jobs - done) / (done - self._done_before))} left"
+        if self._best is not None and self._best.dev is not None:
+            score = format_score(self._best.metric.name, self._best.dev.model_dump())
+            self._progress.headline = f"best so far: dev {score}, {self._best.run_id}"
         self._progress.update(self._sweep_bar, completed=done, state=state)
 
 

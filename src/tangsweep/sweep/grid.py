@@ -2,12 +2,43 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
+from tangsweep.config.options import format_value
 from tangsweep.errors import UserError
+
+
+def read_grids(params: object, grids: object) -> list[dict[str, str]]:
+    """Return the grids of a sweep file, key → values as on the command line.
+
+    `params` is one grid, `grids` are several. Several values are a YAML list, or text with commas. Raises
+    UserError for what is no grid.
+    """
+    listed = grids if grids else [params or {}]
+    if not isinstance(listed, Sequence) or not all(isinstance(grid, Mapping) for grid in listed):
+        raise UserError("hydra.sweeper.params is keys with their values, hydra.sweeper.grids a list of such")
+    return [
+        {
+            str(key): ",".join(map(_as_text, values)) if _is_list(values) else _as_text(values)
+            for key, values in grid.items()
+        }
+        for grid in listed
+    ]
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _as_text(value: object) -> str:
+    """Write a value of a YAML file as on the command line; text is written so already."""
+    if _is_list(value):
+        return f"[{','.join(map(_as_text, value))}]"
+    return value if isinstance(value, str) else format_value(value)
 
 
 def parse_grids(
@@ -36,6 +67,18 @@ def parse_grids(
         else:
             parsed = [grid | {key: override} for grid in parsed]
     return [list(grid.values()) for grid in parsed]
+
+
+def check_sweep_file(name: str | None, grids: Sequence[Sequence[Override]], file_keys: Sequence[str]) -> None:
+    """Raise UserError for several sweep files in one command, and for a file with which nothing is varied."""
+    varied = swept_keys([override for grid in grids for override in grid])
+    if "sweeps" in varied:
+        raise UserError("a command runs one sweep file: give each its own command")
+    if name is not None and not file_keys and not varied:
+        raise UserError(
+            f"sweeps/{name}.yaml varies nothing: name keys and their values below hydra.sweeper.params, as "
+            "sweeps/README.md shows"
+        )
 
 
 def as_list(argument: str, key: str) -> str:

@@ -5,11 +5,12 @@ They are those of Hydra 1.3; tests/sweep/test_hydra_adapter.py fails where anoth
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource as FileConfigSource
+from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
@@ -17,9 +18,26 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from tangsweep.command_line import describe_wrong_argument, option_names
 from tangsweep.errors import UserError
 
 HYDRA_VERSION = "1.3"
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Raise UserError, one line, for an option that Hydra's command line does not take."""
+    parser = get_args_parser()
+    options = option_names(parser)
+
+    def raise_user_error(message: str) -> NoReturn:
+        for argument in arguments:
+            option, equals, _ = argument.partition("=")
+            if equals and option.startswith("-") and option not in options:
+                raise UserError(f"{argument} is no option: an override has no dashes, {argument.lstrip('-')}")
+        raise UserError(describe_wrong_argument(message, options))
+
+    parser.error = raise_user_error  # type: ignore[method-assign]
+    parser.parse_args(list(arguments))
 
 
 def run_job_or_sweep(
@@ -42,8 +60,8 @@ def run_job_or_sweep(
         def quiet_task(config: DictConfig) -> Any:
             try:
                 return task(config)
-            except UserError as error:
-                return error  # Hydra would print a line of its own
+            except Exception as error:
+                return error  # raised below: Hydra would print a line of its own
 
         result = job_result(hydra.run("train", quiet_task, options, with_log_configuration=False))
     if isinstance(result, BaseException):

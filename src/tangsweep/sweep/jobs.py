@@ -1,12 +1,13 @@
 """The jobs of a sweep: every combination of the swept values, composed to a config."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.types import Override
 
 from tangsweep.config import identity
 from tangsweep.console import print_line
+from tangsweep.errors import UserError, did_you_mean
 from tangsweep.files import safe_name
 from tangsweep.sweep.compose import Composer
 from tangsweep.sweep.grid import expand_grids, swept_keys
@@ -29,13 +30,27 @@ class PreparedJob(NamedTuple):
     run: PreparedRun
 
 
+def last_of_each_key(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that count: of a key that is given more than once the last, as Hydra has it.
+
+    Prints which are left out.
+    """
+    last = {override.lstrip("+~").partition("=")[0]: override for override in overrides}
+    left_out = [override for override in overrides if override not in last.values()]
+    for override in dict.fromkeys(left_out):
+        chosen = last[override.lstrip("+~").partition("=")[0]]
+        print_line(f"{override} does not count: {chosen} comes after it")
+    return list(last.values())
+
+
 def compose_jobs(
     grids: Sequence[Sequence[Override]], file_keys: Sequence[str], sweep_file: str | None, composer: Composer
 ) -> list[Job]:
     """Compose every combination of all `grids`, with the sweep's name and the readable part of each run's
     folder.
 
-    `file_keys` are the keys that the sweep file varies and `sweep_file` is its name, if there is one.
+    `file_keys` are the keys that the sweep file varies and `sweep_file` is its name, if there is one. Raises
+    UserError where nothing is varied that the sweep file, or `sweep.compare`, says is.
     """
     overrides = [override for grid in grids for override in grid]
     named_keys = list(dict.fromkeys([*file_keys, *swept_keys(overrides)]))
@@ -43,6 +58,8 @@ def compose_jobs(
     has_name = any(override.get_key_element() == "sweep.name" for override in overrides)
     name = safe_name(sweep_file or "_".join(named_keys)) or "single"
     combinations = expand_grids(grids)
+    if not combinations:
+        raise UserError("the sweep has no run: a key is varied over no value")
     if len(combinations) > MANY_JOBS:
         print_line(f"composing and checking {len(combinations)} runs …")
     jobs = []
@@ -50,8 +67,21 @@ def compose_jobs(
         varied = identity.slug([o for o in combination if o.partition("=")[0] in named_keys])
         job = [*combination, f"sweep.varied='{varied}'", *([] if has_name else [f"sweep.name='{name}'"])]
         jobs.append(Job(job, composer.plain(job)))
+    _check_compared(jobs[0], {override.get_key_element().lstrip("+~") for override in overrides})
     composer.save()
     return jobs
+
+
+def _check_compared(job: Job, keys: Collection[str]) -> None:
+    """Raise UserError where `sweep.compare` names a key that the sweep does not set."""
+    sweep = job.values.get("sweep")
+    compared = sweep.get("compare") if isinstance(sweep, Mapping) else None
+    for key in compared if isinstance(compared, list) else ():
+        if key not in keys:
+            hint = did_you_mean(str(key), keys).strip()
+            raise UserError(
+                f"sweep.compare={key} is not varied: {hint or 'name a key that the sweep varies'}"
+            )
 
 
 def with_seed(overrides: Sequence[str], seed: int, composer: Composer) -> Job:

@@ -44,12 +44,14 @@ def print_plan(runs: Sequence[PreparedRun], statuses: Mapping[Path, RunStatus], 
     costs = _costs(runs, statuses)
     table = Table(*COLUMNS, box=None, pad_edge=False)
     for run in runs:
-        state, trained, _ = statuses[run.folder]
+        status = statuses[run.folder]
         varied, _, digest = run.name.rpartition("-")
         cost = ["", ""]
-        if trained:
+        if status.trained:
             cost = [format_duration(costs[run.folder].seconds), format_bytes(costs[run.folder].disk)]
-        table.add_row(digest, varied, state.value if trained else f"{state.value}, left", *cost)
+        table.add_row(
+            digest, varied, status.state.value if status.trained else f"{status.state.value}, left", *cost
+        )
     console.print(table)
     seconds = sum(cost.seconds for cost in costs.values())
     disk = format_bytes(sum(cost.disk for cost in costs.values()))

@@ -1,27 +1,25 @@
 """A pool of worker processes that run the jobs of a sweep and are replaced when they die."""
 
 import contextlib
-import multiprocessing
 import pickle
-import signal
-import sys
+import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import connection
-from multiprocessing.context import ForkServerContext, SpawnContext
-from types import ModuleType
 from typing import Protocol
 
 import cloudpickle
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from tangsweep import temporary_folder
 from tangsweep.console import LineMessage, ProgressMessage
 from tangsweep.sweep.hydra_adapter import failed_job
-from tangsweep.sweep.worker import JobExited, JobReturned, WorkerMessage, WorkerSetup, run_worker
+from tangsweep.sweep.worker import JobExited, JobReturned, WorkerMessage, WorkerSetup
+from tangsweep.sweep.worker_process import ProcessContext, Worker
 
 MAX_ATTEMPTS = 2  # at a job whose worker dies
-ProcessContext = ForkServerContext | SpawnContext
+GRACE_SECONDS = 10.0  # after a second Ctrl-C, until workers that still run are killed
 
 
 class PoolObserver(Protocol):
@@ -34,72 +32,12 @@ class PoolObserver(Protocol):
     def on_job_end(self, job: int, returned: JobReturn) -> None: ...
 
 
-def process_context(preload: str | None) -> ProcessContext:
-    """Return multiprocessing's `forkserver` context, whose server imports the module `preload`.
-
-    The server starts to import at once, in parallel to what this process does next. Where the system has
-    no fork server, the `spawn` context is returned.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload] if preload else [])
-    from multiprocessing import forkserver, resource_tracker
-
-    resource_tracker.ensure_running()  # first, because it would unblock Ctrl-C
-    with _starting_processes():
-        forkserver.ensure_running()
-    return context
-
-
-@contextlib.contextmanager
-def _starting_processes() -> Iterator[None]:
-    """Prepare for processes that are started inside the block.
-
-    Ctrl-C, which a terminal sends to every process, is blocked in them. They do not import this process's
-    main module again, as multiprocessing would: a user's script need not be guarded against that.
-    """
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    main_module = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main_module
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-class Worker:
-    """One worker process and the job that it runs."""
-
-    def __init__(self, context: ProcessContext, setup: bytes) -> None:
-        self.pipe, child_pipe = context.Pipe()
-        self.process = context.Process(target=run_worker, args=(child_pipe, setup), daemon=True)
-        with _starting_processes():
-            self.process.start()
-        child_pipe.close()
-        self.job: int | None = None
-
-    def start_job(self, job: int, config: bytes) -> None:
-        self.job = job
-        with contextlib.suppress(BrokenPipeError):  # it died while idle; reading its pipe will say so
-            self.pipe.send(config)
-
-    def reason_of_death(self) -> str:
-        """Describe how a dead process ended."""
-        self.process.join()
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            hint = " (what the system does when memory runs out)" if code == -signal.SIGKILL else ""
-            return f"its worker was ended by {signal.Signals(-code).name}{hint}"
-        return f"its worker exited with status {code}"
-
-
 class Pool:
     """Runs jobs in worker processes, one for each of `environments`.
 
     An environment holds the variables that are added to those that the worker inherits. With `fail_fast`
-    the first job that fails ends the others.
+    the first job that fails ends the others. Workers that still run `grace_seconds` after a second Ctrl-C
+    are killed.
     """
 
     def __init__(
@@ -109,10 +47,13 @@ class Pool:
         environments: Sequence[Mapping[str, str]],
         observer: PoolObserver,
         fail_fast: bool = False,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         self._context, self._observer, self._fail_fast = context, observer, fail_fast
+        self._grace_seconds = grace_seconds
+        inherited = setup.environment | temporary_folder.temporary_environment()
         self._setups = [
-            cloudpickle.dumps(setup._replace(environment={**setup.environment, **environment}))
+            cloudpickle.dumps(setup._replace(environment={**inherited, **environment}))
             for environment in environments
         ]
         self._workers: list[Worker] = []
@@ -190,7 +131,29 @@ class Pool:
             raise SystemExit(1)
 
     def _shut_down(self) -> None:
-        """Let idle workers exit, interrupt the others, and print the lines that they still send."""
+        """Let idle workers exit, interrupt the others, and wait for them.
+
+        A second Ctrl-C limits how long: a worker may be stopped, or hang. A third one ends the wait.
+        """
+        self._ask_workers_to_exit()
+        try:
+            self._await_workers()
+        except KeyboardInterrupt:
+            kill = threading.Timer(self._grace_seconds, self._kill_workers)
+            kill.start()
+            try:
+                self._observer.on_line(
+                    f"workers that still run in {self._grace_seconds:g} s are killed", None
+                )
+                self._await_workers()
+            finally:
+                kill.cancel()
+                self._kill_workers()
+                for worker in self._workers:
+                    worker.process.join()
+            raise
+
+    def _ask_workers_to_exit(self) -> None:
         for worker in self._workers:
             if worker.pipe.closed:
                 continue
@@ -199,10 +162,21 @@ class Pool:
                     worker.pipe.send(None)
             elif worker.process.is_alive():
                 worker.process.terminate()  # with SIGTERM
-        for worker in self._workers:
-            with contextlib.suppress(EOFError, OSError):
-                while True:
-                    message: WorkerMessage = worker.pipe.recv()
+
+    def _await_workers(self) -> None:
+        """Print the lines that workers still send, until all of them have ended."""
+        running = {worker.pipe: worker for worker in self._workers if not worker.pipe.closed}
+        while running:
+            for pipe in connection.wait(running):
+                assert isinstance(pipe, connection.Connection)
+                try:
+                    message: WorkerMessage = pipe.recv()
+                except (EOFError, OSError):
+                    running.pop(pipe).process.join()
+                else:
                     if isinstance(message, LineMessage):
                         self._observer.on_line(message.line, message.style)
-            worker.process.join()
+
+    def _kill_workers(self) -> None:
+        for worker in self._workers:
+            worker.process.kill()

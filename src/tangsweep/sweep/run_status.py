@@ -9,7 +9,7 @@ from tangsweep.console import print_line
 from tangsweep.runs import lock, provenance
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record_file import read_record
-from tangsweep.runs.state import ENDED, RERUN, State, run_state, state_at_rest
+from tangsweep.runs.state import ENDED, RERUN, State, is_trained_anew, run_state, state_at_rest
 
 
 class RunStatus(NamedTuple):
@@ -18,6 +18,7 @@ class RunStatus(NamedTuple):
     state: State
     trained: bool  # this command trains it
     commit: str | None  # of the code that made its record
+    anew: bool = False  # from the beginning, once what it was is set aside
 
 
 RunStatuses = Mapping[Path, RunStatus]  # by the run's folder
@@ -30,7 +31,8 @@ def look_up_runs(folders: Sequence[Path], rerun: str) -> dict[Path, RunStatus]:
         state = run_state(RunFolder(path))
         record = read_record(RunFolder(path)) if state in ENDED else None
         commit = record.git.commit if record and record.git else None
-        statuses[path] = RunStatus(state, state in RERUN[rerun], commit)
+        trained = state in RERUN[rerun]
+        statuses[path] = RunStatus(state, trained, commit, trained and is_trained_anew(state, rerun))
     return statuses
 
 
@@ -65,10 +67,10 @@ def set_aside(statuses: RunStatuses, unlock: bool) -> None:
     has taken up or set aside meanwhile is left alone.
     """
     for path, status in statuses.items():
-        if status.trained and status.state in ENDED:
+        if status.anew:
             try:
                 with lock.hold_lock(RunFolder(path), unlock):
-                    if state_at_rest(RunFolder(path)) in ENDED:
+                    if state_at_rest(RunFolder(path)) is status.state:
                         RunFolder(path).set_aside()
             except lock.LockHeld:
                 continue

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from tangsweep.batches.encode import encode_book
 from tangsweep.batches.encoded_text import EncodedText
 from tangsweep.config.data_options import BookCorpusOptions, BookDataOptions
+from tangsweep.config.identity import has_value_before
 from tangsweep.config.run_config import RunConfig
-from tangsweep.corpora.book import Book, BookSource, find_book
+from tangsweep.corpora.book import Book, BookSource, find_book, opening_lines
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.mirror import LogTable
 from tangsweep.runs.record import Record
@@ -84,7 +85,7 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
         log_table: LogTable,
         record: Record,
     ) -> None:
-        """Write the continuations of the prompts at the end of samples.txt."""
+        """Write continuations at the end of samples.txt."""
         from tangsweep.generation.training_samples import write_continuations
 
         samples = config.samples
@@ -93,11 +94,25 @@ class BookTask(Task[Book, EncodedText, BookConfig]):
             encoded.vocabulary,
             folder,
             log_table,
-            samples.prompts,
+            continued_prompts(encoded, config),
             samples.length,
             samples.prompt_temperature,
             config.seed,
         )
+
+
+def continued_prompts(encoded: EncodedText, config: BookConfig) -> list[str]:
+    """Return the texts that a model continues when its training ends.
+
+    The prompts that conf/ brings are from the three books that are known by name. A user's own text has lines
+    of its held-out part instead, unless prompts are set.
+    """
+    prompts = config.samples.prompts
+    if config.corpus.path is None or not has_value_before("samples.prompts", prompts):
+        return prompts
+    vocabulary = encoded.vocabulary
+    ids = [int(id) for id in encoded.dev.ids if id != vocabulary.oov]
+    return opening_lines(vocabulary.decode(ids))
 
 
 def _book_source(corpus: BookCorpusOptions) -> BookSource:

@@ -1,7 +1,7 @@
 """Builds the objects that train a prepared run from its config; nothing below sees a config."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pytorch_lightning as L
@@ -15,7 +15,6 @@ from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
 from tangsweep.corpora import pretrained_embeddings
 from tangsweep.corpora.vocabulary import SPECIAL_TOKENS, Vocabulary
-from tangsweep.errors import UserError
 from tangsweep.files import absolute_path
 from tangsweep.kernels import matmul
 from tangsweep.kernels.select import select_kernels
@@ -33,12 +32,11 @@ from tangsweep.training.callbacks import (
     StopWhenSolved,
 )
 from tangsweep.training.metrics_callback import MetricsCallback
-from tangsweep.training.mirror_settings import mirror_settings
+from tangsweep.training.mirror_settings import mirror_name, mirror_settings
 from tangsweep.training.optimizer_factories import optimizer_factories
 from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader, StepGroupModule
 
-log = logging.getLogger(__name__)
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
 
@@ -50,18 +48,15 @@ class Arithmetic(NamedTuple):
 
 
 def build_mirrors(run: PreparedRun, folder: RunFolder) -> Mirrors:
-    """Start the mirrors that `logger` and `logger.also` name; one that cannot start is left out."""
+    """Start the mirrors that `logger` and `logger.also` name."""
     config = wandb_names.wandb_config(run.config.plain, run.name, run.config_hash, run.overrides)
-    mirrors = []
-    for settings in mirror_settings(run.config):
+
+    def start(settings: Mapping[str, object], again: bool) -> Mirror:
         make_mirror: Callable[..., Mirror] = instantiate(settings)
-        try:
-            mirrors.append(make_mirror(folder, config, run.name, run.folder.parent.name))
-        except UserError:
-            raise
-        except Exception:
-            log.exception("%s could not start: the run goes on without it", settings["_target_"])
-    return Mirrors(mirrors)
+        return make_mirror(folder, config, run.name, run.folder.parent.name, again=again)
+
+    starts = {mirror_name(settings): partial(start, settings) for settings in mirror_settings(run.config)}
+    return Mirrors(starts, MetricsFile(folder.metrics).rows)
 
 
 def build_module(run: PreparedRun, pad_id: int | None, steps: float | None = None) -> StepGroupModule:
@@ -129,7 +124,7 @@ def build_callbacks(
     metric, budget = METRICS[primary.metric], step_budget(run.config, batches)
     progress = ProgressCallback(run.name, metric, budget)
     solved = StopWhenSolved(metric, primary.solved, primary.hopeless if trainer.give_up else None, budget)
-    checkpoints = Checkpoints(folder, metric, trainer.patience)
+    checkpoints = Checkpoints(folder, metric, trainer.patience, metrics_file)
     sinks: list[Callable[[MetricsRow], None]] = [metrics_file.append, progress.show_evaluation, mirror.log]
     metrics = MetricsCallback(batches, trainer.log_every, sinks, [solved, checkpoints])
     return RunCallbacks(metrics, budget, solved, checkpoints, progress)

@@ -11,14 +11,16 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch.optim import Optimizer
 
+from tangsweep.checkpoint import CheckpointContent, read_checkpoint
 from tangsweep.console import format_score
 from tangsweep.files import atomic_write
 from tangsweep.metrics import Metric
 from tangsweep.progress_bar import progress_bar_for
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.metrics_file import MetricsRow
+from tangsweep.runs.metrics_file import MetricsFile, MetricsRow
 from tangsweep.training.metrics_callback import Evaluation, MetricsCallback
 
+METRICS_TEXT = "tangsweep_metrics"  # key in last.ckpt: metrics.csv up to that checkpoint
 SOLVED_EVALUATIONS = 2  # so many evaluations in a row must reach the score
 
 
@@ -108,7 +110,10 @@ class StopWhenSolved(L.Callback):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes Lightning's checkpoints through `atomic_write`: an interruption never leaves half a file."""
+    """Writes Lightning's checkpoints through `atomic_write`: an interruption never leaves half a file.
+
+    Reads them through `read_checkpoint`, which compares their checksums.
+    """
 
     def save_checkpoint(
         self, checkpoint: Mapping[str, Any], path: str | Path, storage_options: object = None
@@ -117,15 +122,26 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         torch.save(checkpoint, buffer)
         atomic_write(Path(path), buffer.getvalue())
 
+    def load_checkpoint(
+        self, path: str | Path, map_location: object = None, weights_only: bool | None = None
+    ) -> CheckpointContent:
+        """Return the content, always on the CPU and without running any of it. Raises UserError."""
+        return read_checkpoint(Path(path))
+
 
 class Checkpoints(L.Callback):
     """Saves last.ckpt after every epoch, and best.ckpt (weights alone) where the score improved.
 
-    Stops training after `patience` epochs without an improvement (None: never).
+    last.ckpt holds the text of metrics.csv too: one atomic write secures both, so that metrics.csv need not
+    be flushed to disk after each epoch, and holes in it can be filled. Stops training after `patience` epochs
+    without an improvement (None: never).
     """
 
-    def __init__(self, folder: RunFolder, metric: Metric, patience: int | None) -> None:
+    def __init__(
+        self, folder: RunFolder, metric: Metric, patience: int | None, metrics_file: MetricsFile
+    ) -> None:
         self.folder, self.metric, self.patience = folder, metric, patience
+        self.metrics_file = metrics_file
         self.best = math.inf  # the best score's sort key: less is better
         self.best_epoch = 0
         self.stopped = False  # by patience
@@ -138,6 +154,12 @@ class Checkpoints(L.Callback):
         elif self.patience is not None and evaluation.epoch - self.best_epoch >= self.patience:
             self.stopped = trainer.should_stop = True
         trainer.save_checkpoint(self.folder.last)
+
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: CheckpointContent
+    ) -> None:
+        """Add the rows so far. Lightning does not call this for best.ckpt, which holds weights alone."""
+        checkpoint[METRICS_TEXT] = self.metrics_file.text
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Train nothing where a run is continued after its last epoch."""

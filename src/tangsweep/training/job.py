@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tangsweep.console import format_outcome, print_line
+from tangsweep.errors import UserError
 from tangsweep.files import display_path
 from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.metrics_file import MetricsFile
 from tangsweep.runs.published import format_published
 from tangsweep.runs.record import CorpusFacts, Outcome, Record
 from tangsweep.runs.record_file import read_record, write_record
@@ -40,13 +42,14 @@ def print_outcome(run: PreparedRun, outcome: Outcome) -> None:
     """Print how a run ended, and published figures beside its own."""
     print_line(format_outcome(outcome, display_path(run.folder)))
     if outcome.record is not None and outcome.record.published:
-        print_line(format_published(outcome.record.published))
+        print_line(format_published(outcome.record.published, outcome.record.overrides or []))
 
 
 def score_finished_run(run: PreparedRun) -> bool:
     """Score the best checkpoint on the development and the test set, and add what the record lacks.
 
-    The scores that the record has stay. Returns False where another process holds the run, or has scored it.
+    The scores that the record has stay. Returns False where another process holds the run, or has scored it,
+    and where its best checkpoint is damaged, which is then said.
     """
     folder = RunFolder(run.folder)
     try:
@@ -54,24 +57,33 @@ def score_finished_run(run: PreparedRun) -> bool:
             record = read_record(folder)
             if record is None or not lacks_scores(run, record):
                 return False
-            _add_scores(run, folder, record)
-            return True
+            return _add_scores(run, folder, record)
     except lock.LockHeld:
         return False
 
 
-def _add_scores(run: PreparedRun, folder: RunFolder, record: Record) -> None:
+def _add_scores(run: PreparedRun, folder: RunFolder, record: Record) -> bool:
     import threadpoolctl
     import torch  # seconds
 
     from tangsweep.checkpoint import load_model
-    from tangsweep.evaluation.final_scores import breakdown_of, score_sets, write_scores_of_documents
+    from tangsweep.evaluation.final_scores import (
+        LoggedLosses,
+        breakdown_of,
+        score_sets,
+        write_scores_of_documents,
+    )
 
     torch.set_num_threads(run.config.trainer.threads)
     threadpoolctl.threadpool_limits(run.config.trainer.threads)
     batches = run.task.batches(run.encoded, run.config)
-    model = load_model(folder.best).model
-    scored = score_sets(model, batches, run.encoded, {"dev", "test"})
+    logged = LoggedLosses.of_run(MetricsFile(folder.metrics).rows(), run.config.trainer.accelerator)
+    try:
+        scored = score_sets(load_model(folder.best).model, batches, run.encoded, {"dev", "test"})
+        logged.compare(scored.scores["dev"], record.best_epoch or 0, "the weights in best.ckpt")
+    except UserError as error:
+        print_line(f"{run.name} is not scored: {error}")
+        return False
     assert record.dev is not None
     dev = scored.scores["dev"].model_dump() | record.dev.model_dump(exclude_none=True)
     record.dev = type(record.dev).model_validate(dev)
@@ -83,3 +95,4 @@ def _add_scores(run: PreparedRun, folder: RunFolder, record: Record) -> None:
     record.breakdown = breakdown_of(scored, run.encoded)
     write_scores_of_documents(folder, scored, run.encoded)
     write_record(folder, record)
+    return True

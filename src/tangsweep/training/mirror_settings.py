@@ -8,11 +8,16 @@ from importlib.util import find_spec
 from typing import Any
 
 import yaml
+from hydra.utils import get_object
 
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, did_you_mean, first_line
 from tangsweep.files import CONFIG_FOLDER
 
+OWN_MIRRORS = (
+    "tangsweep.training.wandb_mirror.WandbMirror",
+    "tangsweep.training.tensorboard_mirror.TensorboardMirror",
+)
 MODES = ("online", "offline", "disabled")
 
 
@@ -34,13 +39,35 @@ def mirror_settings(config: AnyConfig) -> list[dict[str, Any]]:
     return list({s["_target_"]: s for s in named if s["_target_"] is not None}.values())
 
 
+def mirror_name(settings: Mapping[str, object]) -> str:
+    """Return the name of a mirror in messages and records: wandb, tensorboard."""
+    return str(settings["_target_"]).rpartition(".")[2].removesuffix("Mirror").lower()
+
+
 def check_mirror(settings: Mapping[str, Any]) -> None:
-    """Raise UserError where a mirror cannot be had: W&B's account, TensorBoard's package."""
+    """Raise UserError where a mirror cannot be had: its class, W&B's account, TensorBoard's package."""
+    _check_class(str(settings["_target_"]))
     if settings["_target_"].endswith(".WandbMirror") and wandb_mode(settings.get("mode")) == "online":
         check_account("W&B is set to online")
     if settings["_target_"].endswith(".TensorboardMirror") and find_spec("tensorboard") is None:
         raise UserError(
             "logger=tensorboard needs TensorBoard: pip install -c constraints.txt -e '.[tensorboard]'"
+        )
+
+
+def _check_class(target: str) -> None:
+    """Raise UserError where `logger._target_` names no mirror."""
+    if target in OWN_MIRRORS:  # need no look, and W&B takes long to import
+        return
+    mirror = None
+    with contextlib.suppress(Exception):  # of whatever is imported here
+        mirror = get_object(target)
+    methods = ("replay", "log", "log_table", "summarize", "finish")
+    if not all(callable(getattr(mirror, method, None)) for method in methods):
+        names = ", ".join(sorted(path.stem for path in (CONFIG_FOLDER / "logger").glob("*.yaml")))
+        raise UserError(
+            f"logger._target_={target} is no mirror, which has the methods {', '.join(methods)}: choose one "
+            f"of conf/logger/ instead ({names})"
         )
 
 

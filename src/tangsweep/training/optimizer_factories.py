@@ -3,19 +3,30 @@
 The choices are the files of conf/optimizer/ and conf/scheduler/. Each is tried before a sweep's first run.
 """
 
+import contextlib
 import inspect
+import re
+from collections.abc import Iterator, Mapping
 from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
-from hydra.utils import instantiate
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
 
 from tangsweep.config.checks import is_numpy_lstm
 from tangsweep.config.identity import is_stepped_with_optimizer
 from tangsweep.config.run_config import AnyConfig
-from tangsweep.errors import UserError, first_line
+from tangsweep.errors import UserError, did_you_mean, first_line
 from tangsweep.training import numpy_bridge
 from tangsweep.training.module import MakeOptimizer, MakeScheduler
+
+Settings = Mapping[str, Any]  # of an optimizer or a schedule, with its `_target_`
+PACKAGES = {
+    "optimizer": "torch.optim",
+    "scheduler": "torch.optim.lr_scheduler",
+}  # where the classes of torch lie
 
 
 class OptimizerFactories(NamedTuple):
@@ -31,28 +42,63 @@ def optimizer_factories(config: AnyConfig, steps: float | None = None) -> Optimi
     `steps` are those of the whole run, over which a cosine schedule falls with `trainer.max_steps`.
     Raises UserError for a class that does not exist or an option that it lacks.
     """
+    parameters = [{"params": [torch.nn.Parameter(torch.zeros(1))]}]
+    settings = config.plain["optimizer"]
+    with _named_failures("optimizer", settings):
+        is_numpy = is_numpy_lstm(config)
+        make_optimizer = (
+            numpy_bridge.numpy_optimizer_factory(settings) if is_numpy else _torch_optimizer(config)
+        )
+        optimizer = make_optimizer(parameters)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"{settings['_target_']} makes no optimizer of torch")
+    if config.scheduler.target is None:
+        return OptimizerFactories(make_optimizer, None)
+    settings = config.plain["scheduler"]
+    with _named_failures("scheduler", settings):
+        make_scheduler = _scheduler_factory(config, settings, steps)
+        if not isinstance(make_scheduler(optimizer), torch.optim.lr_scheduler.LRScheduler):
+            raise TypeError(f"{settings['_target_']} makes no schedule of torch")
+    return OptimizerFactories(make_optimizer, make_scheduler)
+
+
+@contextlib.contextmanager
+def _named_failures(group: str, settings: Settings) -> Iterator[None]:
+    """Raise UserError, one line, for whatever a class raises for options that do not go together."""
     try:
-        factories = _factories(config, steps)
-        optimizer = factories.make_optimizer([{"params": [torch.nn.Parameter(torch.zeros(1))]}])
-        if factories.make_scheduler is not None:
-            factories.make_scheduler(optimizer)
-    except Exception as error:  # whatever an optimizer raises for options that do not go together
-        where = "see conf/optimizer/ and conf/scheduler/"
-        raise UserError(f"optimizer or scheduler: {first_line(error)}; {where}") from error
-    return factories
+        yield
+    except Exception as error:
+        raise UserError(f"{_describe_failure(group, settings, error)}; see conf/{group}/") from error
 
 
-def _factories(config: AnyConfig, steps: float | None) -> OptimizerFactories:
-    scheduler = config.plain["scheduler"] if config.scheduler.target is not None else None
-    if scheduler and is_stepped_with_optimizer(config.plain):
-        length = "steps" if scheduler["_target_"].endswith(".warmup_decay") else "T_max"
-        scheduler = {**scheduler, length: int(steps or config.trainer.max_steps or 1)}
-    return OptimizerFactories(
-        numpy_bridge.numpy_optimizer_factory(config.plain["optimizer"])
-        if is_numpy_lstm(config)
-        else _torch_optimizer(config),
-        instantiate(scheduler) if scheduler else None,
-    )
+def _describe_failure(group: str, settings: Settings, error: Exception) -> str:
+    target = str(settings["_target_"])
+    if isinstance(error, InstantiationException) and "Error locating target" in str(error):
+        module, names = _classes_beside(target, PACKAGES[group])
+        hint = did_you_mean(target.rpartition(".")[2], names, f"{module}.").strip()
+        return f"{group}._target_={target} does not exist{f'; {hint}' if hint else ''}"
+    cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
+    if unexpected := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
+        options = inspect.signature(get_object(target)).parameters
+        hint = did_you_mean(unexpected[1], options, f"{group}.").strip()
+        return f"{target} takes no {group}.{unexpected[1]}{f'; {hint}' if hint else ''}"
+    return f"{group}: {first_line(cause) or type(cause).__name__}"
+
+
+def _classes_beside(target: str, package: str) -> tuple[str, list[str]]:
+    """Return the module that a target names, or `package` where there is none, and the classes in it."""
+    for module in (target.rpartition(".")[0], package):
+        with contextlib.suppress(ImportError, ValueError):
+            return module, [name for name in vars(import_module(module)) if name[0].isupper()]
+    return package, []
+
+
+def _scheduler_factory(config: AnyConfig, settings: Settings, steps: float | None) -> MakeScheduler:
+    if is_stepped_with_optimizer(config.plain):
+        length = "steps" if settings["_target_"].endswith(".warmup_decay") else "T_max"
+        settings = {**settings, length: int(steps or config.trainer.max_steps or 1)}
+    make_scheduler: MakeScheduler = instantiate(settings, _partial_=True)
+    return make_scheduler
 
 
 def _torch_optimizer(config: AnyConfig) -> MakeOptimizer:
@@ -62,7 +108,7 @@ def _torch_optimizer(config: AnyConfig) -> MakeOptimizer:
     Lightning allows no fused optimizer with a gradient scaler and clipping, so 16-mixed does without.
     """
     settings = config.plain["optimizer"]
-    optimizer: Any = instantiate(settings)
+    optimizer: Any = instantiate(settings, _partial_=True)
     parameters = inspect.signature(optimizer.func).parameters
     is_free = not {"fused", "foreach", "differentiable"} & set(settings)
     if "fused" in parameters and is_free and config.trainer.precision != "16-mixed":

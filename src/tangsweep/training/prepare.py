@@ -15,6 +15,7 @@ from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Record
 from tangsweep.tasks.registry import task_of
 from tangsweep.tasks.task import AnyTask, Corpus
+from tangsweep.training.memory import check_memory
 
 MAX_DESCRIBED = 7  # corpora of a sweep that are described
 # Added by the sweeper; no user wrote them.
@@ -38,7 +39,8 @@ class PreparedRun(NamedTuple):
 
 
 def check_resources(config: AnyConfig) -> None:
-    """Raise UserError where a GPU or a file that the config names is not there."""
+    """Raise UserError where a GPU, memory or a file that the config needs is not there."""
+    check_memory(config)
     if config.trainer.accelerator == "gpu":
         import torch  # seconds, and only where a GPU is asked for
 
@@ -94,7 +96,9 @@ def prepare(config: AnyConfig, overrides: Sequence[str], corpus: Corpus | None =
     written = [override for override in overrides if not override.startswith(SWEEPER_OVERRIDES)]
     varied = config.sweep.varied or identity.slug(written)
     folder = _run_folder(outputs_folder() / (config.sweep.name or "single"), varied, digest)
-    return PreparedRun(config, written, task, corpus, task.encode(corpus, config), digest, folder)
+    encoded = task.encode(corpus, config)
+    check_memory(config, encoded.inputs, len(encoded.tokens))
+    return PreparedRun(config, written, task, corpus, encoded, digest, folder)
 
 
 def _run_folder(sweep: Path, varied: str, digest: str) -> Path:

@@ -1,165 +1,152 @@
-"""Continues a stopped run from its last checkpoint, and extends a shorter run that is done."""
+"""Continues a stopped run from its last checkpoint: checks what it left, and restores what was lost of it."""
 
-import math
-import shutil
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
-import yaml
-
-from tangsweep.config.identity import LENGTH_KEYS, config_hash, is_stepped_with_optimizer
+from tangsweep.checkpoint import CheckpointContent, DamagedCheckpoint, read_checkpoint
 from tangsweep.console import print_line
 from tangsweep.files import atomic_write
-from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.metrics_file import MetricsFile
-from tangsweep.runs.record_file import read_record
-from tangsweep.runs.state import State
+from tangsweep.runs.folder import RunFolder, set_file_aside
+from tangsweep.runs.metrics_file import (
+    FilledRow,
+    MetricsFile,
+    evaluated_losses,
+    format_metrics,
+    parse_metrics,
+)
+from tangsweep.training.callbacks import METRICS_TEXT, AtomicCheckpointIO
 from tangsweep.training.module import CHECKPOINT_FORMAT
+
+NOT_IN_BEST = ("callbacks", "optimizer_states", "lr_schedulers", METRICS_TEXT)  # parts of last.ckpt alone
 
 
 class ResumePoint(NamedTuple):
     """Where training starts: without a checkpoint, at the beginning."""
 
     checkpoint: Path | None = None
-    rows: list[dict[str, float | int]] = []  # noqa: RUF012  # of metrics.csv up to the checkpoint
+    rows: Sequence[FilledRow] = ()  # of metrics.csv up to the checkpoint
 
 
-def prepare_folder(folder: RunFolder, state: State) -> ResumePoint:
-    """Bring the folder of a run in `state` to where its next attempt starts; the caller holds its lock.
+class StartAnew(Exception):
+    """A run cannot go on from its checkpoints and end with the same bits; the text says why."""
 
-    A finished or diverged run is set aside whole. Of any other, metrics.csv is cut to the last checkpoint
-    and a record of failure is kept under another name.
+
+class LastCheckpoint(NamedTuple):
+    """The content of last.ckpt; `best_problem` says why best.ckpt must be written again from it."""
+
+    content: CheckpointContent
+    best_problem: str  # empty where best.ckpt is as it should be
+
+    @property
+    def rows_text(self) -> str | None:
+        """The text of metrics.csv at this checkpoint; None in one of a version that did not store it."""
+        return self.content.get(METRICS_TEXT)
+
+
+def prepare_folder(folder: RunFolder) -> ResumePoint:
+    """Bring the folder of a run that has not ended to where its next attempt starts.
+
+    metrics.csv becomes what it was at the last checkpoint, a lost best.ckpt is written again where last.ckpt
+    has its weights, and a record of failure is kept under another name. The caller holds the run's lock.
+    Raises StartAnew, with nothing changed, where the run has lost what it needs.
     """
-    if state in (State.DONE, State.DIVERGED):
-        aside = folder.set_aside()
-        print_line(f"{folder.path.name} is trained anew; what it was is in {aside.name}")
     folder.prepare()
+    last = check_checkpoints(folder)
     if folder.result.exists():  # failed, or cut in half
         number = len(list(folder.path.glob("result.*.json"))) + 1
         folder.result.rename(folder.path / f"result.{number}.json")
     folder.interrupted.unlink(missing_ok=True)
-    step = _checkpoint_step(folder)
-    if step is None:
+    if last is None:
         for path in (folder.metrics, folder.samples, folder.extended, folder.best):
             path.unlink(missing_ok=True)
         return ResumePoint()
-    print_line(f"{folder.path.name} goes on from step {step:,}")
-    return ResumePoint(folder.last, MetricsFile(folder.metrics).drop_after(step))
+    if last.best_problem:
+        _write_best_again(folder, last)
+    rows = _restore_rows(folder, last)
+    print_line(f"{folder.path.name} goes on from step {last.content['global_step']:,}")
+    return ResumePoint(folder.last, rows)
 
 
-def _checkpoint_step(folder: RunFolder) -> int | None:
-    """The optimizer steps made at the last checkpoint; None where there is none that can be read."""
+def check_checkpoints(folder: RunFolder) -> LastCheckpoint | None:
+    """Read both checkpoints of a run; None where it has not come to its first one.
+
+    Raises StartAnew where last.ckpt is lost, or best.ckpt and last.ckpt is of another epoch.
+    """
     if not folder.last.exists():
+        if _is_last_lost(folder):
+            raise StartAnew("last.ckpt is missing")
         return None
     try:
-        checkpoint = torch.load(folder.last, map_location="cpu", weights_only=True)
-        if checkpoint["tangsweep_format"] != CHECKPOINT_FORMAT:
-            raise RuntimeError("made by another version")
-        return int(checkpoint["global_step"])
-    except Exception as error:  # torch raises many kinds for a file that was cut
-        broken = folder.last.with_suffix(".broken")
-        folder.last.replace(broken)
-        reason = type(error).__name__
-        print_line(f"{folder.last} cannot be read ({reason}), kept as {broken.name}: the run starts anew")
-        return None
+        content = read_checkpoint(folder.last)
+        if content.get("tangsweep_format") != CHECKPOINT_FORMAT:
+            raise StartAnew("last.ckpt was made by another version")
+        epoch, best_epoch = content["epoch"] + 1, content["callbacks"]["Checkpoints"]["best_epoch"]
+    except (DamagedCheckpoint, KeyError, TypeError) as error:
+        raise StartAnew(f"last.ckpt is damaged ({_reason(error)})") from None
+    best_problem = _find_problem_of_best(folder, best_epoch, epoch)
+    if best_problem and epoch != best_epoch:
+        raise StartAnew(best_problem)
+    return LastCheckpoint(content, best_problem)
 
 
-def extend_shorter_run(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -> None:
-    """Let a run that is missing go on from a shorter one beside it, or say why it cannot (`extend=true`)."""
-    extension = find_shorter_run(folder, config, fingerprint)
-    if extension.shorter is not None:
-        copy_shorter_run(extension.shorter, folder)
-        print_line(f"{folder.path.name} extends {extension.shorter.path.name}")
-    elif extension.refused:
-        print_line(f"{folder.path.name} starts anew: {extension.refused}")
-
-
-class Extension(NamedTuple):
-    """The shorter run that a longer one can go on from; `refused` says why a similar one cannot."""
-
-    shorter: RunFolder | None
-    refused: str = ""
-
-
-def find_shorter_run(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -> Extension:
-    """Find the longest of the shorter runs beside `folder` whose config is the same but for its length.
-
-    A schedule that depends on the length makes its run another one, and so does an end in mid-epoch: a run
-    that was longer from the start would not have evaluated there.
-    """
-    best, refused = Extension(None), ""
-    for other, other_config in _finished_runs_beside(folder, fingerprint):
-        if not _is_shorter(other_config["trainer"], config["trainer"]):
-            continue
-        if not _is_same(other_config, config, LENGTH_KEYS):
-            if _is_same(other_config, config, (*LENGTH_KEYS, "scheduler")):
-                refused = f"the schedule of {other.path.name} depends on its length"
-            continue
-        if is_stepped_with_optimizer(config):
-            refused = f"the schedule of {other.path.name} depends on its length"
-        elif config["trainer"]["give_up"]:
-            refused = f"half of its length decided whether {other.path.name} gave up"
-        elif not _ended_with_whole_epoch(other, other_config["trainer"]):
-            refused = f"{other.path.name} ended in mid-epoch"
-        elif best.shorter is None or _recorded_steps(other) > _recorded_steps(best.shorter):
-            best = Extension(other)
-    return best if best.shorter else Extension(None, refused)
-
-
-def copy_shorter_run(shorter: RunFolder, folder: RunFolder) -> None:
-    """Copy what a run goes on from; its last checkpoint comes last, so that a kill leaves nothing half.
-
-    Samples are written anew from the checkpoint, which holds them.
-    """
-    folder.prepare()
-    shutil.copyfile(shorter.metrics, folder.metrics)
-    atomic_write(folder.best, shorter.best.read_bytes())
-    atomic_write(folder.extended, shorter.path.name + "\n")
-    atomic_write(folder.last, shorter.last.read_bytes())
-
-
-def extended_from(folder: RunFolder) -> str | None:
-    """Return the name of the shorter run that the one in `folder` went on from; None: it did not."""
-    return folder.extended.read_text(encoding="utf-8").strip() if folder.extended.exists() else None
-
-
-def _is_same(one: Mapping[str, Any], other: Mapping[str, Any], left_out: tuple[str, ...]) -> bool:
-    return config_hash(one, "", left_out) == config_hash(other, "", left_out)
-
-
-def _finished_runs_beside(folder: RunFolder, fingerprint: str) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
-    """The other runs on the same corpus that are done and can be continued, with their configs."""
-    for path in sorted(Path(folder.path.parent).iterdir()):
-        other = RunFolder(path)
-        record = read_record(other) if path != folder.path and not other.replaced else None
-        if record is None or record.status != State.DONE:
-            continue
-        if record.corpus is None or record.corpus.fingerprint != fingerprint:
-            continue
-        if all(file.exists() for file in (other.config, other.metrics, other.last, other.best)):
-            yield other, yaml.safe_load(other.config.read_text(encoding="utf-8"))
-
-
-def _is_shorter(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    keys = [key.rpartition(".")[2] for key in LENGTH_KEYS]
-    bounds = [[math.inf if t.get(key) is None else t[key] for key in keys] for t in (one, other)]
-    return bounds[0] != bounds[1] and all(a <= b for a, b in zip(*bounds, strict=True))
-
-
-def _ended_with_whole_epoch(folder: RunFolder, trainer: Mapping[str, Any]) -> bool:
-    """Whether the last epoch was as long as the first; epochs are seen by their evaluations."""
-    steps = [row["step"] for row in MetricsFile(folder.metrics).rows() if "val/loss" in row]
-    lengths = [after - before for before, after in pairwise(steps)]
-    if not lengths:
+def _is_last_lost(folder: RunFolder) -> bool:
+    """Whether a run without last.ckpt had one: it has files of later epochs, and did not copy them."""
+    if folder.extended.exists():
         return False
-    ended_by_steps = trainer.get("max_steps") == steps[-1]
-    whole = trainer.get("val_every") or (None if len(lengths) == 1 and ended_by_steps else lengths[0])
-    return bool(lengths[-1] == whole)
+    epochs = (row["epoch"] for row in MetricsFile(folder.metrics).rows())
+    return max(epochs, default=0) > 1 or (folder.best.exists() and bool(_find_problem_of_best(folder, 1, 0)))
 
 
-def _recorded_steps(folder: RunFolder) -> int:
-    record = read_record(folder)
-    return (record.steps if record else None) or 0
+def _find_problem_of_best(folder: RunFolder, best_epoch: int, last_epoch: int) -> str:
+    """Return why best.ckpt does not have the weights of `best_epoch`; an empty string where it has them."""
+    if not folder.best.exists():
+        return "best.ckpt is missing"
+    try:
+        epoch = read_checkpoint(folder.best)["epoch"] + 1
+    except (DamagedCheckpoint, KeyError, TypeError) as error:
+        return f"best.ckpt is damaged ({_reason(error)})"
+    # A run that was killed between the two writes repeats the epoch after last.ckpt's, of which best.ckpt is.
+    is_usable = epoch in (best_epoch, last_epoch + 1)
+    return "" if is_usable else f"best.ckpt is of epoch {epoch}, and epoch {best_epoch} was the best one"
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, DamagedCheckpoint) else f"it lacks {error}"
+
+
+def _write_best_again(folder: RunFolder, last: LastCheckpoint) -> None:
+    if folder.best.exists():
+        set_file_aside(folder.best)
+    weights = {key: value for key, value in last.content.items() if key not in NOT_IN_BEST}
+    AtomicCheckpointIO().save_checkpoint(weights, folder.best)
+    print_line(
+        f"{folder.path.name}: {last.best_problem}; it is written again from last.ckpt, "
+        "which is of the same epoch"
+    )
+
+
+def _restore_rows(folder: RunFolder, last: LastCheckpoint) -> list[FilledRow]:
+    """Bring metrics.csv to the last checkpoint, and return its rows."""
+    if last.rows_text is not None:
+        restore_metrics(folder, last.rows_text)
+        return parse_metrics(last.rows_text).rows
+    rows, unreadable = parse_metrics(MetricsFile(folder.metrics).text)
+    rows = [row for row in rows if row["step"] <= last.content["global_step"]]
+    if unreadable:
+        set_file_aside(folder.metrics)
+    atomic_write(folder.metrics, format_metrics(rows))
+    lost = sorted(set(range(1, last.content["epoch"] + 2)) - evaluated_losses(rows).keys())
+    if unreadable or lost:
+        epochs = f", among them the evaluations of the epochs {', '.join(map(str, lost))}" if lost else ""
+        print_line(
+            f"{folder.path.name}: metrics.csv has lost rows{epochs}; "
+            "last.ckpt was made by a version that did not store them"
+        )
+    return rows
+
+
+def restore_metrics(folder: RunFolder, text: str) -> None:
+    """Make `text` the content of metrics.csv, and say so where anybody else has changed the file."""
+    if MetricsFile(folder.metrics).restore(text):
+        print_line(f"{folder.path.name}: metrics.csv was damaged, and has all of its rows again")

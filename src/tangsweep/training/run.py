@@ -11,25 +11,26 @@ import threadpoolctl
 import torch
 from omegaconf import OmegaConf
 
-from tangsweep.console import log_to_file
+from tangsweep.console import log_to_file, print_line
 from tangsweep.errors import describe_error
-from tangsweep.evaluation.final_scores import record_final_scores
+from tangsweep.evaluation.final_scores import LoggedLosses, record_final_scores
 from tangsweep.files import atomic_write
 from tangsweep.runs import lock, provenance
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.metrics_file import MetricsFile
+from tangsweep.runs.metrics_file import MetricsFile, parse_metrics
 from tangsweep.runs.mirror import Mirror, Mirrors
 from tangsweep.runs.published import compare_with_published
 from tangsweep.runs.record import SCHEMA_VERSION, CorpusFacts, Outcome, PrimaryMetric, Record
 from tangsweep.runs.record_file import read_record, write_record
-from tangsweep.runs.state import RERUN, State, state_at_rest
+from tangsweep.runs.state import RERUN, State, is_trained_anew, state_at_rest
 from tangsweep.training import assemble
 from tangsweep.training.callbacks import RunCallbacks
+from tangsweep.training.extend import extend_shorter_run, extended_from
 from tangsweep.training.metrics_callback import Diverged
 from tangsweep.training.module import LanguageModelModule
 from tangsweep.training.optimizer_cost import measure_cost
 from tangsweep.training.prepare import PreparedRun
-from tangsweep.training.resume import ResumePoint, extend_shorter_run, extended_from, prepare_folder
+from tangsweep.training.resume import ResumePoint, StartAnew, prepare_folder, restore_metrics
 from tangsweep.training.step_groups import StepGroupLoader
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ def train_run(run: PreparedRun, rerun: str = "unfinished") -> Outcome:
 
     What its folder already holds decides, once its lock is held: a state that `rerun` leaves alone gives the
     record that is there, and a run that another process trains gives that state. A run that is missing goes
-    on from a shorter one with `extend=true`. A run that raises is recorded as failed.
+    on from a shorter one with `extend=true`. A run that is to be trained anew, or has lost its checkpoints,
+    is first set aside whole. A run that raises is recorded as failed.
     Raises UserError where the folder cannot be written or locked. Lets KeyboardInterrupt pass, after the run
     is marked as interrupted.
     """
@@ -52,16 +54,31 @@ def train_run(run: PreparedRun, rerun: str = "unfinished") -> Outcome:
                 return Outcome(run.name, state.value, read_record(folder), skipped=True)
             if run.config.extend and state is State.MISSING:
                 extend_shorter_run(folder, run.config.plain, run.corpus.fingerprint)
-            record = _train_and_record(run, folder, prepare_folder(folder, state))
-            return Outcome(run.name, record.status, record)
+            resume = _resume_or_set_aside(folder, is_trained_anew(state, rerun))
+            if resume is not None:
+                record = _train_and_record(run, folder, resume)
+                return Outcome(run.name, record.status, record)
     except lock.LockHeld as held:
         return Outcome(run.name, State.RUNNING.value, holder=str(held))
+    return train_run(run)  # in a new folder, which has a lock of its own
+
+
+def _resume_or_set_aside(folder: RunFolder, anew: bool) -> ResumePoint | None:
+    """Return where training starts; None where the folder was set aside for a run that starts anew."""
+    reason = "it is trained anew"
+    if not anew:
+        try:
+            return prepare_folder(folder)
+        except StartAnew as lost:
+            reason = f"it starts anew, because {lost}"
+    print_line(f"{folder.path.name}: {reason}; what it was is in {folder.set_aside().name}")
+    return None
 
 
 def _train_and_record(run: PreparedRun, folder: RunFolder, resume: ResumePoint) -> Record:
     record = _new_record(run)
     atomic_write(folder.config, OmegaConf.to_yaml(run.config.plain))
-    mirror = Mirrors([])
+    mirror = Mirrors({}, list)
     with log_to_file(folder.log):
         try:
             mirror = assemble.build_mirrors(run, folder)
@@ -75,6 +92,8 @@ def _train_and_record(run: PreparedRun, folder: RunFolder, resume: ResumePoint) 
             raise
         finally:
             mirror.finish(record.status == "failed")
+        if mirror.lost:
+            record.lost_mirrors, record.wandb = mirror.lost, mirror.identity
         # Last of all: a kill before this repeats the closing from the last checkpoint, W&B's file included.
         record.finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         write_record(folder, record)
@@ -129,9 +148,11 @@ def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePo
     finally:
         callbacks.progress.close()
         metrics_file.close()
+    restore_metrics(folder, metrics_file.text)
     _record_training(record, end, callbacks, trainer, module, mirror)
     best_epoch = callbacks.checkpoints.best_epoch
-    record_final_scores(record, module.model, batches, encoded, folder, best_epoch)
+    logged = LoggedLosses.of_run(parse_metrics(metrics_file.text).rows, config.trainer.accelerator)
+    record_final_scores(record, module.model, batches, encoded, folder, best_epoch, logged)
     if best_epoch:
         task.write_outputs(module.model, encoded, config, folder, mirror.log_table, record)
     record.published = compare_with_published(config.published, record)

@@ -19,7 +19,9 @@ class TensorboardMirror:
     tensorboard/superseded/, where TensorBoard shows them as another run.
     """
 
-    def __init__(self, folder: RunFolder, config: Mapping[str, Any], name: str, group: str) -> None:
+    def __init__(
+        self, folder: RunFolder, config: Mapping[str, Any], name: str, group: str, again: bool = False
+    ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._config = dict(config)
@@ -64,5 +66,6 @@ class TensorboardMirror:
         self._writer.add_hparams(plain, scores if record.dev else {}, run_name=".")
 
     def finish(self, failed: bool) -> None:
-        """Write what is pending and close the file."""
+        """Write what is pending, and close the file. Raises OSError where the disk is full."""
+        self._writer.flush()
         self._writer.close()

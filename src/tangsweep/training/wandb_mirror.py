@@ -1,16 +1,23 @@
 """Mirrors a run to W&B: one W&B run a run, with what the files in the run's folder hold."""
 
-import logging
+import atexit
+import contextlib
+import os
 import secrets
 import string
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import wandb
+from wandb.proto.wandb_internal_pb2 import Record as WandbRecord  # type: ignore[attr-defined]
+from wandb.sdk import wandb_setup
 
+from tangsweep import temporary_folder
 from tangsweep.fault_points import fault_point
-from tangsweep.files import atomic_write
+from tangsweep.files import atomic_write, remove_interrupted_writes
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsRow
 from tangsweep.runs.mirror import TextTable
@@ -18,12 +25,16 @@ from tangsweep.runs.record import Record, WandbRun
 from tangsweep.runs.wandb_names import wandb_history, wandb_summary
 from tangsweep.training.mirror_settings import wandb_mode
 
-log = logging.getLogger(__name__)
 MAX_TAG_LENGTH = 64  # characters that W&B allows
+FLUSH_SECONDS = 10  # after W&B has said that a run is finished, until its offline file is written to its end
 
 
 class WandbMirror:
-    """A W&B run that takes metrics, scores and texts; a `Mirror` (runs/mirror.py)."""
+    """A W&B run that takes metrics, scores and texts; a `Mirror` (runs/mirror.py).
+
+    W&B does its work in a process of its own, which all runs of this process share. With `again`, it gets a
+    new one and writes an offline file.
+    """
 
     def __init__(
         self,
@@ -34,32 +45,33 @@ class WandbMirror:
         project: str,
         entity: str | None = None,
         mode: str | None = None,
+        again: bool = False,
     ) -> None:
-        chosen_mode = wandb_mode(mode)
-        if chosen_mode == "offline":
+        self._mode = wandb_mode(mode)
+        if again and self._mode == "online":
+            self._mode = "offline"
+        if again or is_service_dead():
+            end_service()
+        if self._mode == "offline":
             set_aside_offline_runs(folder)
         run_id, self._is_new = wandb_run_id(folder)
-        self.run = wandb.init(
-            project=project,
-            entity=entity,
-            mode=chosen_mode,  # type: ignore[arg-type]
-            id=run_id,
-            name=name,
-            group=group,
-            config=dict(config),
-            dir=str(folder.path),
-            tags=[f"corpus:{config['corpus']['name']}"[:MAX_TAG_LENGTH]],
-            reinit="create_new",
-            resume="allow" if chosen_mode == "online" else None,
-            settings=wandb.Settings(
-                console="off",
-                silent=True,
-                x_disable_stats=True,
-                x_save_requirements=False,  # a third of its start; the record holds the versions that matter
-                disable_git=True,
-                save_code=False,
-            ),
-        )
+        with temporary_folder.inherited_by_children():
+            self.run = wandb.init(
+                project=project,
+                entity=entity,
+                mode=self._mode,  # type: ignore[arg-type]
+                id=run_id,
+                name=name,
+                group=group,
+                config=dict(config),
+                dir=str(folder.path),
+                tags=[f"corpus:{config['corpus']['name']}"[:MAX_TAG_LENGTH]],
+                reinit="create_new",
+                resume="allow" if self._mode == "online" else None,
+                settings=_settings(),
+            )
+        atexit.unregister(end_dead_service)
+        atexit.register(end_dead_service)  # after W&B's own hook, and so called before it
 
     def replay(self, rows: Sequence[MetricsRow]) -> None:
         """Log the rows of earlier attempts: an offline run cannot be resumed, and a new one online lacks
@@ -85,17 +97,64 @@ class WandbMirror:
         self.run.summary.update(wandb_summary(record))
 
     def finish(self, failed: bool) -> None:
-        """Finish, exactly once, however the run ended; a failure of W&B costs no record."""
+        """Finish, exactly once, however the run ended.
+
+        Raises OSError where the offline file is not written to its end: of a full disk W&B says nothing.
+        """
         fault_point("finishing W&B")
-        try:
-            self.run.finish(exit_code=1 if failed else 0)
-        except Exception:
-            log.exception("W&B could not be finished; the run's own files are complete")
+        file = Path(self.run.settings.sync_file)
+        self.run.finish(exit_code=1 if failed else 0)
+        deadline = time.monotonic() + FLUSH_SECONDS
+        while self._mode == "offline" and not has_exit_record(file):
+            if time.monotonic() > deadline:
+                raise OSError(f"{file.name} is cut off, as on a full disk")
+            time.sleep(0.005)
         fault_point("finished W&B")
 
     @property
     def identity(self) -> WandbRun:
         return WandbRun(id=self.run.id, path=self.run.path)
+
+
+def _settings() -> wandb.Settings:
+    return wandb.Settings(
+        console="off",
+        silent=True,
+        x_disable_stats=True,
+        x_save_requirements=False,  # a third of its start; the record holds the versions that matter
+        disable_git=True,
+        save_code=False,
+    )
+
+
+def is_service_dead() -> bool:
+    """Return whether W&B's own process, which this one started, has ended."""
+    process = _service_process()
+    return process is not None and process.poll() is not None
+
+
+def end_service() -> None:
+    """End W&B's own process, or forget one that was killed: the next run starts another."""
+    process = _service_process()
+    with contextlib.suppress(Exception, SystemExit):  # it cannot be reached, or ended with an error
+        wandb.teardown()
+    os.environ.pop("WANDB_SERVICE", None)  # where it can be reached, also for processes started from here
+    if process is not None:
+        process.kill()  # one that still runs cannot be reached
+        process.wait()
+
+
+def end_dead_service() -> None:
+    """At the end of this process: W&B would print a traceback where its own process was killed."""
+    if is_service_dead():
+        end_service()
+
+
+def _service_process() -> "subprocess.Popen[bytes] | None":
+    """Return W&B's own process, which it does not publish; None where there is none, or it lies elsewhere."""
+    connection = getattr(getattr(wandb_setup, "_singleton", None), "_connection", None)
+    process = getattr(getattr(connection, "_proc", None), "_process", None)
+    return process if isinstance(process, subprocess.Popen) else None
 
 
 def set_aside_offline_runs(folder: RunFolder) -> None:
@@ -111,9 +170,39 @@ def set_aside_offline_runs(folder: RunFolder) -> None:
         path.rename(moved)
 
 
+def has_exit_record(path: Path) -> bool:
+    """Return whether an offline file has the record of its run's end, which W&B writes last.
+
+    It is a LevelDB log, of which the last two blocks are read. Blocks of 32 KiB hold chunks: a checksum (4
+    bytes), the length of the content (2), the kind (1) and the content, of a whole record or of its first, a
+    middle or its last part. Of a format that is not this one, nothing is known: True.
+    """
+    block, header, whole, first, last = 32 * 1024, b":W&B\xe1\xbe\x00", 1, 2, 4
+    with path.open("rb") as file:
+        if not header.startswith(file.read(len(header))):
+            return True
+        start = file.seek(max(path.stat().st_size // block - 1, 0) * block)
+        content = file.read()
+    position, record = 0 if start else len(header), b""
+    while position + 7 <= len(content):
+        if block - position % block < 7:  # no chunk begins here
+            position += block - position % block
+            continue
+        end = position + 7 + int.from_bytes(content[position + 4 : position + 6], "little")
+        kind, part = content[position + 6], content[position + 7 : end]
+        record = part if kind in (whole, first) else record + part
+        if kind in (whole, last) and end <= len(content):
+            with contextlib.suppress(Exception):  # it is the end of a record that began before these blocks
+                if WandbRecord.FromString(record).WhichOneof("record_type") == "exit":
+                    return True
+        position = end
+    return False
+
+
 def wandb_run_id(folder: RunFolder) -> tuple[str, bool]:
     """Return the run's W&B id, drawn once and kept in the folder, and whether it is new."""
     path = folder.path / "wandb-id.txt"
+    remove_interrupted_writes(path)
     is_new = not path.exists()
     if is_new:
         drawn = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tangsweep.reporting.analysis.ranking import rank_groups
+from tangsweep.reporting.analysis.rank_groups import rank_groups
 from tangsweep.reporting.analysis.training_times import perplexity_thresholds, seconds_to_reach
 from tangsweep.reporting.blocks import Table
 from tangsweep.reporting.build import report_on

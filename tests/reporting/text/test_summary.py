@@ -26,7 +26,7 @@ def test_no_more_is_claimed_than_was_tested(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"a": [200.0, 151.0, 50.0], "b": [150.0, 201.5], "c": [300.0]})
     answers = report_of(sweep).answers
     assert "better than" not in " ".join(answers)
-    assert answers[0].startswith("a comes first")
+    assert answers[0].startswith("a has the lowest score")
     assert answers[1].startswith(
         "Over the seeds 0, 1 it is not significantly different from b (paired t-test"
     )
@@ -41,7 +41,7 @@ def test_a_group_of_survivors_is_second_and_says_so(sweep: Path) -> None:
     lost = record(None, seed=2, overrides=["optimizer=a", "seed=2"], status="diverged", dev=None, train=None)
     write_run(sweep, "a-2", lost, optimizer___target_="torch.optim.a")
     answers = report_of(sweep).answers
-    assert answers[0].startswith("b comes first: ")
+    assert answers[0].startswith("b has the lowest score: ")
     assert answers[0].endswith(
         "Next is a: development perplexity 100.5 (94.3 to 107.1; 2 seeds; of 3 runs 1 diverged)."
     )

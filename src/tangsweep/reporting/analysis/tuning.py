@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from tangsweep.config.overrides import varied_keys, varied_values
-from tangsweep.reporting.analysis.ranking import FAILURES, Ranking, rank_groups
+from tangsweep.reporting.analysis.rank_groups import rank_groups
+from tangsweep.reporting.analysis.ranking import FAILURES, Ranking
 from tangsweep.reporting.analysis.scored_documents import ScoredDocuments
 from tangsweep.reporting.data.comparability import ComparableRuns
 from tangsweep.reporting.data.default_settings import default_runs

@@ -12,7 +12,8 @@ from tangsweep.reporting.formatting import format_percent, format_two_decimals
 MOST_GROUPS = 8  # the first of the ranking
 CAPTION = (
     "Nats per character of each kind, over the {set} set, of the run of each group with the best development "
-    "score. Unknown characters are among them; by frequency they are those that training never shows."
+    "score: one run, with its luck. Unknown characters are among them; by frequency they are those that "
+    "training never shows."
 )
 NOTE = "Nats per character. Share: of all scored characters. Perplexity hides where a model is good and bad."
 

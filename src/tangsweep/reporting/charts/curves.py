@@ -59,7 +59,7 @@ def _caption(comparable: ComparableRuns) -> str:
         band = "range" if comparable.by_accuracy else "95 % interval"
         sentences.append(f"Mean and {band} over seeds, up to the epoch that every run of a group reached.")
         sentences.append("Single runs are faint.")
-    sentences.append("A ring is the best epoch of a mean.")
+    sentences.append("A ring is the best epoch of a mean, as far as it goes; what ranks is each run's best.")
     if (runs["status"] == "diverged").any():
         sentences.append("A cross is the last point of a run that diverged.")
     if not comparable.by_accuracy:
@@ -186,8 +186,10 @@ def _crosshair(side: str, groups: Sequence[str], is_loss: bool) -> alt.Chart:
     hover = alt.selection_point(
         name=f"hover_{side}", fields=["x"], nearest=True, on="pointermove", clear="pointerout", empty=False
     )
+    # Vega-Lite writes titles of tooltips into an expression, and escapes quotes in them but no backslashes.
+    titles = [group.replace("\\", "\\\\") for group in groups]
     tooltip = [
-        alt.Tooltip(f"g{number}:Q", title=group, format=",.4~r") for number, group in enumerate(groups)
+        alt.Tooltip(f"g{number}:Q", title=title, format=",.4~r") for number, title in enumerate(titles)
     ]
     chart = alt.Chart().transform_filter(f"datum.side == '{side}' && datum.kind == 'mean'")
     chart = chart.transform_calculate(x="datum[axis]", read=_shown("value", is_loss))

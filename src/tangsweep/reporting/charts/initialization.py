@@ -10,6 +10,7 @@ from tangsweep.reporting.blocks import Block, Chart, Section, Table
 from tangsweep.reporting.charts.group_style import GroupStyle
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.groups import differs_between
+from tangsweep.runs.metrics_file import MetricsFile
 
 INIT_KEYS = ("init.scheme._target_", "init.forget_bias")
 COLUMNS = ["run", "group", "step", "train_loss", "grad_norm"]
@@ -36,16 +37,16 @@ def initialization_section(data: SweepData, rankings: Sequence[Ranking]) -> Sect
 def first_epoch_steps(data: SweepData) -> pd.DataFrame:
     """Return the rows of metrics.csv in each run's first epoch: loss since the row before, gradient norm."""
     groups = dict(zip(data.runs["run"], data.runs["group"], strict=True))
-    columns = ["step", "epoch", "train/loss", "train/grad_norm"]
+    names = {"step": "step", "train/loss": "train_loss", "train/grad_norm": "grad_norm"}
     tables = []
     for run, folder in data.folders.items():
         try:
-            rows = pd.read_csv(folder.metrics, usecols=columns, on_bad_lines="skip")
-        except (OSError, ValueError):
+            rows = [row for row in MetricsFile(folder.metrics).rows() if row["epoch"] == 1]
+        except OSError:
             continue  # `collect` has listed the file as unreadable
-        rows = rows[(rows["epoch"] == 1) & rows["train/loss"].notna()]
-        rows = rows.rename(columns={"train/loss": "train_loss", "train/grad_norm": "grad_norm"})
-        tables.append(rows.assign(run=run, group=groups[run])[COLUMNS])
+        table = pd.DataFrame(rows, columns=list(names)).rename(columns=names).dropna(subset=["train_loss"])
+        if len(table):
+            tables.append(table.assign(run=run, group=groups[run])[COLUMNS])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 

@@ -4,11 +4,13 @@ In that protocol each optimizer has a grid of its own. Its best point is chosen 
 over several seeds.
 """
 
+import math
 from collections.abc import Mapping
 
 import altair as alt
 import pandas as pd
 
+from tangsweep.metrics import perplexity_of
 from tangsweep.reporting.analysis.ranking import Ranking
 from tangsweep.reporting.analysis.statistics import confidence_interval
 from tangsweep.reporting.blocks import AnyChart, Block, Chart, Section, Table
@@ -24,9 +26,10 @@ STACKING = 0.95  # several groups that diverged at one rate are drawn below each
 COLUMNS = ["group", "rate", "score", "low", "high", "seeds", "of", "diverged", "best"]
 CAPTION = (
     "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
-    "judged by its development perplexity at the best epoch as a mean over seeds. A triangle at the top edge "
-    "marks a rate that diverged, a ring the best rate."
+    "judged by its development perplexity at the best epoch: exp of the mean loss over seeds, with Student's "
+    "interval. A ring marks the best rate."
 )
+DIVERGED = " A triangle at the top edge marks a rate that diverged."
 
 
 def learning_rate_section(data: SweepData, ranking: Ranking) -> Section | None:
@@ -40,8 +43,16 @@ def learning_rate_section(data: SweepData, ranking: Ranking) -> Section | None:
     near_best = sorted(share_near_best(rates).items(), key=lambda pair: -pair[1])
     rows = [[group, f"{share:.0%}"] for group, share in near_best]
     blocks: list[Block] = [
-        Chart.from_altair("learning_rates", CAPTION, learning_rate_chart(rates)),
-        Table(["group", "share of rates within 10 % of its best"], rows, "Robustness to the learning rate."),
+        Chart.from_altair(
+            "learning_rates",
+            CAPTION + (DIVERGED if rates["diverged"].any() else ""),
+            learning_rate_chart(rates),
+        ),
+        Table(
+            ["group", "share of rates within 10 % of its best"],
+            rows,
+            "How forgiving the rate is within the grid that was tried; another grid has another share.",
+        ),
     ]
     unfinished = int((rates["score"].isna() & ~rates["diverged"]).sum())
     if unfinished:
@@ -86,15 +97,16 @@ def development_column(comparable: ComparableRuns) -> str:
 def _rate_row(group: str, rate: float, runs: pd.DataFrame, column: str) -> dict[str, str | float | None]:
     diverged = bool((runs["status"] == "diverged").any())
     ended = runs[runs["status"] == "done"]
-    scores = pd.to_numeric(ended[column], errors="coerce").dropna().tolist()
+    perplexities = pd.to_numeric(ended[column], errors="coerce").dropna()
+    scores = [math.log(perplexity) for perplexity in perplexities if perplexity > 0]
     interval = None if diverged else confidence_interval(scores)
-    finite = interval if interval and interval.mean < float("inf") else None
+    finite = interval if interval and interval.mean < math.inf else None
     return {
         "group": group,
         "rate": rate,
-        "score": finite.mean if finite else None,
-        "low": finite.low if finite else None,
-        "high": finite.high if finite else None,
+        "score": perplexity_of(finite.mean) if finite else None,
+        "low": perplexity_of(finite.low) if finite and finite.low is not None else None,
+        "high": perplexity_of(finite.high) if finite and finite.high is not None else None,
         "seeds": len(scores),
         "of": len(runs),
         "diverged": diverged,

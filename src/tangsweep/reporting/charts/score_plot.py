@@ -135,4 +135,4 @@ def _score_scale(ranking: Ranking, rows: pd.DataFrame, baselines: pd.DataFrame) 
     lows, highs = rows["low"].astype(float).dropna(), rows["high"].astype(float).dropna()
     low = max([lowest / MAX_WIDENING, *lows.nsmallest(1)]) if len(lows) else lowest
     high = min([highest * MAX_WIDENING, *highs.nlargest(1)]) if len(highs) else highest
-    return alt.Scale(type="log", domain=[min(low, lowest) / 1.03, max(high, highest) * 1.06], nice=False)
+    return alt.Scale(type="log", domain=[min(low, lowest) / 1.03, max(high, highest) * 1.12], nice=False)

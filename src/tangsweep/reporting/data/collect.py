@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tangsweep.baselines import BASELINES, KNOWN_BASELINES
+from tangsweep.printable import printable_line
 from tangsweep.reporting.data.groups import group_names
 from tangsweep.reporting.data.run_files import (
     EPOCH_COLUMNS,
@@ -71,7 +72,7 @@ def collect(folders: Sequence[Path]) -> SweepData:
         if not run_folders:
             reader.add_unreadable(sweep, "it holds no run")
         for folder in run_folders:
-            run = f"{prefix}/{folder.path.name}" if prefix else folder.path.name
+            run = printable_line(f"{prefix}/{folder.path.name}" if prefix else folder.path.name)
             data.folders[run] = folder
             rows.append(_read_run(run, sweep, folder, data, reader))
             epochs.append(reader.epochs(run, folder, data.records.get(run)))
@@ -98,10 +99,13 @@ def _run_folders(sweep: Path, reader: RunFileReader) -> list[RunFolder]:
         folder = RunFolder(path)
         if not path.is_dir() or folder.replaced:
             continue
-        if folder.config.exists() or folder.result.exists():
-            runs.append(folder)
-        elif folder.metrics.exists() or folder.poems.exists() or folder.log.exists():
-            reader.add_unreadable(path, "a run's folder without config.yaml and result.json")
+        try:
+            if folder.config.exists() or folder.result.exists():
+                runs.append(folder)
+            elif folder.metrics.exists() or folder.poems.exists() or folder.log.exists():
+                reader.add_unreadable(path, "a run's folder without config.yaml and result.json")
+        except OSError as error:  # a folder that this user may not enter
+            reader.add_unreadable(path, f"no run: {type(error).__name__}")
     return runs
 
 
@@ -113,7 +117,8 @@ def _read_run(
     record = reader.record(folder)
     if poems := reader.poems(folder):
         data.poems[run] = poems
-    where = {"run": run, "sweep": sweep.name, "folder": folder.path.name}
+    sweep_name, folder_name = printable_line(sweep.name), printable_line(folder.path.name)
+    where = {"run": run, "sweep": sweep_name, "folder": folder_name}
     if record is None:
         state = run_state(folder).value
         return {**where, "overrides": None, "status": state, "seed": config.get("seed"),

@@ -54,8 +54,11 @@ def _short_names(overrides: Mapping[Signature, Mapping[str, str] | None]) -> dic
 
 
 def _name_part(key: str, value: str) -> str:
-    """Return `adam` for optimizer=adam, `lr=0.1` for optimizer.lr=0.1, `scheduler=null` for a null word."""
-    is_choice = "." not in key and value.lower() not in NULL_WORDS
+    """Return `adam` for optimizer=adam, `lr=0.1` for optimizer.lr=0.1, `scheduler=null` for a null word.
+
+    A number names no file, so it keeps its key as well: `order_seed=1`.
+    """
+    is_choice = "." not in key and value.lower() not in NULL_WORDS and not value.isdecimal()
     return value if is_choice else f"{key.rpartition('.')[2]}={value}"
 
 

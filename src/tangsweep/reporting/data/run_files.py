@@ -1,17 +1,25 @@
-"""Read the files of one run and list as unreadable what is truncated, foreign or missing."""
+"""Read the files of one run and list as unreadable what is truncated, foreign or missing.
 
-import io
+Texts are printable from here on: no control character of a file reaches a page, a chart or a terminal.
+"""
+
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
 
 from tangsweep.config.identity import flatten
+from tangsweep.files import read_regular_file
+from tangsweep.printable import printable, printable_line
 from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.metrics_file import COLUMNS, FilledRow, parse_metrics
 from tangsweep.runs.record import Record
-from tangsweep.runs.record_file import parse_record
+from tangsweep.runs.record_file import load_values, parse_record
 from tangsweep.runs.state import ENDED, State
 
 # Column of the table `epochs` → column of metrics.csv.
@@ -25,6 +33,16 @@ EPOCH_COLUMNS = {
     "dev_accuracy": "val/accuracy",
     "distinct_units": "units/distinct",
 }
+# What a report takes from the config where there is no record yet, with its type.
+CONFIG_TYPES: dict[str, type | UnionType] = {
+    "seed": int,
+    "corpus.name": str,
+    "corpus.length": int | float,
+    "corpus.primary.metric": str,
+    "corpus.primary.mode": str,
+}
+MAX_RUNS = 1_000_000  # of a command
+MAX_INTEGER = 2**63  # a larger one fits into no column
 READ_ERRORS = (OSError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError)
 
 ConfigValue = str | int | float | list["ConfigValue"] | None
@@ -53,24 +71,27 @@ class RunFileReader:
         self.unreadable: list[UnreadableFile] = []
 
     def add_unreadable(self, path: Path | str, reason: str) -> None:
-        self.unreadable.append(UnreadableFile(str(path), reason))
+        self.unreadable.append(UnreadableFile(printable_line(str(path)), printable_line(reason)))
 
     def config(self, folder: RunFolder) -> FlatConfig:
-        """Return the flat config; empty where there is none."""
+        """Return the flat config without keys of CONFIG_TYPES of another type; empty where there is none."""
         try:
-            return dict(flatten(yaml.safe_load(folder.config.read_text(encoding="utf-8"))))
+            leaves = flatten(yaml.safe_load(read_regular_file(folder.config).decode("utf-8")))
+            config = {printable_line(key): _printable_values(value) for key, value in leaves}
         except READ_ERRORS as error:
             self.add_unreadable(folder.config, f"no config: {type(error).__name__}")
             return {}
+        wrong = [key for key, kind in CONFIG_TYPES.items() if not _is_of_type(config.get(key), kind)]
+        if wrong:
+            self.add_unreadable(folder.config, f"keys of the wrong type, left out: {', '.join(wrong)}")
+        return {key: value for key, value in config.items() if key not in wrong}
 
     def record(self, folder: RunFolder) -> Record | None:
-        """Return the record without fields of the wrong type; None where there is none."""
+        """Return the record without fields of the wrong type or range; None where there is none."""
         if not folder.result.exists():
             return None
         try:
-            values = json.loads(folder.result.read_text(encoding="utf-8"))
-            # A lone surrogate could not be encoded again when the report is written.
-            values = json.loads(json.dumps(values, ensure_ascii=False).encode("utf-8", "replace"))
+            values = _printable_values(load_values(folder))
         except READ_ERRORS as error:
             self.add_unreadable(folder.result, f"no JSON: {type(error).__name__}")
             return None
@@ -84,14 +105,17 @@ class RunFileReader:
             return None
         if wrong_fields:
             self.add_unreadable(
-                folder.result, f"fields of the wrong type, left out: {', '.join(wrong_fields)}"
+                folder.result, f"fields of the wrong type or range, left out: {', '.join(wrong_fields)}"
             )
         return record
 
     def poems(self, folder: RunFolder) -> str:
         """Return the text of poems.txt; empty where there are no poems."""
+        if not folder.poems.exists():
+            return ""
         try:
-            return folder.poems.read_text(encoding="utf-8", errors="replace") if folder.poems.exists() else ""
+            text = read_regular_file(folder.poems).decode("utf-8", "replace")
+            return printable(text.replace("\r\n", "\n"))
         except OSError as error:
             self.add_unreadable(folder.poems, f"no poems: {type(error).__name__}")
             return ""
@@ -107,42 +131,67 @@ class RunFileReader:
                 self.add_unreadable(folder.metrics, "missing, although the run ended")
             return no_rows
         try:
-            rows = self._metrics_rows(folder.metrics)
-            evaluated = rows[pd.to_numeric(rows["val/loss"], errors="coerce").notna()]
-        except READ_ERRORS as error:
-            self.add_unreadable(folder.metrics, f"no metrics: {type(error).__name__}")
-            return no_rows
-        return evaluated.reindex(columns=list(EPOCH_COLUMNS.values())).assign(run=run)
-
-    def _metrics_rows(self, path: Path) -> pd.DataFrame:
-        content = path.read_bytes()
-        complete_lines = content[: content.rfind(b"\n") + 1]
-        if 0 < len(complete_lines) < len(content):
-            self.add_unreadable(path, "the last line is truncated and left out")
-        rows: pd.DataFrame = pd.read_csv(io.BytesIO(complete_lines), on_bad_lines="skip", low_memory=False)
-        line_count = sum(1 for line in complete_lines.split(b"\n")[1:] if line.strip())
-        if line_count != len(rows):
-            self.add_unreadable(path, f"{line_count - len(rows)} lines are no valid rows and left out")
-        if "val/accuracy" in rows:
-            without_loss = int((rows["val/accuracy"].notna() & rows["val/loss"].isna()).sum())
-            if without_loss:
-                self.add_unreadable(path, f"{without_loss} evaluations have a loss that is no number")
-        return rows
+            rows, problems = _read_metrics(folder.metrics)
+        except OSError as error:
+            rows, problems = [], [f"no metrics: {type(error).__name__}"]
+        evaluated = [row for row in rows if not math.isnan(_loss(row))]
+        without_loss = sum("val/accuracy" in row and math.isnan(_loss(row)) for row in rows)
+        if without_loss:
+            problems.append(f"{without_loss} evaluations have a loss that is no number")
+        if problems:
+            self.add_unreadable(folder.metrics, "; ".join(problems))
+        return pd.DataFrame(evaluated, columns=list(EPOCH_COLUMNS.values())).assign(run=run)
 
     def commands(self, sweep: Path) -> list[SweepCommand]:
         """Return the commands that commands.jsonl of a sweep's folder names."""
         path = sweep / "commands.jsonl"
         try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+            content = read_regular_file(path) if path.exists() else b""
         except OSError as error:
             self.add_unreadable(path, f"no commands: {type(error).__name__}")
             return []
         commands = []
+        lines = content.decode("utf-8", "replace").removesuffix("\n").split("\n") if content else []
         for number, line in enumerate(lines, 1):
             try:
                 values = json.loads(line)
-                arguments, runs = [str(argument) for argument in values["arguments"]], values.get("runs")
-                commands.append(SweepCommand(sweep.name, arguments, runs if isinstance(runs, int) else 0))
+                arguments = [printable_line(str(argument)) for argument in values["arguments"]]
+                runs = values.get("runs")
+                count = runs if isinstance(runs, int) and 0 <= runs <= MAX_RUNS else 0
+                commands.append(SweepCommand(printable_line(sweep.name), arguments, count))
             except (*READ_ERRORS, KeyError):
                 self.add_unreadable(f"{path}, line {number}", "no JSON")
         return commands
+
+
+def _is_of_type(value: ConfigValue, kind: type | UnionType) -> bool:
+    return value is None or (isinstance(value, kind) and not isinstance(value, bool))
+
+
+def _read_metrics(path: Path) -> tuple[list[FilledRow], list[str]]:
+    """Return the rows of a metrics.csv, and in words what could not be read. Raises OSError."""
+    text = read_regular_file(path).decode("utf-8", "replace")
+    header, _, lines = text.partition("\n")
+    columns = header.strip().split(",")
+    if not {"step", "epoch", "val/loss"} <= set(columns) <= set(COLUMNS):
+        return [], ["no metrics: the header is damaged"]
+    rows, unreadable = parse_metrics(text)
+    problems = ["the last line is truncated and left out"] if lines and not lines.endswith("\n") else []
+    return rows, problems + ([f"{unreadable} lines are no valid rows and left out"] if unreadable else [])
+
+
+def _loss(row: FilledRow) -> float:
+    return row.get("val/loss", math.nan)
+
+
+def _printable_values(value: Any) -> Any:
+    """Return plain values with printable texts, in mappings and lists as well; other values become texts."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable_line(str(key)): _printable_values(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_printable_values(item) for item in value]
+    if isinstance(value, int):
+        return value if abs(value) < MAX_INTEGER else hex(value)
+    return value if value is None or isinstance(value, float) else printable(str(value))  # such as a date

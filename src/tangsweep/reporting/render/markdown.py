@@ -1,5 +1,6 @@
 """Render a report as Markdown, for a README or a pull request."""
 
+from tangsweep.printable import printable
 from tangsweep.reporting.blocks import Answer, Block, Chart, PoemBlock, Report, RunConfigs, Section, Table
 
 
@@ -71,7 +72,8 @@ def _quote(poem: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Escape what Markdown or HTML would interpret; what stands between backticks stays code."""
+    """Escape what Markdown, HTML or a terminal would interpret; between backticks it stays code."""
+    text = printable(text)
     outside = text.split("`")
     if len(outside) % 2 == 0:  # a backtick without a partner is a character
         return _escape(text)

@@ -4,6 +4,7 @@ import rich.table
 from rich import box
 
 from tangsweep.console import console, print_line
+from tangsweep.printable import printable
 from tangsweep.reporting.blocks import Report, Table
 from tangsweep.reporting.text import ranking_table as headings
 from tangsweep.reporting.text.ranking_table import ranking_table
@@ -23,7 +24,7 @@ PRINTED_COLUMNS = (
 
 
 def print_rankings(report: Report) -> None:
-    """Print every ranking with some of its columns, then the warnings and the answers of the report."""
+    """Print every ranking with some of its columns, then warnings, answers and what would settle more."""
     for ranking in report.rankings:
         if len(report.rankings) > 1:
             print_line(ranking.comparable.title)
@@ -33,8 +34,12 @@ def print_rankings(report: Report) -> None:
     any_failed = report.tables["runs"]["error"].notna().any()
     for warning in report.warnings:
         print_line(warning, style="bold red" if "NOT" in warning or any_failed else "yellow")
-    for answer in report.answers:
-        print_line(answer)
+    for sentence in report.answers:
+        print_line(sentence)
+    for headline in report.headlines:
+        print_line(headline, style="bold")
+    for step in dict.fromkeys(answer.next_step for answer in report.comparisons if answer.next_step):
+        print_line(f"Next: {step}")
 
 
 def _rich_table(table: Table, score: str) -> rich.table.Table:
@@ -51,7 +56,7 @@ def _rich_table(table: Table, score: str) -> rich.table.Table:
             overflow="fold",
         )
     for row in table.rows[:MAX_ROWS]:
-        printed.add_row(*(row[place] for place in places))
+        printed.add_row(*(printable(row[place]) for place in places))
     if len(table.rows) > MAX_ROWS:
         printed.caption = f"{len(table.rows) - MAX_ROWS} more in the report"
     return printed

@@ -35,6 +35,7 @@ EXPLANATIONS = {
     "development perplexity at the choice": "Of the chosen setting, at the best epoch, over the seeds that chose.",
     "the same at the last epoch": "Of the chosen setting when training ended, where no epoch is chosen.",
     "flattery without other seeds": "How much better a choice looks on the seeds that made it, as measured.",
+    "gain over the default, choosing seeds": "How much lower the chosen setting's perplexity is than the default's.",
     "share of rates within 10 % of its best": "How forgiving the learning rate is.",
     "divided by": "The way in which the text's characters are sorted into kinds.",
     "kind": "Characters of one kind.",

@@ -25,7 +25,7 @@ UNKNOWN = "it cannot be told which is best"
 def headline(ranking: Ranking, tuned: TunedComparison | None) -> str:
     """Return one sentence: which group is best, or that it cannot be told, and how sure that is."""
     if tuned:
-        return f"Each at its own best setting, {_headline(tuned.ranking)}"
+        return f"Each at the setting that development scores chose, {_headline(tuned.ranking)}"
     sentence = _headline(ranking)
     return sentence if sentence.startswith(ranking.groups[0].name) else sentence[0].upper() + sentence[1:]
 
@@ -50,9 +50,9 @@ def _headline(ranking: Ranking) -> str:
         return f"{UNKNOWN} from one seed: {lowest}, {rivals[0].name} the next ({_plain(ranking, rivals[0])})."
     if ranking.tests is None:
         return f"{UNKNOWN}: {lowest}, but there is no test for these scores."
-    if ranking.tests.p_best < SIGNIFICANCE_LEVEL:
+    if ranking.has_winner:
         return _winner(ranking, first, rivals[0])
-    behind = [group.name for group in rivals if group.p is not None and group.p < SIGNIFICANCE_LEVEL]
+    behind = [group.name for group in rivals if group.is_worse]
     similar = [group.name for group in rivals if group.name not in behind]
     better = f"; it is better than {format_names(behind)}" if behind else ""
     over = "seeds and texts" if ranking.text else "seeds"
@@ -107,11 +107,14 @@ def next_step(ranking: Ranking, tuned: TunedComparison | None, edges: list[str],
         return "add seeds, for example seed=0,1,2,3,4: the runs that exist are not trained again."
     if improving:
         return f"train longer: {format_names(improving)} still improved at the last epoch."
-    if judged.tests and judged.tests.p_best >= SIGNIFICANCE_LEVEL and rivals and rivals[0].difference_sample:
+    if judged.tests and not judged.has_winner and rivals and rivals[0].difference_sample:
         advice = advise(rivals[0].difference_sample)
         if advice and advice.seeds:
-            names = f"{judged.groups[0].name} from {rivals[0].name}"
-            return f"about {advice.seeds:,} seeds in all would tell {names}."
+            return (
+                f"about {advice.seeds:,} seeds a group instead of {len(judged.seeds)} would tell "
+                f"{judged.groups[0].name} from {rivals[0].name} in half of all cases, "
+                "if the difference and the spread stay as they are."
+            )
         if advice:
             factor = f"{advice.documents_factor:.1f}"
             return f"test on at least {factor} times as many documents; no number of seeds settles it."

@@ -177,10 +177,16 @@ def rests_on(data: SweepData, ranking: Ranking, tuned: TunedComparison | None) -
     parts = [
         *(_text_parts(corpus) if corpus else []),
         f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}" if seeds else "no seed",
-        f"{len(runs)} run{'s' if len(runs) > 1 else ''}",
-        f"{format_quantity(round(minutes) if minutes >= 10 else round(minutes, 1))} min of training",
+        _count_runs(len(judged.comparable.runs), len(runs)),
+        f"{format_quantity(round(minutes) if minutes >= 10 else round(minutes, 1))} min of training in all",
     ]
     return f"This rests on {', '.join(parts)}."
+
+
+def _count_runs(judging: int, count: int) -> str:
+    if judging < count:
+        return f"{judging} runs and {count - judging} that chose the settings"
+    return f"{count} run{'s' if count > 1 else ''}"
 
 
 def _text_parts(corpus: CorpusFacts) -> list[str]:

@@ -155,12 +155,17 @@ def _ranking_note(ranking: Ranking) -> str:
         f"{score_heading(comparable).capitalize()}: exp of the mean loss over seeds. "
         f"{_interval_note(ranking)}"
         " Difference to the first: of the perplexities, in percent, seed by seed"
-        f"{' and document by document' if ranking.text else ''}, with the same interval. "
+        f"{' and document by document' if ranking.text else ''}, with its own interval, not corrected. "
         "p is corrected for all pairs."
+        f"{_seeds_note(ranking)}"
     )
     if comparable.ranked_by.known:
         note += " Known characters are those of the training vocabulary; all others are one, <oov>."
     return note if first is None else f"{note} {_baseline_note(comparable, first)}"
+
+
+def _seeds_note(ranking: Ranking) -> str:
+    return f" Seeds: {', '.join(map(str, ranking.seeds))}." if ranking.seeds else ""
 
 
 def _interval_note(ranking: Ranking) -> str:
@@ -209,7 +214,9 @@ def _time_table(ranking: Ranking, epochs: pd.DataFrame) -> Table:
     ]
     note = (
         "Seconds of training until the development perplexity was as low: median over all runs that ended. A "
-        "run that never got there took infinitely long (∞); the number of those that did is named."
+        "run that never got there took infinitely long (∞); the number of those that did is named. "
+        "These perplexities count all characters, unknown ones included. Runs at the same time slow each "
+        "other down."
     )
     return Table([GROUP, *headings], rows, note)
 

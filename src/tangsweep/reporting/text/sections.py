@@ -52,7 +52,10 @@ def poem_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
                 (f"{group}{_format_right_lines(right_lines[run])}", _first_poems(data.poems[run]))
                 for group, run in best.items()
             ]
-            caption = f"Poems of the best run of each group ({ranking.comparable.title})"
+            caption = (
+                f"Poems of the best run of each group, every line as long as the form wants "
+                f"({ranking.comparable.title})"
+            )
             blocks.append(PoemBlock(caption, poems))
             if missing := sorted(
                 {start for run in best.values() for start in _missing_starts(data.poems[run])}
@@ -65,7 +68,7 @@ def poem_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
 
 def _format_right_lines(share: float | None) -> str:
     missing = share is None or pd.isna(share)
-    return "" if missing else f" · {share:.0%} of lines of the right length"
+    return "" if missing else f" · {share:.0%} of lines of the right length where nothing is required"
 
 
 def _first_poems(text: str) -> str:
@@ -161,7 +164,7 @@ def run_configs(data: SweepData, rankings: Sequence[Ranking]) -> RunConfigs:
     best = [run for ranking in rankings for run in best_runs(ranking).values()][:2]
     sample = next(iter(configs.values()), {})
     return RunConfigs(
-        shared={key: str(sample[key]) for key in keys if key not in differing},
+        shared={key: str(sample.get(key, MISSING)) for key in keys if key not in differing},
         differing={
             run: {key: str(config.get(key, MISSING)) for key in differing} for run, config in configs.items()
         },

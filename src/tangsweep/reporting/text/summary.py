@@ -61,9 +61,7 @@ def _place(ranking: Ranking) -> str:
     """Return how the first group's place may be called: with one seed it is not ahead of others."""
     if _is_best(ranking):
         return "is best"
-    return (
-        "comes first" if len(ranking.seeds) > 1 or ranking.comparable.by_accuracy else "has the lowest score"
-    )
+    return "comes first" if ranking.comparable.by_accuracy else "has the lowest score"
 
 
 def _is_best(ranking: Ranking) -> bool:
@@ -72,7 +70,7 @@ def _is_best(ranking: Ranking) -> bool:
         return is_better(ranking.groups[0], ranking.groups[1:])
     compared = [group for group in ranking.groups if group.compared]
     only_rival = len(compared) == 1 and all(group.score is None for group in ranking.groups[1:])
-    return only_rival or (ranking.tests is not None and ranking.tests.p_best < SIGNIFICANCE_LEVEL)
+    return only_rival or ranking.has_winner
 
 
 def describe_score(ranking: Ranking, group: RankedGroup) -> str:
@@ -114,22 +112,28 @@ def _describe_tests(ranking: Ranking) -> list[str]:
         return [f"One seed says nothing about other seeds, so there is no test; {MORE_SEEDS}."]
     if tests is None:
         return [f"It is not tested against {format_names([group.name for group in others])}: {NO_TEST}."]
-    better = [g.name for g in others if g.p is not None and g.p < SIGNIFICANCE_LEVEL]
-    similar = [g.name for g in others if g.name not in better]
+    better = [g.name for g in others if g.is_worse]
+    disputed = [g.name for g in others if not g.is_worse and g.p is not None and g.p < SIGNIFICANCE_LEVEL]
+    similar = [g.name for g in others if g.name not in (*better, *disputed)]
     against_next = ""
-    if tests.p_best < SIGNIFICANCE_LEVEL:
+    if ranking.has_winner:
         rest = "" if len(others) == len(ranking.groups) - 1 else " compared"
         result = f"better than every other{rest} group"
         against_next = f"; p of the next: {format_p_value(tests.p_best)}"
     else:
         parts = [f"better than {format_names(better)}"] if better else []
         parts += [f"not significantly different from {format_names(similar)}"] if similar else []
+        if disputed:
+            parts.append(
+                f"not told from {format_names(disputed)}, whose p is below the level but whose own interval "
+                "of the difference reaches 0"
+            )
         result = "; ".join(parts)
     method = POOLED_METHOD if tests.pooled else PAIRED_METHOD if len(others) == 1 else SEPARATE_METHOD
     tested = (
         f"Over {_tested_on(ranking)} it is {result} ({method}{against_next}; level {SIGNIFICANCE_LEVEL:g})."
     )
-    advice = [] if tests.p_best < SIGNIFICANCE_LEVEL else _advise(ranking.groups[1])
+    advice = [] if ranking.has_winner else _advise(ranking.groups[1])
     return [tested, *advice]
 
 
@@ -149,7 +153,8 @@ def _advise(second: RankedGroup) -> list[str]:
         return []
     condition = "if the difference and the spread stay as they are"
     if advice.seeds is not None:
-        return [f"About {advice.seeds:,} seeds in all would tell it from {second.name}, {condition}."]
+        effect = f"would tell it from {second.name} in half of all cases"
+        return [f"About {advice.seeds:,} seeds a group {effect}, {condition}."]
     more = f"at least {advice.documents_factor:.1f} times as many documents are needed"
     return [f"No number of seeds would tell it from {second.name}: {more}, {condition}."]
 

@@ -22,15 +22,21 @@ CHOICE = (
     "The setting with the lowest mean development loss over the seeds that choose, at the best epoch (over "
     "known characters where every run has that); settings with a failed or diverged run come behind."
 )
-DEFAULT, GAIN = "perplexity of the default setting", "gain over the default"
+LAST, FLATTERY = "the same at the last epoch", "flattery without other seeds"
+AT_CHOICE, SEEDS = "development perplexity at the choice", "seeds that judge"
+DEFAULT, GAIN = "perplexity of the default, choosing seeds", "gain over the default, choosing seeds"
 DEFAULT_NOTE = (
     "The default setting is what conf/ gives without these overrides, – where it was not among those tried, "
     "∞ where a run of it failed or diverged. Its score, and how much lower the perplexity of the chosen "
     "setting is in percent, are over the seeds that choose, which flatters the gain."
 )
+TESTS = (
+    "p covers seeds and texts and is corrected for all pairs; the interval of a difference is its own, not "
+    "corrected."
+)
 OTHER_COLUMNS = (
-    "Flattery: each seed in turn is left out, the others choose, and it judges; how much worse that is, in "
-    "percent of perplexity. The last epoch shows whether the order is the same where no epoch is chosen."
+    "Flattery: each seed in turn is left out, the others choose, and it judges; how much higher its test "
+    "perplexity is than that of the choice of all, in percent; few seeds make it noisy, even negative."
 )
 
 
@@ -40,7 +46,7 @@ def tuned_answer(tuned: TunedComparison) -> list[str]:
     tried = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
     first, *others = ranking_answer(tuned.ranking)
     return [
-        f"Each at its own best setting, the best of {tried} by mean development score: {first}",
+        f"Each at the setting that is the best of {tried} by mean development score: {first}",
         *others,
         _judged_by(tuned),
     ]
@@ -51,7 +57,7 @@ def _judged_by(tuned: TunedComparison) -> str:
         seeds = ", ".join(map(str, tuned.ranking.seeds))
         return f"The seeds {seeds}, which judge, took no part in the choice of settings."
     flattery = [
-        f"{value} by {_percent(choice.optimism)}"
+        f"{value} by {_percent_higher(choice.optimism)}"
         for value, choice in tuned.choices.items()
         if choice.optimism is not None
     ]
@@ -66,10 +72,13 @@ def _judged_by(tuned: TunedComparison) -> str:
     )
 
 
-def _percent(optimism: float | None) -> str:
-    if optimism is None:
-        return MISSING
-    return f"{100 * optimism:.1f} %".replace("-", "−")
+def _percent_higher(difference: float | None) -> str:
+    """Format a difference of losses as that of the perplexities."""
+    return _percent(None if difference is None else math.expm1(difference))
+
+
+def _percent(share: float | None) -> str:
+    return MISSING if share is None else f"{100 * share:.1f} %".replace("-", "−")
 
 
 def tuned_section(tuned: TunedComparison) -> Section:
@@ -77,19 +86,20 @@ def tuned_section(tuned: TunedComparison) -> Section:
     comparable = tuned.ranking.comparable
     headings = [
         "group", "setting chosen", "settings tried", score_heading(comparable), "95 % interval",
-        "difference to the first", "p (corrected)", "seeds that judge",
-        "development perplexity at the choice", "the same at the last epoch", "flattery without other seeds",
+        "difference to the first", "p (corrected)", SEEDS, AT_CHOICE, LAST, FLATTERY,
         f"{comparable.set_name} {DEFAULT}", GAIN,
     ]  # fmt: skip
     rows = [_row(tuned, group) for group in tuned.ranking.groups]
     others = "Seeds that took no part in the choice judge it."
-    sentences = [CHOICE, others if tuned.is_confirmed else "The same seeds judge it.", OTHER_COLUMNS]
+    sentences = [CHOICE, others if tuned.is_confirmed else "The same seeds judge it.", TESTS, OTHER_COLUMNS]
     if any(choice.default for choice in tuned.choices.values()):
         sentences.append(DEFAULT_NOTE)
     explanations = {
         GAIN: "How much lower the perplexity of the chosen setting is, with the seeds that choose."
     }
-    table = Table(headings, rows, " ".join(sentences), text_columns=2, explanations=explanations)
+    optional = frozenset({SEEDS, AT_CHOICE, LAST, *([FLATTERY] if tuned.is_confirmed else [])})
+    note = " ".join(sentences)
+    table = Table(headings, rows, note, text_columns=2, optional=optional, explanations=explanations)
     return Section("Tuned", [table, *_order_at_the_end(tuned)])
 
 
@@ -107,7 +117,7 @@ def _row(tuned: TunedComparison, group: RankedGroup) -> list[str]:
         ", ".join(str(seed) for seed in group.scores),
         format_quantity(comparable.shown(choice.chosen_score)),
         last,
-        _percent(choice.optimism),
+        _percent_higher(choice.optimism),
         *_default_cells(choice, comparable),
     ]
 
@@ -131,9 +141,11 @@ def _order_at_the_end(tuned: TunedComparison) -> list[str]:
         return []
     best = _ordered(choices, [choice.chosen_score for choice in choices])
     last = _ordered(choices, [choice.last_score or 0.0 for choice in choices])
+    start = "With the seeds that choose, the order by development score is"
     if best == last:
-        return ["The order by development score is the same at the last epoch as at the best one."]
-    return [f"By development score at the last epoch the order is another one: {', '.join(last)}."]
+        return [f"{start} the same at the last epoch as at the best one."]
+    orders = f"at the last epoch ({', '.join(last)}) than at the best one ({', '.join(best)})"
+    return [f"{start} another one {orders}."]
 
 
 def _ordered(choices: Sequence[TunedChoice], scores: Sequence[float]) -> list[str]:
