@@ -27,8 +27,6 @@ def main():
 run_command(main)
 """
 SLOW_SERVER = """
-import sys
-sys.path.insert(0, HERE)
 from tangsweep.command_line import run_command
 from tangsweep.sweep.worker_process import process_context
 run_command(lambda: process_context("waits_for_ever"))
@@ -65,11 +63,13 @@ def test_the_next_command_removes_what_a_killed_one_left_and_nothing_else(system
     with subprocess.Popen(
         [sys.executable, "-c", COMMAND.replace("END", "signal.pause()")], stdout=subprocess.PIPE, text=True
     ) as running:
-        assert running.stdout is not None
-        left = Path(running.stdout.readline().split()[0])
-        command("pass")
-        assert {*system.iterdir()} == {mine, left}  # in use
-        running.send_signal(signal.SIGKILL)
+        try:
+            assert running.stdout is not None
+            left = Path(running.stdout.readline().split()[0])
+            command("pass")
+            assert {*system.iterdir()} == {mine, left}  # in use
+        finally:
+            running.kill()
     assert left.exists()
     command("pass")
     assert list(system.iterdir()) == [mine]
@@ -88,9 +88,12 @@ def test_without_one_the_command_goes_on(system: Path, monkeypatch: pytest.Monke
 def test_the_fork_server_ends_with_the_command(system: Path, tmp_path: Path) -> None:
     """Its output is read to the end here, and it holds it open as long as it lives."""
     (tmp_path / "waits_for_ever.py").write_text("import signal\nsignal.pause()\n")
-    code = SLOW_SERVER.replace("HERE", repr(str(tmp_path)))
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        [sys.executable, "-c", SLOW_SERVER],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     ) as running:
         try:
             output, _ = running.communicate(timeout=120)

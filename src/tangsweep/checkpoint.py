@@ -21,6 +21,7 @@ from tangsweep.config.options import validate_group, value_before
 from tangsweep.corpora.vocabulary import OOV_TOKEN, Vocabulary
 from tangsweep.errors import UserError, first_line
 from tangsweep.language_model import LanguageModel, build_language_model
+from tangsweep.printable import printable_line
 
 DIRECTORY = 0x10  # in the attributes of a part of a ZIP archive
 FLOAT_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -113,8 +114,9 @@ def load_model(path: Path) -> TrainedModel:
     try:
         return _rebuild(stored)
     except UserError as error:
+        reason = printable_line(str(error))  # which repeats what the file holds
         raise UserError(
-            f"{file} is not a checkpoint of this version of the project ({error}): train again, "
+            f"{file} is not a checkpoint of this version of the project ({reason}): train again, "
             "or name another"
         ) from error
 
@@ -176,9 +178,9 @@ def _model_options(model: Mapping[str, Any]) -> dict[str, Any]:
 def _build(cell: Mapping[str, Any], model: Mapping[str, Any], inputs: int, outputs: int) -> LanguageModel:
     try:
         return build_language_model(cell, model, inputs, outputs)
-    except (ValueError, TypeError) as error:  # such as tied weights of different shapes
+    except ValueError as error:  # such as tied weights of different shapes
         raise UserError(first_line(error)) from error
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:  # what torch makes of sizes beyond 64 bits
         raise UserError("its config describes a model larger than any memory") from error
 
 

@@ -58,10 +58,9 @@ HEADER = "# @package _global_\n"
     [
         HEADER + recipe(),
         HEADER + recipe().replace("hydra:\n", "hydra:\n  mode: RUN\n"),
-        f"hydra: {{sweeper: {{params: {{optimizer: [sgd, adam], {RATES}}}}}}}\n",
         f"hydra: {{sweeper: {{grids: [{{optimizer: sgd, {RATES}}}, {{optimizer: adam, {RATES}}}]}}}}\n",
     ],
-    ids=["as Hydra's pages have it", "with another mode", "a list", "grids"],
+    ids=["as Hydra's pages have it", "with another mode", "grids"],
 )
 def test_every_way_of_writing_it(mine: Path, run_command: RunCommand, text: str) -> None:
     mine.write_text(text, encoding="utf-8")

@@ -1,9 +1,10 @@
 """Grids of a sweep file, the command line on top of them, and their expansion to jobs."""
 
 import pytest
+from omegaconf import OmegaConf
 
 from tangsweep.errors import UserError
-from tangsweep.sweep.grid import expand_grid, expand_grids, parse_grids, swept_keys
+from tangsweep.sweep.grid import expand_grid, expand_grids, parse_grids, read_grids, swept_keys
 
 
 def test_every_combination_in_the_order_written() -> None:
@@ -18,6 +19,29 @@ def test_every_combination_in_the_order_written() -> None:
 def test_the_command_line_narrows_the_file() -> None:
     [overrides] = parse_grids([{"optimizer": "a,b,c", "lr": "1,2"}], ["optimizer=b", "lr=3,4"])
     assert expand_grid(overrides) == [["optimizer=b", "lr=3"], ["optimizer=b", "lr=4"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ("a,b", "a,b"),
+        (3, "3"),
+        (None, "null"),
+        ([1, 0.5, None, True, "x"], "1,0.5,null,true,x"),
+        ([[0, 1], [2]], "[0,1],[2]"),
+        ("0", "0"),
+    ],
+)
+def test_values_of_a_file_are_written_as_on_the_command_line(values: object, text: str) -> None:
+    assert read_grids(OmegaConf.create({"key": values}), []) == [{"key": text}]
+    assert read_grids({}, [{"key": values}, {}]) == [{"key": text}, {}]
+
+
+def test_a_file_without_grids() -> None:
+    assert read_grids(None, None) == read_grids({}, []) == [{}]
+    for params, grids in (("optimizer", None), ({}, ["optimizer"]), ({}, "optimizer")):
+        with pytest.raises(UserError, match=r"hydra\.sweeper\.params is keys with their values"):
+            read_grids(params, grids)
 
 
 def test_a_continuous_range_is_refused() -> None:

@@ -72,7 +72,7 @@ def load_or_build_tables(root: str | None = None) -> LearnedProsody:
             with counting_bar("tones and rhymes of 全唐诗") as report_progress:
                 paths = tone_annotation.find_or_download_files(root, report_progress)
                 annotation = tone_annotation.join_annotation(paths)
-            tables = learn_tables(annotation)
+                tables = learn_tables(annotation)  # takes as long again; the bar stays
             atomic_write(path, json.dumps(tables, ensure_ascii=False))
             prosody = LearnedProsody(**tables)
     return prosody
