@@ -21,7 +21,7 @@ LAYERS = [
         "paths and atomic writes, cores and memory, errors in one line, the mathematics in NumPy",
     ),
     ("config corpora kernels", "what was asked for, texts and where they lie, fast operations"),
-    ("cells runs", "equations of one step, what lies in a run's folder"),
+    ("cells runs input_layers", "equations of one step, what lies in a run's folder, vectors from ids"),
     ("language_model batches console", "cells over time, tensors from texts, what the terminal shows"),
     (
         "checkpoint inits progress_bar data_modules",

@@ -105,6 +105,14 @@ def test_the_fork_server_ends_with_the_command(system: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+def test_gradio_keeps_poems_in_it(system: Path) -> None:
+    pytest.importorskip("gradio")
+    done = command("from gradio import utils; print(utils.get_upload_folder())")
+    folder, *_, uploads = done.stdout.split()
+    assert Path(uploads).parent == Path(folder) and Path(folder).parent == system
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sweep", "fault"), [([], "writing last.ckpt@2"), (["-m", "seed=0,1"], "writing report.md@1")]
 )

@@ -121,7 +121,7 @@ def load_model(path: Path) -> TrainedModel:
         ) from error
 
 
-def _rebuild(stored: Mapping[str, Any]) -> TrainedModel:
+def _rebuild(stored: CheckpointContent) -> TrainedModel:
     """Return the model that a checkpoint describes. Raises UserError, which says what does not fit.
 
     Sizes are compared with the weights before anything is made of them: they might be of any magnitude.
@@ -151,21 +151,21 @@ def _rebuild(stored: Mapping[str, Any]) -> TrainedModel:
     return TrainedModel(model, vocabulary, config)
 
 
-def _field(values: Mapping[str, Any], name: str, kind: type) -> Any:
+def _field(values: CheckpointContent, name: str, kind: type) -> Any:
     value = values.get(name)
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UserError(f"its {name} is of the wrong type" if name in values else f"it lacks '{name}'")
     return value
 
 
-def _read_vocabulary(described: Mapping[str, Any]) -> Vocabulary:
+def _read_vocabulary(described: CheckpointContent) -> Vocabulary:
     tokens = _field(described, "tokens", Sequence)
     if not tokens or not all(isinstance(token, str) for token in tokens) or len({*tokens}) < len(tokens):
         raise UserError("its vocabulary is empty, or holds a token twice, or something else than text")
     return Vocabulary(tokens)
 
 
-def _model_options(model: Mapping[str, Any]) -> dict[str, Any]:
+def _model_options(model: CheckpointContent) -> CheckpointContent:
     """Return the group `model`, complete: checkpoints of earlier versions lack some of its keys."""
     earlier = {
         name: value for name, field in ModelOptions.model_fields.items() for value in value_before(field)
@@ -175,7 +175,7 @@ def _model_options(model: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _build(cell: Mapping[str, Any], model: Mapping[str, Any], inputs: int, outputs: int) -> LanguageModel:
+def _build(cell: CheckpointContent, model: CheckpointContent, inputs: int, outputs: int) -> LanguageModel:
     try:
         return build_language_model(cell, model, inputs, outputs)
     except ValueError as error:  # such as tied weights of different shapes

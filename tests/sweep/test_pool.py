@@ -193,7 +193,9 @@ def test_ctrl_c_is_passed_on_and_waited_for(run: Any, tmp_path: Path) -> None:
     assert run.observer.lines == ["waits", "marked"]
 
 
-@pytest.mark.parametrize("again", ["a third Ctrl-C", "the end of the grace time"])
+@pytest.mark.parametrize(
+    "again", [pytest.param("a third Ctrl-C", marks=pytest.mark.slow), "the end of the grace time"]
+)
 def test_a_stopped_worker_is_killed_after_ctrl_c_twice(run: Any, tmp_path: Path, again: str) -> None:
     """Lines of the other worker tell when the second and the third Ctrl-C may come."""
     stopped: list[int] = []

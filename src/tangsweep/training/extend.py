@@ -2,14 +2,14 @@
 
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
-from tangsweep.config.identity import LENGTH_KEYS, config_hash, is_stepped_with_optimizer
+from tangsweep.config.identity import LENGTH_KEYS, PlainConfig, config_hash, is_stepped_with_optimizer
 from tangsweep.console import print_line
 from tangsweep.files import atomic_write
 from tangsweep.runs.folder import RunFolder
@@ -19,7 +19,7 @@ from tangsweep.runs.state import State
 from tangsweep.training.resume import StartAnew, check_checkpoints
 
 
-def extend_shorter_run(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -> None:
+def extend_shorter_run(folder: RunFolder, config: PlainConfig, fingerprint: str) -> None:
     """Let a run that is missing go on from a shorter one beside it, or say why it cannot (`extend=true`)."""
     extension = find_shorter_run(folder, config, fingerprint)
     if extension.shorter is not None:
@@ -36,7 +36,7 @@ class Extension(NamedTuple):
     refused: str = ""
 
 
-def find_shorter_run(folder: RunFolder, config: Mapping[str, Any], fingerprint: str) -> Extension:
+def find_shorter_run(folder: RunFolder, config: PlainConfig, fingerprint: str) -> Extension:
     """Find the longest of the shorter runs beside `folder` whose config is the same but for its length.
 
     A schedule that depends on the length makes its run another one, and so does an end in mid-epoch: a run
@@ -78,11 +78,11 @@ def extended_from(folder: RunFolder) -> str | None:
     return folder.extended.read_text(encoding="utf-8").strip() if folder.extended.exists() else None
 
 
-def _is_same(one: Mapping[str, Any], other: Mapping[str, Any], left_out: tuple[str, ...]) -> bool:
+def _is_same(one: PlainConfig, other: PlainConfig, left_out: tuple[str, ...]) -> bool:
     return config_hash(one, "", left_out) == config_hash(other, "", left_out)
 
 
-def _finished_runs_beside(folder: RunFolder, fingerprint: str) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
+def _finished_runs_beside(folder: RunFolder, fingerprint: str) -> Iterator[tuple[RunFolder, PlainConfig]]:
     """The other runs on the same corpus that are done and can be continued, with their configs."""
     for path in sorted(Path(folder.path.parent).iterdir()):
         other = RunFolder(path)
@@ -97,7 +97,7 @@ def _finished_runs_beside(folder: RunFolder, fingerprint: str) -> Iterator[tuple
                 yield other, config
 
 
-def _read_config(folder: RunFolder) -> dict[str, Any] | None:
+def _read_config(folder: RunFolder) -> PlainConfig | None:
     """Return the config of a run; None where it was damaged."""
     try:
         config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
@@ -106,13 +106,13 @@ def _read_config(folder: RunFolder) -> dict[str, Any] | None:
     return config if isinstance(config, dict) and isinstance(config.get("trainer"), dict) else None
 
 
-def _is_shorter(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _is_shorter(one: PlainConfig, other: PlainConfig) -> bool:
     keys = [key.rpartition(".")[2] for key in LENGTH_KEYS]
     bounds = [[math.inf if t.get(key) is None else t[key] for key in keys] for t in (one, other)]
     return bounds[0] != bounds[1] and all(a <= b for a, b in zip(*bounds, strict=True))
 
 
-def _why_it_cannot_go_on(folder: RunFolder, trainer: Mapping[str, Any]) -> str:
+def _why_it_cannot_go_on(folder: RunFolder, trainer: PlainConfig) -> str:
     """Return what keeps a finished run from going on; an empty string where nothing does."""
     try:
         last = check_checkpoints(folder)
@@ -122,7 +122,7 @@ def _why_it_cannot_go_on(folder: RunFolder, trainer: Mapping[str, Any]) -> str:
     return "" if _ends_with_whole_epoch(parse_metrics(text).rows, trainer) else "ended in mid-epoch"
 
 
-def _ends_with_whole_epoch(rows: Sequence[FilledRow], trainer: Mapping[str, Any]) -> bool:
+def _ends_with_whole_epoch(rows: Sequence[FilledRow], trainer: PlainConfig) -> bool:
     """Whether the last epoch was as long as the first; epochs are seen by their evaluations."""
     steps = [row["step"] for row in rows if "val/loss" in row]
     lengths = [after - before for before, after in pairwise(steps)]

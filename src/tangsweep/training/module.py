@@ -102,16 +102,20 @@ class LanguageModelModule(ScoredModule):
             "output_size": output_size,
         }  # fmt: skip
         self._check_arguments(optimizer, lr, scheduler)
-        arguments = {
-            "tokens": self.tokens, "inputs": self.inputs, "task": task, "cell": self.cell_options,
-            "init": init, "forget_bias": forget_bias, "lr": lr, "seed": seed, "pad_id": pad_id,
-        }  # fmt: skip
-        self.save_hyperparameters(arguments | self.model_options, logger=False)
+        self._save_arguments(init, forget_bias)
         self.model = self._build_model(init, forget_bias)
-        self.make_optimizer, self._make_scheduler = optimizer, scheduler
         self._epoch_nats = torch.zeros((), dtype=torch.float64)
 
-    def _check_arguments(self, optimizer: object, lr: object, scheduler: object) -> None:
+    def _save_arguments(self, init: str, forget_bias: float) -> None:
+        arguments = {
+            "tokens": self.tokens, "inputs": self.inputs, "task": self.task, "cell": self.cell_options,
+            "init": init, "forget_bias": forget_bias, "lr": self.lr, "seed": self.seed, "pad_id": self.pad_id,
+        }  # fmt: skip
+        self.save_hyperparameters(arguments | self.model_options, logger=False)
+
+    def _check_arguments(
+        self, optimizer: MakeOptimizer, lr: float | None, scheduler: MakeScheduler | None
+    ) -> None:
         name = type(self).__name__
         validate_group(ModelOptions, {**self.model_options, "pretrained_embeddings": None}, name)
         for argument, function, example in (
@@ -124,6 +128,7 @@ class LanguageModelModule(ScoredModule):
                 )
         if lr is not None and not (isinstance(lr, int | float) and lr >= 0):
             raise UserError(f"{name}.lr={lr!r} is invalid: it must be a number of at least 0, or None")
+        self.make_optimizer, self._make_scheduler = optimizer, scheduler
 
     def _build_model(self, init: str, forget_bias: float) -> LanguageModel:
         try:

@@ -37,10 +37,7 @@ CAVEAT = (
     "The curves belong to the draws that were made: of a grid they are draws from its values, so a wider or "
     "luckier grid gives other curves. They say nothing about searches that learn from earlier trials."
 )
-SECONDS_CAPTION = (
-    "The same, at k times the mean seconds of a group's runs, failed ones included. Runs at the same time "
-    "slow each other down, so seconds of different hours compare badly."
-)
+SECONDS_CAPTION = "At k times the mean seconds of a group's runs, failed ones too; runs slow each other down."
 PROBABILITY_CAPTION = (
     "The probability that a group has the best trial, when each makes so many trials, or as many whole runs "
     f"as fit into the seconds: the share of {RESAMPLES:,} draws without replacement, ties shared (Sivaprasad "

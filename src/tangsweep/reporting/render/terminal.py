@@ -6,6 +6,7 @@ from rich import box
 from tangsweep.console import console, print_line
 from tangsweep.printable import printable
 from tangsweep.reporting.blocks import Report, Table
+from tangsweep.reporting.formatting import MISSING
 from tangsweep.reporting.text import ranking_table as headings
 from tangsweep.reporting.text.ranking_table import ranking_table
 
@@ -44,7 +45,11 @@ def print_rankings(report: Report) -> None:
 
 def _rich_table(table: Table, score: str) -> rich.table.Table:
     shown = (*PRINTED_COLUMNS, score)
-    places = [place for place, heading in enumerate(table.columns) if heading in shown]
+    places = [
+        place
+        for place, heading in enumerate(table.columns)
+        if heading in shown and any(row[place] != MISSING for row in table.rows)
+    ]
     printed = rich.table.Table(box=box.SIMPLE, padding=(0, 1))
     for place in places:
         heading = table.columns[place]
