@@ -238,7 +238,7 @@ class TestCheckpoints:
         {"profiler": "simple"},
         {"callbacks": [StochasticWeightAveraging(1e-2)]},
     ],
-    ids=str,
+    ids=lambda options: next(iter(options)),
 )
 def test_options_of_the_trainer(options: dict[str, Any]) -> None:
     data = poems(batch_size=8)

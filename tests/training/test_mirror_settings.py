@@ -11,12 +11,13 @@ from tests.conftest import configured
 @pytest.mark.parametrize(
     "target", ["os.getcwd", "os.nothing", "...", "nowhere.at.all", "x", "tangsweep.runs.mirror"]
 )
-def test_what_is_no_mirror_is_one_line(target: str) -> None:
+def test_what_is_no_mirror_is_one_line(target: str, capfd: pytest.CaptureFixture[str]) -> None:
     [settings] = mirror_settings(parse_config(configured(f"++logger._target_='{target}'")))
     with pytest.raises(UserError) as raised:
         check_mirror(settings)
     line = str(raised.value)
     assert line.startswith(f"logger._target_={target} is no mirror, which has the methods replay, ")
+    assert capfd.readouterr() == ("", "")
     assert line.endswith("choose one of conf/logger/ instead (csv, tensorboard, wandb)")
 
 

@@ -4,11 +4,11 @@ import contextlib
 import io
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import yaml
-from hydra.utils import get_object
 
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, did_you_mean, first_line
@@ -59,9 +59,9 @@ def _check_class(target: str) -> None:
     """Raise UserError where `logger._target_` names no mirror."""
     if target in OWN_MIRRORS:  # need no look, and W&B takes long to import
         return
-    mirror = None
-    with contextlib.suppress(Exception):  # of whatever is imported here
-        mirror = get_object(target)
+    mirror, (module, _, name) = None, target.rpartition(".")
+    with contextlib.suppress(Exception):  # of whatever is imported here; Hydra's get_object would print it
+        mirror = getattr(import_module(module), name)
     methods = ("replay", "log", "log_table", "summarize", "finish")
     if not all(callable(getattr(mirror, method, None)) for method in methods):
         names = ", ".join(sorted(path.stem for path in (CONFIG_FOLDER / "logger").glob("*.yaml")))
