@@ -29,6 +29,16 @@ SMALL = (
     "model.hidden_size=8",
     "model.embed_size=8",
 )
+# The rate of the first epoch is 0.1, that of the second 1e37.
+DIVERGES_IN_EPOCH_2 = (
+    "scheduler=exponential",
+    "~scheduler.gamma",
+    "scheduler._target_=torch.optim.lr_scheduler.LinearLR",
+    "+scheduler.start_factor=1e-38",
+    "+scheduler.total_iters=1",
+    "optimizer=sgd",
+    "optimizer.lr=1e37",
+)
 QUIET = ("logger=csv", "poems.starts='山'", "poems.quality=false")
 
 

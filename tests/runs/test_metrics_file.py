@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tangsweep.runs.metrics_file import COLUMNS, MetricsFile, format_metrics, parse_metrics
 
-VALUES = {name: st.floats(allow_nan=False) for name in COLUMNS[2:]}
+VALUES = {name: st.floats(allow_nan=False, allow_subnormal=False) for name in COLUMNS[2:]}
 
 
 def test_rows_are_on_disk_at_once_and_appended_to_later(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tangsweep.runs.record import Outcome
 from tangsweep.sweep.jobs import Job, PreparedJob
 from tangsweep.sweep.run_sweep import SweepResult, ThisProcess, run_sweep
 from tangsweep.training.job import train_job
-from tests.conftest import QUIET, Ran, configured
+from tests.conftest import DIVERGES_IN_EPOCH_2, QUIET, Ran, configured
 
 Train = Callable[..., Ran]
 TINY = ("corpus=sample", "trainer.max_epochs=2", "model.hidden_size=8", "model.embed_size=8", *QUIET)
@@ -236,8 +236,7 @@ class TestScoringWithoutTraining:
         assert files_of(run) == before
 
     def test_a_run_that_diverged_after_a_good_epoch_is_scored_as_well(self) -> None:
-        blow_up = ("scheduler=exponential", "scheduler.gamma=3e39", "optimizer=sgd", "optimizer.lr=0.1")
-        base = (*POEMS, *blow_up, "data.batch_size=3", "trainer.max_epochs=9")
+        base = (*POEMS, *DIVERGES_IN_EPOCH_2, "data.batch_size=3", "trainer.max_epochs=9")
         [run] = folders(sweep(ThisProcess(), ["seed=0"], base=base))
         original = record_of(run)
         assert (original["status"], original["last"]) == ("diverged", None)

@@ -13,7 +13,7 @@ from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.state import State, run_state, state_at_rest
 from tangsweep.training import run as training_run
 from tangsweep.training import step_groups
-from tests.conftest import QUIET, Ran, configured, prepare
+from tests.conftest import DIVERGES_IN_EPOCH_2, QUIET, Ran, configured, prepare
 from tests.training import wandb_file
 
 Train = Callable[..., Ran]
@@ -42,9 +42,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "numpy": (*POEMS, "cell=numpy_lstm"),
     "diverging": (
         *POEMS,
-        "scheduler=exponential",
-        "scheduler.gamma=3e39",
-        "optimizer=sgd",
+        *DIVERGES_IN_EPOCH_2,
         "data.batch_size=3",
     ),
     "book, carried state": (*BOOK, "data.windows=contiguous", "cell=gru"),

@@ -21,7 +21,7 @@ from tangsweep.runs import folder as folders
 from tangsweep.runs.folder import RunFolder
 from tangsweep.training import assemble
 from tangsweep.training.prepare import PreparedRun
-from tests.conftest import QUIET, SMALL, Ran, configured, prepare
+from tests.conftest import DIVERGES_IN_EPOCH_2, QUIET, SMALL, Ran, configured, prepare
 from tests.training import wandb_file
 
 Train = Callable[..., Ran]
@@ -257,8 +257,7 @@ def test_divergence_is_a_result(train: Train, every: int) -> None:
 
 
 def test_divergence_after_a_good_epoch_keeps_its_scores(train: Train) -> None:
-    blow_up = ["scheduler=exponential", "scheduler.gamma=3e39", "optimizer=sgd", "optimizer.lr=0.1"]
-    result, folder = train(*blow_up, "data.batch_size=3", "trainer.max_epochs=9")
+    result, folder = train(*DIVERGES_IN_EPOCH_2, "data.batch_size=3", "trainer.max_epochs=9")
     assert (result["status"], result["best_epoch"]) == ("diverged", 1)
     assert result["steps"] // 2 < result["diverged_step"] <= result["steps"]
     assert result["dev"]["perplexity"] == pytest.approx(

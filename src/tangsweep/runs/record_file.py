@@ -23,7 +23,8 @@ SIZES = {  # numbers of these names count, time or score something; a seed does 
     if isinstance(part, type) and issubclass(part, RecordPart)
     for name in part.model_fields.keys() - {"seed"}
 }
-LARGEST = 1e15  # more than any count, time or loss of a run
+LARGEST = 1e15  # more than any count or time of a run
+LARGEST_LOSS = 1e300  # a run that diverges passes through every size
 ROUNDING = 1e-6  # by which a sum of rounded losses may be below 0, or a perplexity below 1
 LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # in JSON; it may also be half of a pair
 
@@ -121,7 +122,8 @@ def _is_possible(path: tuple[str, ...], value: float) -> bool:
     if name == "accuracy":
         return 0 <= value <= 1
     if name in SIZES or path[0] == "baselines":  # which are perplexities, and finite
-        return (-ROUNDING if name in SIZES else 1 - ROUNDING) <= value <= LARGEST
+        largest = LARGEST_LOSS if name.endswith(("loss", "nats", "bits_per_character")) else LARGEST
+        return (-ROUNDING if name in SIZES else 1 - ROUNDING) <= value <= largest
     return -sys.float_info.max <= value <= sys.float_info.max
 
 

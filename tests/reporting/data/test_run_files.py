@@ -96,7 +96,6 @@ class TestBadInput:
             key = "{seed: VALUE, corpus: {name: VALUE, length: VALUE, primary: {metric: VALUE, mode: VALUE}}}"
             odd.config.write_text(key.replace("VALUE", value) + "\n")
         data, report = report_on([sweep])
-        write_report(report, sweep, pictures=False)
         assert len(data.runs) == 8
         assert [g.name for r in report.rankings for g in r.groups if g.score] == ["default"]
 
