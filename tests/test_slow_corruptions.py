@@ -251,7 +251,7 @@ FILES: dict[str, Corrupt] = {
 }
 SOUND = ("sound-0", "sound-1")
 AT_ONCE = 60  # corrupted files of a sweep
-REPORTS = 0.2  # of the sweeps are read for a report, which takes longer, the others for tables
+REPORTS = 0.16  # of the sweeps are read for a report, which takes longer, the others for tables
 
 
 def write_full_sweep(sweep: Path) -> None:
