@@ -148,7 +148,9 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     batches = prepared.task.batches(prepared.encoded, prepared.config)
     module = assemble.build_module(prepared, None)
     metrics_file = MetricsFile(half.metrics)
-    callbacks = assemble.build_callbacks(prepared, half, batches, metrics_file, Mirrors([]))
+    callbacks = assemble.build_callbacks(
+        prepared, half, batches, metrics_file, Mirrors({}, metrics_file.rows)
+    )
     trainer = assemble.build_trainer(prepared.config, half, callbacks)
     trainer.fit(
         module,

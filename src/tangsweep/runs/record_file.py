@@ -24,7 +24,7 @@ SIZES = {  # numbers of these names count, time or score something; a seed does 
     for name in part.model_fields.keys() - {"seed"}
 }
 LARGEST = 1e15  # more than any count or time of a run
-LARGEST_LOSS = 1e300  # a run that diverges passes through every size
+LARGEST_LOSS = 1e100  # a run that diverges passes through every size
 ROUNDING = 1e-6  # by which a sum of rounded losses may be below 0, or a perplexity below 1
 LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # in JSON; it may also be half of a pair
 
