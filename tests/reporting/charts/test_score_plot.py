@@ -43,7 +43,8 @@ def test_far_baselines_are_left_out(sweep: Path) -> None:
 
 def test_infinite_scores_are_no_crash(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"adam": [1e300, 1e300], "sgd": [400.0, 401.0]})
-    draw_svg(chart_of(sweep).spec)
+    svg = draw_svg(chart_of(sweep).spec)
+    assert ">adam</text>" in svg and ">sgd</text>" in svg
 
 
 def test_one_group_has_no_picture(sweep: Path) -> None:

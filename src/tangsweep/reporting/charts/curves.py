@@ -95,25 +95,27 @@ def _panel(
 ) -> AnyChart:
     of_side = rows[rows["side"] == side]
     kinds = [*(["band"] if of_side["low"].notna().any() else []), *of_side["kind"].unique()]
-    layers = _layers(side, style, chosen, _y_axis(rows, side, comparable, style), not comparable.by_accuracy)
-    if not comparable.by_accuracy:  # a run that diverged may end far above what is drawn
-        top = math.exp(loss_range(rows, side, style.groups[:HIGHLIGHTED_GROUPS])[1])
-        layers["end"] = layers["end"].transform_calculate(y=f"min(datum.y, {top!r})")
+    domain = None  # of perplexities
+    if not comparable.by_accuracy:
+        domain = [math.exp(loss) for loss in loss_range(rows, side, style.groups[:HIGHLIGHTED_GROUPS])]
+    layers = _layers(side, style, chosen, _y_axis(side, domain), domain is not None)
+    if domain:  # a run that diverged may end far above what is drawn
+        layers["end"] = layers["end"].transform_calculate(y=f"min(datum.y, {domain[1]!r})")
     zoom = alt.selection_interval(name=f"zoom_{side}", bind="scales", zoom=ZOOM, translate=MOVE)
     layers["run"] = layers["run"].add_params(zoom, *([chosen] if side == "development" else []))
     drawn = [layer for kind, layer in layers.items() if kind in kinds]
-    if side == "development":
-        drawn += _baseline_layers(rows, comparable, style)
-    drawn.append(_crosshair(side, style.groups[:MANY_GROUPS], not comparable.by_accuracy))
+    if domain and side == "development":
+        drawn += _baseline_layers(comparable, *domain)
+    drawn.append(_crosshair(side, style.groups[:MANY_GROUPS], domain is not None))
     panel: AnyChart = alt.layer(*drawn).properties(**PANEL)
     return panel
 
 
-def _y_axis(rows: pd.DataFrame, side: str, comparable: ComparableRuns, style: GroupStyle) -> alt.Y:
-    if comparable.by_accuracy:
+def _y_axis(side: str, domain: list[float] | None) -> alt.Y:
+    """Return the axis of perplexities in `domain`; of accuracies where it is None."""
+    if domain is None:
         return alt.Y("y:Q", title=f"{side} accuracy", scale=alt.Scale(zero=False))
-    losses = loss_range(rows, side, style.groups[:HIGHLIGHTED_GROUPS])
-    scale = alt.Scale(type="log", domain=list(map(math.exp, losses)), nice=False)
+    scale = alt.Scale(type="log", domain=domain, nice=False)
     return alt.Y("y:Q", title=f"{side} perplexity", scale=scale, axis=alt.Axis(format="~s", tickCount=8))
 
 
@@ -166,11 +168,8 @@ def _shown(column: str, is_loss: bool) -> str:
     return f"exp(min(datum.{column}, {MAX_LOSS!r}))" if is_loss else f"datum.{column}"
 
 
-def _baseline_layers(rows: pd.DataFrame, comparable: ComparableRuns, style: GroupStyle) -> list[alt.Chart]:
-    """Return the baselines within the axis as lines with their names."""
-    if comparable.by_accuracy:
-        return []
-    low, high = map(math.exp, loss_range(rows, "development", style.groups[:HIGHLIGHTED_GROUPS]))
+def _baseline_layers(comparable: ComparableRuns, low: float, high: float) -> list[alt.Chart]:
+    """Return the baselines between two perplexities as lines with their names."""
     values = {name: comparable.runs[name].dropna() for name in BASELINES}
     lines = [(name, float(column.iloc[0])) for name, column in values.items() if len(column)]
     table = pd.DataFrame([line for line in lines if low < line[1] < high], columns=["name", "y"])
