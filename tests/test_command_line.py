@@ -134,6 +134,7 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path, train: Callable[
     assert {p.name for p in folder.iterdir() if p.is_file()} == {
         "commands.jsonl",
         "report.html",
+        "report.json",
         "report.md",
     }
     tables = {f"{name}.csv" for name in ("runs", "epochs", "ranking", "breakdown", "cost")}

@@ -55,6 +55,7 @@ class WandbMirror:
         if self._mode == "offline":
             set_aside_offline_runs(folder)
         run_id, self._is_new = wandb_run_id(folder)
+        os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")  # it would print advice where Gradio is imported
         with temporary_folder.inherited_by_children():
             self.run = wandb.init(
                 project=project,
