@@ -113,8 +113,8 @@ class TestSeeds:
         write_optimizer_runs(sweep, {"a": [100.0, 102.0, 101.0], "b": [200.0, 201.0, 203.0], "c": [50.0]})
         report = report_of(sweep)
         assert cells(find_block(report, "Ranking", Table), "group") == ["a", "b", "c"]
-        assert report.answers[0].startswith("a is best: ")
-        assert "better than every other compared group" in report.answers[1]
+        assert report.answers[0].startswith("a comes first of those that share their seeds: ")
+        assert "it is better than b (" in report.answers[1]
         assert report.answers[2] == "Not compared, because seeds are missing: c."
         assert report.tables["ranking"]["compared"].tolist() == [True, True, False]
 

@@ -12,6 +12,7 @@ import yaml
 from tangsweep.files import REPOSITORY
 from tangsweep.reporting.analysis.tuning import measure_optimism
 from tangsweep.reporting.blocks import Table
+from tangsweep.reporting.build import report_on
 from tests.reporting.test_scored_on_a_test_set import TESTED, write_tested_run
 from tests.reporting.written_sweeps import cells, find_block, report_of, write_run
 
@@ -167,6 +168,16 @@ def test_what_conf_does_not_give_any_more_is_no_default(sweep: Path) -> None:
     table = find_block(report_of(sweep), "Tuned", Table)
     assert cells(table, "test perplexity of the default, choosing seeds") == ["–", "–"]
     assert "default" not in table.note
+
+
+def test_one_config_of_two_sweeps_is_one_setting(home: Path) -> None:
+    """The one sweep names a rate that the other leaves at its default."""
+    write_grid(home / "three", GRID, confirm=[])
+    write_grid(home / "one", {("adam", "0.001"): {3: (5.0, 5.0)}}, confirm=[], overrides=["optimizer=adam"])
+    _, report = report_on([home / "three", home / "one"])
+    tuned = find_block(report, "Tuned", Table)
+    assert cells(tuned, "setting chosen") == ["lr=0.001", "lr=1.0"]
+    assert cells(tuned, "settings tried") == ["2", "2"]
 
 
 def test_nothing_is_tuned_where_each_value_has_one_setting(sweep: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tangsweep.reporting.blocks import Answer, Report
+from tangsweep.reporting.build import report_on
 from tangsweep.reporting.text.headline import is_better
 from tests.reporting.written_sweeps import CORPUS, record, report_of, write_optimizer_runs, write_run
 
@@ -48,6 +49,36 @@ def test_one_seed_never_wins(sweep: Path) -> None:
         "sgd the next (500.0)."
     )
     assert answer.next_step.startswith("add seeds")
+
+
+def test_one_lucky_seed_of_another_sweep_neither_wins_nor_lets_another_win(home: Path) -> None:
+    write_optimizer_runs(home / "three", {"adam": [300.0, 303.0, 299.0], "sgd": [500.0, 507.0, 503.0]})
+    write_optimizer_runs(home / "one", {"rmsprop": [270.0]})
+    _, report = report_on([home / "three", home / "one"])
+    [answer] = report.comparisons
+    assert answer.headline.startswith(
+        "It cannot be told which is best: adam has development perplexity 300.7 (95 % interval 295.5 to 305.9) "
+        "and is better than sgd, but rmsprop has 270.0 with other seeds."
+    )
+    assert answer.next_step.startswith("train rmsprop with the seeds of the others, seed=0,1,2")
+    assert answer.details[0].startswith("adam comes first of those that share their seeds: ")
+    assert not any("lowest" in sentence for sentence in answer.details)
+
+
+def test_one_unlucky_seed_of_another_sweep_changes_nothing(home: Path) -> None:
+    write_optimizer_runs(home / "three", {"adam": [300.0, 303.0, 299.0], "sgd": [500.0, 507.0, 503.0]})
+    write_optimizer_runs(home / "one", {"rmsprop": [370.0]})
+    _, report = report_on([home / "three", home / "one"])
+    assert report.comparisons[0].headline.startswith("adam is best: ")
+
+
+def test_two_sweeps_without_a_common_seed_are_not_told_apart(home: Path) -> None:
+    write_optimizer_runs(home / "three", {"adam": [300.0, 303.0, 299.0]})
+    write_optimizer_runs(home / "one", {"rmsprop": [370.0]})
+    _, report = report_on([home / "three", home / "one"])
+    headline = report.comparisons[0].headline
+    assert headline.startswith("It cannot be told which is best: adam has development perplexity 300.7 (")
+    assert headline.endswith("; no other group has the same seeds, or all of its runs.")
 
 
 def test_a_group_alone(sweep: Path) -> None:

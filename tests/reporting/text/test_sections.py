@@ -8,6 +8,7 @@ from tangsweep.reporting.blocks import PoemBlock, Table
 from tangsweep.reporting.render.markdown import render_markdown
 from tests.reporting.written_sweeps import (
     QUALITY,
+    cells,
     find_block,
     record,
     report_of,
@@ -52,9 +53,18 @@ def test_published_figures(sweep: Path) -> None:
     )
     rows = find_block(report, "Published", Table).rows
     assert rows == [
-        ["a-1", "vocabulary", "2,558", "2,558", "10 epochs, 1000 steps, ended by budget"],
-        ["a-1", "train_perplexity", "57.7", "–", "10 epochs, 1000 steps, ended by budget"],
+        ["a-1", "vocabulary", "2,558", "2,558", "10 epochs, 1000 steps, ended by budget", "–"],
+        ["a-1", "train_perplexity", "57.7", "–", "10 epochs, 1000 steps, ended by budget", "–"],
     ]
+
+
+def test_published_figures_beside_a_changed_setting_say_so(sweep: Path) -> None:
+    overrides = ["experiment=tang_500", "trainer.max_epochs=2", "seed=1"]
+    figures = {"train_perplexity": {"published": 57.7, "ours": 300.0}}
+    write_run(sweep, "a-1", record(400.0, published=figures, ended="budget", overrides=overrides))
+    table = find_block(report_of(sweep), "Published", Table)
+    assert cells(table, "changed by the command") == ["trainer.max_epochs=2"]
+    assert "the published ones do not compare with" in table.note
 
 
 def test_odd_values_in_records_are_no_crash(sweep: Path) -> None:

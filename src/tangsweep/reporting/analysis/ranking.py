@@ -87,7 +87,19 @@ class Ranking(NamedTuple):
         """Whether losses say that the first group is better than every other compared one."""
         others = [group for group in self.groups[1:] if group.compared]
         is_significant = self.tests is not None and self.tests.p_best < SIGNIFICANCE_LEVEL
-        return is_significant and all(group.is_worse for group in others)
+        return is_significant and all(group.is_worse for group in others) and not self.ahead_uncompared
+
+    @property
+    def ahead_uncompared(self) -> list[RankedGroup]:
+        """Groups with a better mean than the first, but over other seeds, so that neither can be called best.
+
+        Those with a failed or diverged run are not among them: their means are those of survivors.
+        """
+        first, sort_key = self.groups[0], self.comparable.metric.sort_key
+        if first.score is None:
+            return []
+        others = [g for g in self.groups[1:] if g.score and not g.compared and not g.failures]
+        return [g for g in others if g.score and sort_key(g.score.mean) < sort_key(first.score.mean)]
 
 
 def solvable_runs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def compare_tuned(
     if comparable.by_accuracy:
         return None
     runs = comparable.runs[comparable.runs["run"].isin(list(records))]
-    values = {run: varied_values(records[run].overrides or []) for run in runs["run"]}
+    values = _values_of_runs(runs, records)
     compare = next((c for run in values if isinstance(c := configs[run].get("sweep.compare"), list)), None)
     keys = varied_keys(list(values.values()), None if compare is None else list(map(str, compare)))
     if not keys.tuned:
@@ -105,6 +105,17 @@ def compare_tuned(
     judged = judged[is_confirming[judged.index].eq(is_confirmed)]
     ranking = rank_groups(comparable._replace(runs=judged.assign(group=judged["value"])), text)
     return TunedComparison(ranking, choices, is_confirmed)
+
+
+def _values_of_runs(runs: pd.DataFrame, records: Mapping[str, Record]) -> dict[str, dict[str, str]]:
+    """Return what each run's group overrides, so that one config is one setting.
+
+    Of two sweeps the one may name a value that the other leaves at its default.
+    """
+    of_group: dict[str, dict[str, str]] = {}
+    for run, group in zip(runs["run"], runs["group"], strict=True):
+        of_group[group] = of_group.get(group, {}) | varied_values(records[run].overrides or [])
+    return {run: of_group[group] for run, group in zip(runs["run"], runs["group"], strict=True)}
 
 
 def _join(values: Mapping[str, str], keys: Sequence[str], bare: bool = False) -> str:

@@ -71,6 +71,7 @@ EXPLANATIONS = {
     "figure": "The published figure.",
     "published": "As published.",
     "ours": "Ours, counted as the published one is.",
+    "changed by the command": "Overrides with which the run leaves the published setting: its figures are of another one.",
     "length of training": "How long our run trained.",
     "status": "done, diverged, failed, or not ended.",
     "seed": "The number that initialization and order of the batches follow from.",

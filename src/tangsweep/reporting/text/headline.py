@@ -42,9 +42,12 @@ def _headline(ranking: Ranking) -> str:
     if not first.compared:
         return f"{UNKNOWN}: no group has all of its runs; {first.name} has {_score(ranking, first)}."
     rivals = [group for group in scored if group.compared]
+    if not scored:
+        return f"{first.name} has {_score(ranking, first)}; no other group has a score."
     if not rivals:
-        rest = "no other group has a score" if not scored else "no other group has all of its runs"
-        return f"{first.name} has {_score(ranking, first)}; {rest}."
+        return f"{UNKNOWN}: {first.name} has {_score(ranking, first)}; {_why_alone(scored)}."
+    if ahead := ranking.ahead_uncompared:
+        return _ahead(ranking, first, ahead, [group for group in rivals if group.is_worse])
     lowest = f"{first.name} has the lowest {_score(ranking, first)}"
     if len(ranking.seeds) < 2:
         return f"{UNKNOWN} from one seed: {lowest}, {rivals[0].name} the next ({_plain(ranking, rivals[0])})."
@@ -57,6 +60,20 @@ def _headline(ranking: Ranking) -> str:
     better = f"; it is better than {format_names(behind)}" if behind else ""
     over = "seeds and texts" if ranking.text else "seeds"
     return f"{UNKNOWN}: {lowest}, but other {over} may put {_names(similar, behind)} first{better}."
+
+
+def _why_alone(others: list[RankedGroup]) -> str:
+    """Say why none of the other groups with a score is compared with the first."""
+    if all(group.failures for group in others):
+        return "of every other group a run failed or diverged"
+    return "no other group has the same seeds, or all of its runs"
+
+
+def _ahead(ranking: Ranking, first: RankedGroup, ahead: list[RankedGroup], behind: list[RankedGroup]) -> str:
+    """Say that groups with other seeds look better than the first, which rules out calling it best."""
+    better = f" and is better than {format_names([group.name for group in behind])}" if behind else ""
+    scores = ", ".join(f"{group.name} has {_plain(ranking, group)}" for group in ahead)
+    return f"{UNKNOWN}: {first.name} has {_score(ranking, first)}{better}, but {scores} with other seeds."
 
 
 def _winner(ranking: Ranking, first: RankedGroup, second: RankedGroup) -> str:
@@ -105,6 +122,10 @@ def next_step(ranking: Ranking, tuned: TunedComparison | None, edges: list[str],
         return f"try learning rates beyond the grid, where a better one may lie, for {format_names(edges)}."
     if len(judged.seeds) < 2 and rivals:
         return "add seeds, for example seed=0,1,2,3,4: the runs that exist are not trained again."
+    if ahead := judged.ahead_uncompared:
+        seeds = ",".join(map(str, judged.seeds))
+        names = format_names([group.name for group in ahead])
+        return f"train {names} with the seeds of the others, seed={seeds}: until then nothing is compared."
     if improving:
         return f"train longer: {format_names(improving)} still improved at the last epoch."
     if judged.tests and not judged.has_winner and rivals and rivals[0].difference_sample:

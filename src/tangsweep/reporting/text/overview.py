@@ -38,8 +38,9 @@ def report_warnings(data: SweepData, rankings: Sequence[Ranking]) -> list[str]:
     warnings += _single_seeds([group for group in groups if group.scores])
     repeated = sum(group.repeated_seeds for group in groups)
     if repeated:
+        runs_have = "runs have" if repeated > 1 else "run has"
         warnings.append(
-            f"{repeated} runs have the seed of another run of their group: the runs of a seed are averaged."
+            f"{repeated} {runs_have} the seed of another run of their group: the runs of a seed are averaged."
         )
     if data.unreadable:
         warnings.append(

@@ -13,7 +13,7 @@ from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.groups import differs_between
 from tangsweep.reporting.formatting import MISSING, format_group_score, format_percent, format_quantity
 from tangsweep.reporting.text.ranking_table import score_heading
-from tangsweep.runs.published import DIFFERENCES
+from tangsweep.runs.published import DIFFERENCES, departures
 
 POEMS_PER_GROUP = 7  # one for each start
 QUALITY_HEADINGS = {
@@ -33,8 +33,13 @@ QUALITY_NOTE = (
     "neighbouring even lines that rhyme. Form alone: only line lengths are required. Constrained: tones "
     "and rhymes too. docs/poems.md defines all figures."
 )
-PUBLISHED_COLUMNS = ["run", "figure", "published", "ours", "length of training"]
+CHANGED = "changed by the command"
+PUBLISHED_COLUMNS = ["run", "figure", "published", "ours", "length of training", CHANGED]
 PUBLISHED_NOTE = "Ours are counted as the published figures are; docs/experiments.md compares the settings."
+CHANGED_NOTE = (
+    "A command that changes the setting, such as a shorter training, makes figures that the published ones "
+    "do not compare with."
+)
 PROVENANCE_COLUMNS = [
     "run", "status", "seed", "overrides", "config hash", "commit", "versions", "threads", "kernel", "W&B run",
 ]  # fmt: skip
@@ -118,11 +123,15 @@ def published_section(data: SweepData, rankings: Sequence[Ranking]) -> Section |
     for run, record in data.records.items():
         for name, figure in (record.published or {}).items():
             training = f"{record.epochs} epochs, {record.steps} steps, ended by {record.ended}"
-            rows.append([run, name, _format_figure(figure.published), _format_figure(figure.ours), training])
+            changed = ", ".join(departures(record.overrides or [])) or MISSING
+            figures = [_format_figure(figure.published), _format_figure(figure.ours)]
+            rows.append([run, name, *figures, training, changed])
             runs.append(run)
     if not rows:
         return None
-    blocks: list[Block] = [Table(PUBLISHED_COLUMNS, rows, PUBLISHED_NOTE, text_columns=2)]
+    is_changed = any(row[-1] != MISSING for row in rows)
+    note = f"{PUBLISHED_NOTE} {CHANGED_NOTE}" if is_changed else PUBLISHED_NOTE
+    blocks: list[Block] = [Table(PUBLISHED_COLUMNS, rows, note, text_columns=2)]
     for run in dict.fromkeys(runs):
         if differences := data.configs[run].get(f"published.{DIFFERENCES}"):
             blocks.append(f"{run} differs in its setting: {differences}.")

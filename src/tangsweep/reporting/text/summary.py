@@ -61,6 +61,8 @@ def _place(ranking: Ranking) -> str:
     """Return how the first group's place may be called: with one seed it is not ahead of others."""
     if _is_best(ranking):
         return "is best"
+    if ranking.ahead_uncompared:
+        return "comes first of those that share their seeds"
     return "comes first" if ranking.comparable.by_accuracy else "has the lowest score"
 
 
@@ -68,9 +70,7 @@ def _is_best(ranking: Ranking) -> bool:
     """Return whether the first group may be called best: it is better than every other compared group."""
     if ranking.comparable.by_accuracy:
         return is_better(ranking.groups[0], ranking.groups[1:])
-    compared = [group for group in ranking.groups if group.compared]
-    only_rival = len(compared) == 1 and all(group.score is None for group in ranking.groups[1:])
-    return only_rival or ranking.has_winner
+    return ranking.has_winner
 
 
 def describe_score(ranking: Ranking, group: RankedGroup) -> str:
@@ -133,7 +133,7 @@ def _describe_tests(ranking: Ranking) -> list[str]:
     tested = (
         f"Over {_tested_on(ranking)} it is {result} ({method}{against_next}; level {SIGNIFICANCE_LEVEL:g})."
     )
-    advice = [] if ranking.has_winner else _advise(ranking.groups[1])
+    advice = [] if ranking.groups[1].is_worse else _advise(ranking.groups[1])
     return [tested, *advice]
 
 
