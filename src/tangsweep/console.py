@@ -140,6 +140,9 @@ def format_outcome(outcome: Outcome, folder: str) -> str:
     record = outcome.record
     if outcome.holder:
         return f"{outcome.run_id}  left to {outcome.holder}, which trains it now"
+    if outcome.status == "paused":
+        after = f" after epoch {record.epochs}" if record else ""
+        return f"{outcome.run_id}  paused{after}; rerun=paused takes it up again"
     if outcome.skipped:
         return f"{outcome.run_id}  {outcome.status} already; rerun=all trains it anew"
     if outcome.status == "failed" or record is None:

@@ -30,8 +30,8 @@ A run is identified by its keys and its corpus. Keys marked with * do not identi
 result, so a run that is done stays done when they change.
 """
 PLAIN_GROUPS = (
-    "model", "init", "optimizer", "scheduler", "trainer", "logger", "poems", "samples", "sweep", "confirm",
-    "published",
+    "model", "init", "optimizer", "scheduler", "trainer", "logger", "poems", "samples", "sweep", "search",
+    "confirm", "published",
 )  # fmt: skip
 
 

@@ -21,11 +21,12 @@ from tangsweep.config.groups import (
     TrainerOptions,
 )
 from tangsweep.config.options import Options, option, validate_group
-from tangsweep.config.value_types import Seed
+from tangsweep.config.search_options import SearchOptions
+from tangsweep.config.value_types import PositiveCount, Seed
 
 CorpusT = TypeVar("CorpusT", bound=CorpusOptions)
 DataT = TypeVar("DataT", bound=DataOptions)
-Rerun = Literal["unfinished", "failed", "diverged", "all", "none"]
+Rerun = Literal["unfinished", "paused", "failed", "diverged", "all", "none"]
 
 
 class RunConfig(Options, Generic[CorpusT, DataT]):
@@ -46,6 +47,7 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
     logger: LoggerOptions = option("what mirrors the files of a run", volatile=True)
     sweep: SweepOptions = option("names of folders, and what the sweep asks", volatile=True)
     confirm: ConfirmOptions = option("runs that judge chosen settings", volatile=True)
+    search: SearchOptions = option("how settings are proposed and pruned", volatile=True)
     poems: PoemsOptions
     samples: SamplesOptions
     published: PublishedOptions = option("figures published for an experiment", volatile=True)
@@ -58,6 +60,9 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
     rerun: Rerun = option("which runs that exist are trained", volatile=True)
     plan: bool = option("check every run, show what it would cost, train nothing", volatile=True)
     extend: bool = option("let a longer run go on from a shorter one that is done", volatile=True)
+    pause_at: PositiveCount | None = option(
+        "epochs after which a run pauses itself; null: it does not", default=None, volatile=True
+    )
     fail_fast: bool = option("end the sweep with the first run that fails", volatile=True)
     report: bool = option("write a report when the sweep ends", volatile=True)
     unlock: bool = option("take no lock, where the file system knows none", volatile=True)
@@ -82,7 +87,8 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
 
 
 AnyConfig = RunConfig[Any, Any]
-COMMAND_OPTIONS = ("plan", "rerun", "extend", "fail_fast", "unlock", "report")  # of the command, not of a run
+# Of the command, not of a run.
+COMMAND_OPTIONS = ("plan", "rerun", "pause_at", "extend", "fail_fast", "unlock", "report")
 CHOSEN_GROUPS = ("corpus", "data", "cell", "model", "init", "optimizer", "scheduler", "trainer", "logger")
 
 

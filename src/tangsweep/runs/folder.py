@@ -22,6 +22,7 @@ class RunFolder:
         self.poems = path / "poems.txt"
         self.samples = path / "samples.txt"
         self.interrupted = path / "interrupted"  # exists where the run was stopped and has not continued yet
+        self.paused = path / "paused"  # exists where the run has paused itself; holds its number of epochs
         self.extended = path / "extended-from.txt"  # names the shorter run that this run continues
         self.lock = path / ".lock"
         self.holder = path / ".lock.json"  # who holds the lock, for messages only

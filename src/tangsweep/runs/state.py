@@ -15,6 +15,7 @@ class State(StrEnum):
     FAILED = "failed"
     RUNNING = "running"  # a live process holds its lock
     INTERRUPTED = "interrupted"  # stopped by Ctrl-C or SIGTERM
+    PAUSED = "paused"  # at the end of the epoch `pause_at`, by itself
     CRASHED = "crashed"  # began, has no record and no lock: killed, or a power failure
     MISSING = "missing"
 
@@ -24,6 +25,7 @@ ENDED = (State.DONE, State.DIVERGED)  # such runs are trained again only on dema
 # The runs that each value of `rerun` lets a command train. A running run is never touched.
 RERUN = {
     "unfinished": {State.MISSING, State.INTERRUPTED, State.CRASHED, State.FAILED},
+    "paused": {State.MISSING, State.INTERRUPTED, State.CRASHED, State.FAILED, State.PAUSED},
     "failed": {State.FAILED},
     "diverged": {State.DIVERGED},
     "all": set(State) - {State.RUNNING},
@@ -58,4 +60,6 @@ def state_at_rest(folder: RunFolder) -> State:
         return State(record.status)
     if folder.interrupted.exists():
         return State.INTERRUPTED
+    if folder.paused.exists():
+        return State.PAUSED
     return State.CRASHED if folder.config.exists() else State.MISSING

@@ -16,6 +16,7 @@ from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Outcome
 from tangsweep.runs.record_file import read_record
+from tangsweep.runs.state import run_state
 from tangsweep.sweep import confirm, plan, run_status
 from tangsweep.sweep.confirm import MakeJob
 from tangsweep.sweep.jobs import Job, PreparedJob
@@ -138,6 +139,6 @@ def _print_single(run: PreparedRun, outcomes: Sequence[Outcome]) -> None:
     if not outcomes:
         record = read_record(folder)
         holder = lock.describe_holder(folder) if lock.is_held(folder) else ""
-        status = record.status if record else "missing"
+        status = record.status if record else run_state(folder).value
         print_outcome(run, Outcome(run.name, status, record, skipped=True, holder=holder))
     print_line(f"files in {display_path(run.folder)}")

@@ -35,6 +35,7 @@ from tangsweep.training.metrics_callback import MetricsCallback
 from tangsweep.training.mirror_settings import mirror_name, mirror_settings
 from tangsweep.training.optimizer_factories import optimizer_factories
 from tangsweep.training.prepare import PreparedRun
+from tangsweep.training.pause import PauseAtEpoch
 from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader, StepGroupModule
 
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
@@ -117,16 +118,24 @@ def step_budget(config: AnyConfig, batches: RunBatches) -> StepBudget:
 
 
 def build_callbacks(
-    run: PreparedRun, folder: RunFolder, batches: RunBatches, metrics_file: MetricsFile, mirror: Mirror
+    run: PreparedRun,
+    folder: RunFolder,
+    batches: RunBatches,
+    metrics_file: MetricsFile,
+    mirror: Mirror,
+    pause: PauseAtEpoch,
 ) -> RunCallbacks:
-    """Return the callbacks of a run. After an evaluation the stopping rule acts first, then checkpoints."""
+    """Return the callbacks of a run beside `pause`, which is no state of it.
+
+    After an evaluation the stopping rule acts first, then checkpoints, then `pause`.
+    """
     trainer, primary = run.config.trainer, run.config.corpus.primary
     metric, budget = METRICS[primary.metric], step_budget(run.config, batches)
     progress = ProgressCallback(run.name, metric, budget)
     solved = StopWhenSolved(metric, primary.solved, primary.hopeless if trainer.give_up else None, budget)
     checkpoints = Checkpoints(folder, metric, trainer.patience, metrics_file)
     sinks: list[Callable[[MetricsRow], None]] = [metrics_file.append, progress.show_evaluation, mirror.log]
-    metrics = MetricsCallback(batches, trainer.log_every, sinks, [solved, checkpoints])
+    metrics = MetricsCallback(batches, trainer.log_every, sinks, [solved, checkpoints, pause])
     return RunCallbacks(metrics, budget, solved, checkpoints, progress)
 
 

@@ -26,12 +26,14 @@ def train_job(values: Mapping[str, Any], overrides: Sequence[str]) -> Outcome:
 def train_prepared(run: PreparedRun) -> Outcome:
     """Train the run and print how it ended.
 
-    Runs that are to be trained anew were set aside by the sweep; whatever has not ended goes on. Raises
-    SystemExit(1) with `fail_fast=true` where the run failed: launchers would go on after another exception.
+    Runs that are to be trained anew were set aside by the sweep; whatever has not ended goes on, a paused run
+    where `rerun` says so. Raises SystemExit(1) with `fail_fast=true` where the run failed: launchers would go
+    on after another exception.
     """
     from tangsweep.training.run import train_run  # torch and Lightning: seconds
 
-    outcome = train_run(run)
+    takes_up_paused = State.PAUSED in RERUN[run.config.rerun]
+    outcome = train_run(run, "paused" if takes_up_paused else "unfinished")
     print_outcome(run, outcome)
     if outcome.status == "failed" and run.config.fail_fast:
         raise SystemExit(1)

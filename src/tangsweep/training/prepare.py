@@ -18,8 +18,8 @@ from tangsweep.tasks.task import AnyTask, Corpus
 from tangsweep.training.memory import check_memory
 
 MAX_DESCRIBED = 7  # corpora of a sweep that are described
-# Added by the sweeper; no user wrote them.
-SWEEPER_OVERRIDES = ("sweep.stands_in=", "sweep.varied=", "data.test_after=")
+# Added by the sweeper, or of this command alone.
+SWEEPER_OVERRIDES = ("sweep.stands_in=", "sweep.varied=", "data.test_after=", "pause_at=", "rerun=paused")
 
 
 class PreparedRun(NamedTuple):

@@ -56,7 +56,8 @@ def prepare_folder(folder: RunFolder) -> ResumePoint:
     if folder.result.exists():  # failed, or cut in half
         number = len(list(folder.path.glob("result.*.json"))) + 1
         folder.result.rename(folder.path / f"result.{number}.json")
-    folder.interrupted.unlink(missing_ok=True)
+    for marker in (folder.interrupted, folder.paused):
+        marker.unlink(missing_ok=True)
     if last is None:
         for path in (folder.metrics, folder.samples, folder.extended, folder.best):
             path.unlink(missing_ok=True)

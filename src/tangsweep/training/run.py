@@ -30,6 +30,7 @@ from tangsweep.training.metrics_callback import Diverged
 from tangsweep.training.module import LanguageModelModule
 from tangsweep.training.optimizer_cost import measure_cost
 from tangsweep.training.prepare import PreparedRun
+from tangsweep.training.pause import PauseAtEpoch
 from tangsweep.training.resume import ResumePoint, StartAnew, prepare_folder, restore_metrics
 from tangsweep.training.step_groups import StepGroupLoader
 
@@ -42,7 +43,7 @@ def train_run(run: PreparedRun, rerun: str = "unfinished") -> Outcome:
     What its folder already holds decides, once its lock is held: a state that `rerun` leaves alone gives the
     record that is there, and a run that another process trains gives that state. A run that is missing goes
     on from a shorter one with `extend=true`. A run that is to be trained anew, or has lost its checkpoints,
-    is first set aside whole. A run that raises is recorded as failed.
+    is first set aside whole. A run that raises is recorded as failed. One that pauses has no record yet.
     Raises UserError where the folder cannot be written or locked. Lets KeyboardInterrupt pass, after the run
     is marked as interrupted.
     """
@@ -93,6 +94,9 @@ def _train_and_record(run: PreparedRun, folder: RunFolder, resume: ResumePoint) 
         finally:
             mirror.finish(record.status == "failed")
         if mirror.lost:
+        if record.status == State.PAUSED:
+            atomic_write(folder.paused, f"{record.epochs}\n")
+            return record  # which is not written: the run has not ended
             record.lost_mirrors, record.wandb = mirror.lost, mirror.identity
         # Last of all: a kill before this repeats the closing from the last checkpoint, W&B's file included.
         record.finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
@@ -139,9 +143,10 @@ def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePo
     batches = task.batches(encoded, config)
     module = assemble.build_module(run, batches.pad, assemble.step_budget(config, batches).total)
     metrics_file = MetricsFile(folder.metrics)
-    callbacks = assemble.build_callbacks(run, folder, batches, metrics_file, mirror)
+    pause = PauseAtEpoch(config.pause_at)
+    callbacks = assemble.build_callbacks(run, folder, batches, metrics_file, mirror, pause)
     task_callbacks = task.callbacks(encoded, config, folder, mirror.log_table)
-    trainer = assemble.build_trainer(config, folder, (*callbacks, *task_callbacks))
+    trainer = assemble.build_trainer(config, folder, (*callbacks, pause, *task_callbacks))
     loader = assemble.build_loader(run, batches, callbacks, task_callbacks)
     try:
         end = _fit(trainer, module, loader, resume.checkpoint)
@@ -150,6 +155,9 @@ def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePo
         metrics_file.close()
     restore_metrics(folder, metrics_file.text)
     _record_training(record, end, callbacks, trainer, module, mirror)
+    if pause.paused and end.status == State.DONE:
+        record.status, record.epochs = State.PAUSED.value, trainer.current_epoch
+        return
     best_epoch = callbacks.checkpoints.best_epoch
     logged = LoggedLosses.of_run(parse_metrics(metrics_file.text).rows, config.trainer.accelerator)
     record_final_scores(record, module.model, batches, encoded, folder, best_epoch, logged)
@@ -168,7 +176,7 @@ def _limit_threads(threads: int) -> None:
 class TrainingEnd(NamedTuple):
     """How training ended."""
 
-    status: str = "done"
+    status: str = State.DONE.value
     diverged: Diverged | None = None
 
 
