@@ -74,7 +74,7 @@ class PoolLauncher(Launcher):
         environments = self.environments or self._environments([])
         fail_fast = bool(self.config.get("fail_fast"))
         with SweepDisplay([_display_name(overrides) for overrides in job_overrides]) as display:
-            return pool.Pool(context, setup, environments, display, fail_fast).run(jobs)
+            return pool.Pool(context, setup, environments, display, fail_fast).run(pool.JobList(jobs))
 
     def _environments(self, configs: "Sequence[AnyConfig]") -> list[dict[str, str]]:
         from tangsweep import machine

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     observer = RecordingObserver()
 
     def jobs(
-        *words: str, environments: Any = ({}, {}), **options: Any
+        *words: str, source: Any = None, environments: Any = ({}, {}), **options: Any
     ) -> tuple[list[JobReturn], RecordingObserver]:
         with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
             loader = GlobalHydra.instance().config_loader()
@@ -115,7 +116,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
             setup = WorkerSetup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
             workers_pool = pool.Pool(process_context(None), setup, environments, observer, **options)
-            return workers_pool.run([lambda word=word: config(word) for word in words]), observer
+            listed = pool.JobList(partial(config, word) for word in words)
+            return workers_pool.run(source(partial(partial, config)) if source else listed), observer
 
     jobs.observer = observer  # type: ignore[attr-defined]
     return jobs
@@ -223,3 +225,28 @@ def state_of(pid: int) -> str | None:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return None
+
+
+class Growing:
+    """A source whose third job exists only once the first has ended."""
+
+    def __init__(self, make: Callable[[str], Callable[[], DictConfig]]) -> None:
+        self.make, self.given, self.ended = make, 0, list[int]()
+
+    def next_job(self) -> Callable[[], DictConfig] | None:
+        word = {0: "one", 1: "wait for", 2: "wait"}.get(self.given)
+        if word is None or (self.given == 2 and 0 not in self.ended):
+            return None
+        self.given += 1
+        return self.make(word)
+
+    def on_job_end(self, job: int, returned: JobReturn) -> None:
+        self.ended.append(job)
+
+
+def test_a_free_worker_takes_what_another_job_has_brought_up(run: Any) -> None:
+    """The second job waits for what the third does, which begins when the first has ended."""
+    with pytest.raises(SystemExit) as error:
+        run(source=Growing)
+    assert error.value.code == 7
+    assert run.observer.order == [0]

@@ -1,10 +1,10 @@
-"""A pool of worker processes that run the jobs of a sweep and are replaced when they die."""
+"""A pool of worker processes that ask a source for their next job and are replaced when they die."""
 
 import contextlib
 import pickle
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing import connection
 from typing import Protocol
 
@@ -32,8 +32,29 @@ class PoolObserver(Protocol):
     def on_job_end(self, job: int, returned: JobReturn) -> None: ...
 
 
+class JobSource(Protocol):
+    """Gives a pool its jobs, each as a function that composes its config."""
+
+    def next_job(self) -> Callable[[], DictConfig] | None:
+        """Return the next job; None: there is none before one that runs has ended."""
+
+    def on_job_end(self, job: int, returned: JobReturn) -> None: ...
+
+
+class JobList:
+    """A `JobSource` of jobs that are all known beforehand."""
+
+    def __init__(self, jobs: Iterable[Callable[[], DictConfig]]) -> None:
+        self._jobs = iter(jobs)
+
+    def next_job(self) -> Callable[[], DictConfig] | None:
+        return next(self._jobs, None)
+
+    def on_job_end(self, job: int, returned: JobReturn) -> None: ...
+
+
 class Pool:
-    """Runs jobs in worker processes, one for each of `environments`.
+    """Runs jobs in worker processes, one for each of `environments`, which are started when they are needed.
 
     An environment holds the variables that are added to those that the worker inherits. With `fail_fast`
     the first job that fails ends the others. Workers that still run `grace_seconds` after a second Ctrl-C
@@ -56,46 +77,61 @@ class Pool:
             cloudpickle.dumps(setup._replace(environment={**inherited, **environment}))
             for environment in environments
         ]
-        self._workers: list[Worker] = []
+        self._workers: dict[int, Worker] = {}  # by the place of their environment
 
-    def run(self, jobs: Sequence[Callable[[], DictConfig]]) -> list[JobReturn]:
-        """Run every job, each given as a function that composes its config, and return the results in order.
+    def run(self, source: JobSource) -> list[JobReturn]:
+        """Run every job of `source` and return the results in order. No worker waits while there is a job.
 
         Raises SystemExit where a job raises it, after the other jobs were interrupted. A KeyboardInterrupt
         is passed on to the jobs and raised again when they have ended.
         """
-        self._jobs, self._queue = jobs, deque(range(len(jobs)))
+        self._source = source
+        self._jobs: list[Callable[[], DictConfig]] = []
+        self._retries: deque[int] = deque()
         self._attempts: Counter[int] = Counter()
         self._returns: dict[int, JobReturn] = {}
         try:
-            self._workers = [Worker(self._context, setup) for setup in self._setups[: len(jobs)]]
-            while len(self._returns) < len(jobs):
-                self._assign_jobs()
+            self._assign_jobs()
+            while any(worker.job is not None for worker in self._workers.values()):
                 self._receive_messages()
+                self._assign_jobs()
         finally:
             self._shut_down()
-        return [self._returns[job] for job in range(len(jobs))]
+        return [self._returns[job] for job in range(len(self._jobs))]
 
     def _assign_jobs(self) -> None:
-        for worker in self._workers:
-            if worker.job is None and self._queue and not worker.pipe.closed:
-                job = self._queue.popleft()
-                self._attempts[job] += 1
-                worker.start_job(job, pickle.dumps(self._jobs[job]()))
-                self._observer.on_job_start(job)
+        for place, setup in enumerate(self._setups):
+            worker = self._workers.get(place)
+            if worker is not None and worker.job is not None:
+                continue
+            job = self._next_job()
+            if job is None:
+                return
+            if worker is None or worker.pipe.closed:
+                worker = self._workers[place] = Worker(self._context, setup)
+            self._attempts[job] += 1
+            worker.start_job(job, pickle.dumps(self._jobs[job]()))
+            self._observer.on_job_start(job)
+
+    def _next_job(self) -> int | None:
+        if self._retries:
+            return self._retries.popleft()
+        compose = self._source.next_job()
+        if compose is None:
+            return None
+        self._jobs.append(compose)
+        return len(self._jobs) - 1
 
     def _receive_messages(self) -> None:
-        """Wait for messages, handle one of each worker that has sent any, and replace dead workers."""
-        ready = connection.wait([worker.pipe for worker in self._workers if not worker.pipe.closed])
-        for index, worker in enumerate(self._workers):
+        """Wait for messages, and handle one of each worker that has sent any or has died."""
+        ready = connection.wait([worker.pipe for worker in self._workers.values() if not worker.pipe.closed])
+        for worker in self._workers.values():
             if worker.pipe.closed or worker.pipe not in ready:
                 continue
             try:
                 message: WorkerMessage = worker.pipe.recv()
             except (EOFError, OSError):
                 self._handle_death(worker)
-                if self._queue:
-                    self._workers[index] = Worker(self._context, self._setups[index])
             else:
                 self._handle_message(worker, message)
 
@@ -111,7 +147,7 @@ class Pool:
             self._end_job(job, pickle.loads(message.pickled))
 
     def _handle_death(self, worker: Worker) -> None:
-        """Put the job of a dead worker first in the queue; after its last attempt, let it have failed."""
+        """Let the job of a dead worker come next; after its last attempt, let it have failed."""
         reason = worker.reason_of_death()
         worker.pipe.close()
         job, worker.job = worker.job, None
@@ -120,12 +156,13 @@ class Pool:
         will_retry = self._attempts[job] < MAX_ATTEMPTS
         self._observer.on_worker_death(job, reason, will_retry)
         if will_retry:
-            self._queue.appendleft(job)
+            self._retries.append(job)
         else:
             self._end_job(job, failed_job(RuntimeError(reason)))
 
     def _end_job(self, job: int, returned: JobReturn) -> None:
         self._returns[job] = returned
+        self._source.on_job_end(job, returned)
         self._observer.on_job_end(job, returned)
         if self._fail_fast and returned.status is JobStatus.FAILED:
             raise SystemExit(1)
@@ -149,12 +186,12 @@ class Pool:
             finally:
                 kill.cancel()
                 self._kill_workers()
-                for worker in self._workers:
+                for worker in self._workers.values():
                     worker.process.join()
             raise
 
     def _ask_workers_to_exit(self) -> None:
-        for worker in self._workers:
+        for worker in self._workers.values():
             if worker.pipe.closed:
                 continue
             if worker.job is None:
@@ -165,7 +202,7 @@ class Pool:
 
     def _await_workers(self) -> None:
         """Print the lines that workers still send, until all of them have ended."""
-        running = {worker.pipe: worker for worker in self._workers if not worker.pipe.closed}
+        running = {worker.pipe: worker for worker in self._workers.values() if not worker.pipe.closed}
         while running:
             for pipe in connection.wait(running):
                 assert isinstance(pipe, connection.Connection)
@@ -178,5 +215,5 @@ class Pool:
                         self._observer.on_line(message.line, message.style)
 
     def _kill_workers(self) -> None:
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.process.kill()
