@@ -21,7 +21,8 @@ def test_a_record_is_plain_json(tmp_path: Path) -> None:
     text = folder.result.read_text(encoding="utf-8")
     written = json.loads(text, parse_constant=lambda name: pytest.fail(name))
     assert written == {
-        "status": "diverged", "machine": "水", "seconds": 1.5, "dev": {"perplexity": None, "loss": None}
+        "status": "diverged", "machine": "水", "seconds": 1.5, "dev": {"perplexity": None, "loss": None},
+        "checksums": {"result.json": written["checksums"]["result.json"]},
     }  # fmt: skip
     read = read_record(folder)
     assert read is not None and read.dev is not None

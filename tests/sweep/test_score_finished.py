@@ -18,6 +18,7 @@ from tangsweep.sweep.jobs import Job, PreparedJob
 from tangsweep.sweep.run_sweep import SweepResult, ThisProcess, run_sweep
 from tangsweep.training.job import train_job
 from tests.conftest import DIVERGES_IN_EPOCH_2, QUIET, Ran, configured
+from tests.damage import write_old_record
 
 Train = Callable[..., Ran]
 TINY = ("corpus=sample", "trainer.max_epochs=2", "model.hidden_size=8", "model.embed_size=8", *QUIET)
@@ -78,7 +79,7 @@ def arrays_of(folder: RunFolder) -> dict[str, list[Any]]:
 def make_old(folder: RunFolder) -> dict[str, Any]:
     """Take away what an older version did not write; return the record as it is then."""
     record = record_of(folder)
-    del record["test"]
+    del record["test"], record["checksums"]
     record.pop("breakdown", None)
     for scores in (record["dev"], record["train"], record["last"]["dev"], record["last"]["train"]):
         for name in KNOWN:
@@ -88,7 +89,7 @@ def make_old(folder: RunFolder) -> dict[str, Any]:
     for part in ("poems", "characters", "oov", "sequences"):
         corpus[part].pop("test", None)
     record["baselines"] = {k: v for k, v in record["baselines"].items() if "known" not in k}
-    folder.result.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    write_old_record(folder, record)
     folder.document_scores.unlink()
     return record
 
@@ -128,7 +129,7 @@ class TestScoringWithoutTraining:
         [run] = folders(sweep(ThisProcess(), ["seed=0"]))
         original, record = record_of(run), make_old(run)
         record["dev"]["perplexity"] *= 1 + 1e-9
-        run.result.write_text(json.dumps(record), encoding="utf-8")
+        write_old_record(run, record)
         sweep(Untouched(), ["seed=0"])
         scored = record_of(run)
         assert scored["dev"]["perplexity"] == record["dev"]["perplexity"] != original["dev"]["perplexity"]
@@ -146,7 +147,7 @@ class TestScoringWithoutTraining:
                 del record["dev"][name]
         else:
             run.document_scores.unlink()
-        run.result.write_text(json.dumps(record), encoding="utf-8")
+        write_old_record(run, record)
         sweep(Untouched(), ["seed=0"])
         assert (record_of(run), arrays_of(run)) == (original, arrays)
 
@@ -242,7 +243,7 @@ class TestScoringWithoutTraining:
         assert (original["status"], original["last"]) == ("diverged", None)
         record = record_of(run)
         del record["test"]
-        run.result.write_text(json.dumps(record), encoding="utf-8")
+        write_old_record(run, record)
         sweep(Untouched(), ["seed=0"], base=base)
         assert record_of(run) == original
 
@@ -258,7 +259,7 @@ class TestScoringWithoutTraining:
         original, arrays = record_of(run), arrays_of(run)
         record = record_of(run)
         del record["test"]
-        run.result.write_text(json.dumps(record), encoding="utf-8")
+        write_old_record(run, record)
         run.document_scores.unlink()
         before = files_of(run, run.result)
         sweep(Untouched(), ["seed=0"], base=base)

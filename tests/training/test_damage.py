@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from tangsweep.runs.config_file import read_config
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import COLUMNS
 from tangsweep.runs.state import State, state_at_rest
@@ -18,7 +19,7 @@ from tangsweep.training import step_groups
 from tangsweep.training.job import score_finished_run
 from tangsweep.training.module import LanguageModelModule
 from tests.conftest import Ran, configured, prepare
-from tests.damage import drop_line, flip_exponent_bit, make_old
+from tests.damage import drop_line, flip_bit, flip_exponent_bit, make_old, write_old_record
 from tests.training.test_resume import POEMS, SETTINGS, TIMED, same, stop_after
 
 Train = Callable[..., Ran]
@@ -94,7 +95,7 @@ def read_json(folder: RunFolder) -> dict[str, Any]:
 def change_record(folder: RunFolder, **values: object) -> bytes:
     """Change fields of result.json, remove those that are None, and return its new content."""
     record = {key: value for key, value in (read_json(folder) | values).items() if value is not None}
-    folder.result.write_text(json.dumps(record), encoding="utf-8")
+    write_old_record(folder, record)
     return folder.result.read_bytes()
 
 
@@ -272,6 +273,62 @@ class TestMetrics:
         assert stored.encode() == folder.metrics.read_bytes()  # so that last.ckpt relies on no other file
         metrics, record = (flushed.index(path.stat().st_ino) for path in (folder.metrics, folder.result))
         assert metrics < record
+
+
+class TestFinishedRuns:
+    """What is found changed after a run has ended does not count, and is not trained again in silence."""
+
+    def test_a_changed_record_is_written_again_from_the_last_checkpoint(
+        self, train: Train, undisturbed: Undisturbed, capsys: Capture
+    ) -> None:
+        whole = undisturbed(POEMS)
+        folder = finished(whole, POEMS)
+        flip_bit(folder.result, b'"seed": 0')
+        changed = folder.result.read_bytes()
+        assert state_at_rest(folder) is State.CRASHED
+        train("sweep.name=x", base=POEMS)
+        said = capsys.readouterr().out.splitlines()
+        assert said[0].startswith(f"{folder.path.name}: result.json was changed since it was written")
+        assert said[1] == f"{folder.path.name} goes on from step {read_json(whole)['steps']}"
+        same(folder, whole)
+        assert (folder.path / "result.1.json").read_bytes() == changed
+
+    def test_changed_scores_of_documents_are_written_again(
+        self, undisturbed: Undisturbed, capsys: Capture
+    ) -> None:
+        folder = finished(undisturbed(POEMS), POEMS)
+        before, record = folder.document_scores.read_bytes(), folder.result.read_bytes()
+        flip_bit(folder.document_scores, b"dev/nats.npy")
+        assert score_finished_run(prepare(configured(*POEMS, "sweep.name=x")))
+        assert (folder.document_scores.read_bytes(), folder.result.read_bytes()) == (before, record)
+
+    def test_no_checksum_is_made_of_a_changed_file(self, undisturbed: Undisturbed, capsys: Capture) -> None:
+        """Scoring a finished run anew writes its record, and with it the checksums of the other files."""
+        folder = finished(undisturbed(POEMS), POEMS)
+        folder.document_scores.unlink()
+        flip_bit(folder.metrics, b"1,1,")
+        before = folder.result.read_bytes()
+        assert not score_finished_run(prepare(configured(*POEMS, "sweep.name=x")))
+        [line] = capsys.readouterr().out.splitlines()
+        assert line.startswith(f"{folder.path.name} is not scored: metrics.csv changed since the run ended")
+        assert folder.result.read_bytes() == before
+
+    def test_without_its_record_a_run_writes_all_of_them_again(
+        self, train: Train, undisturbed: Undisturbed
+    ) -> None:
+        """The remedy that the report names."""
+        whole = undisturbed(POEMS)
+        folder = finished(whole, POEMS)
+        for path, part in (
+            (folder.config, b"seed: 0"),
+            (folder.metrics, b"1,1,"),
+            (folder.poems, "山".encode()),
+        ):
+            flip_bit(path, part)
+        folder.result.unlink()
+        train("sweep.name=x", base=POEMS)
+        same(folder, whole)
+        assert read_config(folder)["seed"] == 0
 
 
 class TestOlderCheckpoints:

@@ -14,6 +14,7 @@ from tangsweep.runs.state import State, run_state, state_at_rest
 from tangsweep.training import run as training_run
 from tangsweep.training import step_groups
 from tests.conftest import DIVERGES_IN_EPOCH_2, QUIET, Ran, configured, prepare
+from tests.damage import write_old_record
 from tests.training import wandb_file
 
 Train = Callable[..., Ran]
@@ -149,7 +150,7 @@ def test_a_finished_run_is_left_alone_and_trained_anew_only_where_asked(train: T
 def test_rerun_chooses_by_state(train: Train, status: str, rerun: str, trained: bool) -> None:
     folder = train(base=POEMS).folder
     result = json.loads(folder.result.read_text())
-    folder.result.write_text(json.dumps(result | {"status": status}))
+    write_old_record(folder, result | {"status": status})
     again = train(f"rerun={rerun}", base=POEMS).result
     assert again.get("skipped", False) != trained
     assert again["status"] == ("done" if trained else status)

@@ -9,13 +9,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from tangsweep.checkpoint import TrainedModel, load_model
 from tangsweep.console import format_number, print_line
 from tangsweep.corpora import tang
 from tangsweep.errors import UserError
-from tangsweep.files import outputs_folder, read_regular_file
+from tangsweep.files import outputs_folder
+from tangsweep.runs.config_file import read_config
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile
 from tangsweep.runs.record import Quality
@@ -101,10 +100,8 @@ def _is_offered(folder: RunFolder) -> bool:
         inside = folder.best.resolve().is_relative_to(outputs_folder().resolve())
         if not inside or folder.replaced:
             return False
-        if folder.config.exists():
-            config = yaml.safe_load(read_regular_file(folder.config))
-        else:  # a checkpoint of Lightning's own trainer, which somebody has put there
-            config = cached_model(folder).config
+        # Without a config it is a checkpoint of Lightning's own trainer, which somebody has put there.
+        config = read_config(folder) if folder.config.exists() else cached_model(folder).config
         return bool(config["corpus"]["task"] == "poems")
     except UserError as error:
         _say_once(str(error))

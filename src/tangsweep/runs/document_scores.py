@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tangsweep.files import atomic_write, read_regular_file
+from tangsweep.runs.checksums import is_changed, recorded_checksums
 from tangsweep.runs.folder import RunFolder
 
 Floats = NDArray[np.float64]
@@ -59,7 +60,7 @@ def write_document_scores(folder: RunFolder, scores: Mapping[str, DocumentScores
 
 
 def read_document_sums(folder: RunFolder, name: str) -> DocumentSums | None:
-    """Return the sums of the set `name`; None where there are none, or they cannot be read."""
+    """Return the sums of the set `name`; None where there are none, they cannot be read or were changed."""
     sums = _read_arrays(folder, name, DocumentSums._fields)
     if sums is None or not all(_is_sum(values) and len(values) == len(sums[0]) for values in sums):
         return None
@@ -72,13 +73,15 @@ def _is_sum(values: NDArray[np.generic]) -> bool:
 
 
 def read_authors(folder: RunFolder, name: str) -> NDArray[np.str_] | None:
-    """Return the author of each document of the set `name`; None where they cannot be read."""
+    """Return the author of each document of the set `name`; None where they are as good as missing."""
     arrays = _read_arrays(folder, name, ["authors"])
     return None if arrays is None or arrays[0].ndim != 1 else arrays[0].astype(str)
 
 
 def _read_arrays(folder: RunFolder, name: str, fields: Sequence[str]) -> Sequence[NDArray[np.generic]] | None:
     try:
+        if is_changed(folder.document_scores, recorded_checksums(folder)):
+            return None
         content = io.BytesIO(read_regular_file(folder.document_scores))
         with np.load(content, allow_pickle=False) as stored:
             return [stored[f"{name}/{field}"] for field in fields]

@@ -224,6 +224,7 @@ class Record(RecordPart):
     quality: Quality | None = None
     published: dict[str, PublishedFigure] | None = None
     finished: str | None = None
+    checksums: dict[str, str] | None = None  # by file name; checksums.py
 
     @property
     def metric(self) -> Metric:

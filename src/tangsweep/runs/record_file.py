@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from tangsweep.files import atomic_write, read_regular_file
 from tangsweep.metrics import METRICS
 from tangsweep.runs import record as record_parts
+from tangsweep.runs.checksums import add_checksums, check_own_checksum
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Record, RecordPart
 
@@ -30,14 +31,20 @@ LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # in JSON; it may also be hal
 
 
 def write_record(folder: RunFolder, record: Record) -> None:
-    """Write result.json, whole or not at all; NaN and infinity become null."""
-    values = record.model_dump(by_alias=True, exclude_unset=True)
-    text = json.dumps(_without_infinities(values), indent=2, ensure_ascii=False, allow_nan=False)
+    """Write result.json, whole or not at all, with checksums of the run's files.
+
+    NaN and infinity become null. Nothing else writes a record.
+    """
+    values = add_checksums(folder, _without_infinities(record.model_dump(by_alias=True, exclude_unset=True)))
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     atomic_write(folder.result, text + "\n")
 
 
 def read_record(folder: RunFolder) -> Record | None:
-    """Return the record, without fields of the wrong type; None where there is none or it is no record."""
+    """Return the record, without fields of the wrong type.
+
+    None where there is none, it is no record, or it was changed since it was written.
+    """
     try:
         return parse_record(load_values(folder))[0]
     except (OSError, ValueError, RecursionError):
@@ -47,10 +54,12 @@ def read_record(folder: RunFolder) -> Record | None:
 def load_values(folder: RunFolder) -> object:
     """Return the JSON of result.json, with `?` for what no file can hold.
 
-    Raises OSError, ValueError or RecursionError where there is none.
+    Raises OSError, ValueError or RecursionError where there is none, and ChangedFile, which is a ValueError,
+    where it was changed since it was written.
     """
     text = read_regular_file(folder.result).decode("utf-8")
     values: object = json.loads(text)
+    check_own_checksum(values)
     if LONE_SURROGATE.search(text):
         values = json.loads(json.dumps(values, ensure_ascii=False).encode("utf-8", "replace"))
     return values

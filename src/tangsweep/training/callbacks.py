@@ -15,12 +15,12 @@ from tangsweep.checkpoint import CheckpointContent, read_checkpoint
 from tangsweep.console import format_score
 from tangsweep.files import atomic_write
 from tangsweep.metrics import Metric
+from tangsweep.runs.checkpoint_rows import METRICS_TEXT
 from tangsweep.progress_bar import progress_bar_for
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile, MetricsRow
 from tangsweep.training.metrics_callback import Evaluation, MetricsCallback
 
-METRICS_TEXT = "tangsweep_metrics"  # key in last.ckpt: metrics.csv up to that checkpoint
 SOLVED_EVALUATIONS = 2  # so many evaluations in a row must reach the score
 
 

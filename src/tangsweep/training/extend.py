@@ -12,6 +12,7 @@ import yaml
 from tangsweep.config.identity import LENGTH_KEYS, PlainConfig, config_hash, is_stepped_with_optimizer
 from tangsweep.console import print_line
 from tangsweep.files import atomic_write
+from tangsweep.runs.config_file import read_config
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import FilledRow, MetricsFile, parse_metrics
 from tangsweep.runs.record_file import read_record
@@ -92,15 +93,15 @@ def _finished_runs_beside(folder: RunFolder, fingerprint: str) -> Iterator[tuple
         if record.corpus is None or record.corpus.fingerprint != fingerprint:
             continue
         if all(file.exists() for file in (other.config, other.metrics, other.last, other.best)):
-            config = _read_config(other)
+            config = _config_of(other)
             if config is not None:
                 yield other, config
 
 
-def _read_config(folder: RunFolder) -> PlainConfig | None:
+def _config_of(folder: RunFolder) -> PlainConfig | None:
     """Return the config of a run; None where it was damaged."""
     try:
-        config = yaml.safe_load(folder.config.read_text(encoding="utf-8"))
+        config = read_config(folder)
     except (OSError, ValueError, yaml.YAMLError):
         return None
     return config if isinstance(config, dict) and isinstance(config.get("trainer"), dict) else None

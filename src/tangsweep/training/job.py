@@ -7,6 +7,7 @@ from tangsweep.console import format_outcome, print_line
 from tangsweep.errors import UserError
 from tangsweep.files import display_path
 from tangsweep.runs import lock
+from tangsweep.runs.checksums import is_changed
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile
 from tangsweep.runs.published import format_published
@@ -51,7 +52,8 @@ def score_finished_run(run: PreparedRun) -> bool:
     """Score the best checkpoint on the development and the test set, and add what the record lacks.
 
     The scores that the record has stay. Returns False where another process holds the run, or has scored it,
-    and where its best checkpoint is damaged, which is then said.
+    and where its best checkpoint is damaged, or a file of which the record has a checksum that would be
+    written anew; both are said.
     """
     folder = RunFolder(run.folder)
     try:
@@ -60,6 +62,13 @@ def score_finished_run(run: PreparedRun) -> bool:
             if record is None or not lacks_scores(run, record):
                 return False
             return _add_scores(run, folder, record)
+            others = (folder.config, folder.metrics, folder.poems, folder.samples)
+            if changed := [path.name for path in others if is_changed(path, record.checksums)]:
+                print_line(
+                    f"{run.name} is not scored: {', '.join(changed)} changed since the run ended; remove its "
+                    "result.json, and the same command writes both again"
+                )
+                return False
     except lock.LockHeld:
         return False
 

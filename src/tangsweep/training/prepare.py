@@ -11,6 +11,7 @@ from tangsweep.console import print_line, warn_of_bundled_sample
 from tangsweep.corpora import pretrained_embeddings
 from tangsweep.errors import UserError
 from tangsweep.files import absolute_path, outputs_folder
+from tangsweep.runs.checksums import is_changed
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Record
 from tangsweep.tasks.registry import task_of
@@ -121,6 +122,7 @@ def lacks_scores(run: PreparedRun, record: Record | None) -> bool:
         or record.dev.known_nats is None
         or record.breakdown is None
         or not folder.document_scores.exists()
+        or is_changed(folder.document_scores, record.checksums)
     )
 
 

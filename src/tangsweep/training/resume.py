@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tangsweep.checkpoint import CheckpointContent, DamagedCheckpoint, read_checkpoint
 from tangsweep.console import print_line
 from tangsweep.files import atomic_write
+from tangsweep.runs.checkpoint_rows import METRICS_TEXT
 from tangsweep.runs.folder import RunFolder, set_file_aside
 from tangsweep.runs.metrics_file import (
     FilledRow,
@@ -15,7 +16,8 @@ from tangsweep.runs.metrics_file import (
     format_metrics,
     parse_metrics,
 )
-from tangsweep.training.callbacks import METRICS_TEXT, AtomicCheckpointIO
+from tangsweep.runs.record_file import read_record
+from tangsweep.training.callbacks import AtomicCheckpointIO
 from tangsweep.training.module import CHECKPOINT_FORMAT
 
 NOT_IN_BEST = ("callbacks", "optimizer_states", "lr_schedulers", METRICS_TEXT)  # parts of last.ckpt alone
@@ -52,8 +54,13 @@ def prepare_folder(folder: RunFolder) -> ResumePoint:
     Raises StartAnew, with nothing changed, where the run has lost what it needs.
     """
     folder.prepare()
+    if folder.result.exists() and read_record(folder) is None:
+        print_line(
+            f"{folder.path.name}: result.json was changed since it was written, or is no record; it does not "
+            "count, and the run ends again from what else it left"
+        )
     last = check_checkpoints(folder)
-    if folder.result.exists():  # failed, or cut in half
+    if folder.result.exists():  # failed, cut in half or changed
         number = len(list(folder.path.glob("result.*.json"))) + 1
         folder.result.rename(folder.path / f"result.{number}.json")
     for marker in (folder.interrupted, folder.paused):

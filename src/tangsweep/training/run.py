@@ -16,6 +16,7 @@ from tangsweep.errors import describe_error
 from tangsweep.evaluation.final_scores import LoggedLosses, record_final_scores
 from tangsweep.files import atomic_write
 from tangsweep.runs import lock, provenance
+from tangsweep.runs.config_file import write_config
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile, parse_metrics
 from tangsweep.runs.mirror import Mirror, Mirrors
@@ -78,7 +79,7 @@ def _resume_or_set_aside(folder: RunFolder, anew: bool) -> ResumePoint | None:
 
 def _train_and_record(run: PreparedRun, folder: RunFolder, resume: ResumePoint) -> Record:
     record = _new_record(run)
-    atomic_write(folder.config, OmegaConf.to_yaml(run.config.plain))
+    write_config(folder, OmegaConf.to_yaml(run.config.plain))
     mirror = Mirrors({}, list)
     with log_to_file(folder.log):
         try:

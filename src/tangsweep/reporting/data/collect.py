@@ -113,9 +113,10 @@ def _read_run(
     run: str, sweep: Path, folder: RunFolder, data: SweepData, reader: RunFileReader
 ) -> dict[str, TableValue | ConfigValue]:
     """Add a run's config, record and poems to `data`; return its row of the table `runs`."""
-    data.configs[run] = config = reader.config(folder)
     record = reader.record(folder)
-    if poems := reader.poems(folder):
+    data.configs[run] = config = reader.config(folder, record)
+    reader.is_as_recorded(folder.document_scores, record)  # whoever reads them leaves out what is not
+    if poems := reader.poems(folder, record):
         data.poems[run] = poems
     sweep_name, folder_name = printable_line(sweep.name), printable_line(folder.path.name)
     where = {"run": run, "sweep": sweep_name, "folder": folder_name}

@@ -16,6 +16,9 @@ import yaml
 from tangsweep.config.identity import flatten
 from tangsweep.files import read_regular_file
 from tangsweep.printable import printable, printable_line
+from tangsweep.runs.checkpoint_rows import rows_text_in
+from tangsweep.runs.checksums import WAS_CHANGED, ChangedFile, is_changed
+from tangsweep.runs.config_file import read_config
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import COLUMNS, FilledRow, parse_metrics
 from tangsweep.runs.record import Record
@@ -73,11 +76,26 @@ class RunFileReader:
     def add_unreadable(self, path: Path | str, reason: str) -> None:
         self.unreadable.append(UnreadableFile(printable_line(str(path)), printable_line(reason)))
 
-    def config(self, folder: RunFolder) -> FlatConfig:
+    def is_as_recorded(self, path: Path, record: Record | None) -> bool:
+        """Return whether a file has the content that the record has a checksum of; list one that has not."""
+        changed = path.exists() and is_changed(path, record.checksums if record else None)
+        if changed:
+            remedy = "remove result.json beside it, and the same command writes both again"
+            self.add_unreadable(path, f"{WAS_CHANGED}, and left out: {remedy}")
+        return not changed
+
+    def config(self, folder: RunFolder, record: Record | None = None) -> FlatConfig:
         """Return the flat config without keys of CONFIG_TYPES of another type; empty where there is none."""
+        if not self.is_as_recorded(folder.config, record):
+            return {}
         try:
-            leaves = flatten(yaml.safe_load(read_regular_file(folder.config).decode("utf-8")))
+            leaves = flatten(read_config(folder))
             config = {printable_line(key): _printable_values(value) for key, value in leaves}
+        except ChangedFile:
+            self.add_unreadable(
+                folder.config, f"{WAS_CHANGED}, and left out: the same command writes it again"
+            )
+            return {}
         except READ_ERRORS as error:
             self.add_unreadable(folder.config, f"no config: {type(error).__name__}")
             return {}
@@ -92,6 +110,11 @@ class RunFileReader:
             return None
         try:
             values = _printable_values(load_values(folder))
+        except ChangedFile:
+            self.add_unreadable(
+                folder.result, f"{WAS_CHANGED}, and left out: the same command ends the run again"
+            )
+            return None
         except READ_ERRORS as error:
             self.add_unreadable(folder.result, f"no JSON: {type(error).__name__}")
             return None
@@ -109,9 +132,9 @@ class RunFileReader:
             )
         return record
 
-    def poems(self, folder: RunFolder) -> str:
+    def poems(self, folder: RunFolder, record: Record | None = None) -> str:
         """Return the text of poems.txt; empty where there are no poems."""
-        if not folder.poems.exists():
+        if not folder.poems.exists() or not self.is_as_recorded(folder.poems, record):
             return ""
         try:
             text = read_regular_file(folder.poems).decode("utf-8", "replace")
@@ -130,14 +153,9 @@ class RunFileReader:
             if record is not None and record.status in ENDED:
                 self.add_unreadable(folder.metrics, "missing, although the run ended")
             return no_rows
-        try:
-            rows, problems = _read_metrics(folder.metrics)
-        except OSError as error:
-            rows, problems = [], [f"no metrics: {type(error).__name__}"]
-        evaluated = [row for row in rows if not math.isnan(_loss(row))]
-        without_loss = sum("val/accuracy" in row and math.isnan(_loss(row)) for row in rows)
-        if without_loss:
-            problems.append(f"{without_loss} evaluations have a loss that is no number")
+        if not self.is_as_recorded(folder.metrics, record):
+            return no_rows
+        evaluated, problems = _read_evaluations(folder, has_ended=record is not None)
         if problems:
             self.add_unreadable(folder.metrics, "; ".join(problems))
         return pd.DataFrame(evaluated, columns=list(EPOCH_COLUMNS.values())).assign(run=run)
@@ -168,16 +186,42 @@ def _is_of_type(value: ConfigValue, kind: type | UnionType) -> bool:
     return value is None or (isinstance(value, kind) and not isinstance(value, bool))
 
 
-def _read_metrics(path: Path) -> tuple[list[FilledRow], list[str]]:
-    """Return the rows of a metrics.csv, and in words what could not be read. Raises OSError."""
-    text = read_regular_file(path).decode("utf-8", "replace")
+class Evaluations(NamedTuple):
+    """Rows with a development loss, infinite ones too, and in words what is wrong with the file."""
+
+    rows: list[FilledRow]
+    problems: list[str]
+
+
+def _read_evaluations(folder: RunFolder, has_ended: bool) -> Evaluations:
+    """Return the evaluations in metrics.csv; `problems` says what could not be read.
+
+    While a run has not ended, last.ckpt holds the rows up to the last epoch: where the file has others, it
+    was changed, and those of last.ckpt are returned.
+    """
+    expected = None if has_ended else rows_text_in(folder.last)  # first: a run may write while it is read
+    try:
+        text = read_regular_file(folder.metrics).decode("utf-8", "replace")
+    except OSError as error:
+        return Evaluations([], [f"no metrics: {type(error).__name__}"])
+    if expected is not None and not text.startswith(expected):
+        problem = f"{WAS_CHANGED}: shown are the rows that last.ckpt has, and the same command restores them"
+        return _evaluations_in(expected, [problem])
     header, _, lines = text.partition("\n")
-    columns = header.strip().split(",")
-    if not {"step", "epoch", "val/loss"} <= set(columns) <= set(COLUMNS):
-        return [], ["no metrics: the header is damaged"]
+    if not {"step", "epoch", "val/loss"} <= set(header.strip().split(",")) <= set(COLUMNS):
+        return Evaluations([], ["no metrics: the header is damaged"])
+    is_cut = bool(lines) and not lines.endswith("\n")
+    return _evaluations_in(text, ["the last line is truncated and left out"] if is_cut else [])
+
+
+def _evaluations_in(text: str, problems: list[str]) -> Evaluations:
     rows, unreadable = parse_metrics(text)
-    problems = ["the last line is truncated and left out"] if lines and not lines.endswith("\n") else []
-    return rows, problems + ([f"{unreadable} lines are no valid rows and left out"] if unreadable else [])
+    if unreadable:
+        problems.append(f"{unreadable} lines are no valid rows and left out")
+    without_loss = sum("val/accuracy" in row and math.isnan(_loss(row)) for row in rows)
+    if without_loss:
+        problems.append(f"{without_loss} evaluations have a loss that is no number")
+    return Evaluations([row for row in rows if not math.isnan(_loss(row))], problems)
 
 
 def _loss(row: FilledRow) -> float:
