@@ -52,6 +52,13 @@ class KillsWandb(_FailingSGD):
         kill_wandb()
 
 
+class StopsWandb(_FailingSGD):
+    """Stops W&B's own process for ever, as a debugger or a full machine may."""
+
+    def fail(self) -> None:
+        stop_wandb()
+
+
 class RunsOutOfMemory(_FailingSGD):
     def fail(self) -> None:
         raise MemoryError
@@ -63,6 +70,15 @@ def kill_wandb() -> list[int]:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # W&B's client may still ask for its status
+    return pids
+
+
+def stop_wandb() -> list[int]:
+    """Stop the process of W&B that this one has started, if one lives; it is stopped when its pid is returned."""
+    pids = wandb_processes()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
     return pids
 
 

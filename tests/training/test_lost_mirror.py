@@ -15,11 +15,12 @@ import pytest
 import wandb
 
 from tangsweep.files import REPOSITORY
+from tangsweep.runs.wandb_names import wandb_run_id
 from tangsweep.training import wandb_mirror
 from tangsweep.training.wandb_mirror import WandbMirror, has_exit_record
 from tests.conftest import SMALL, Ran, made
 from tests.training import wandb_file
-from tests.trouble import kill_wandb, wandb_processes
+from tests.trouble import kill_wandb, stop_wandb, wandb_processes
 
 Train = Callable[..., Ran]
 BASE = (*SMALL, "poems.starts='山'", "poems.quality=false", "trainer.log_every=2", "logger=wandb")
@@ -68,6 +69,47 @@ def test_its_process_is_killed(
     assert len(killed) == 1 and run.result["status"] == "done"
     assert_mirrors_the_files(run.folder.path, run.result["lost_mirrors"]["wandb"], step)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("method", ["log", "finish"])
+def test_its_process_is_stopped(
+    train: Train, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], method: str
+) -> None:
+    """Without a limit `finish` would wait for ever."""
+    real, stopped = getattr(WandbMirror, method), list[int]()
+
+    def stop_before(self: WandbMirror, *arguments: Any) -> None:
+        if not stopped:
+            stopped.extend(stop_wandb())
+            monkeypatch.setattr(wandb_mirror, "GRACE_SECONDS", 0.3)
+        try:
+            real(self, *arguments)
+        except Exception:
+            monkeypatch.setattr(wandb_mirror, "GRACE_SECONDS", 60.0)
+            raise
+
+    monkeypatch.setattr(WandbMirror, method, stop_before)
+    run = train(base=BASE)
+    assert len(stopped) == 1 and run.result["status"] == "done"
+    assert_mirrors_the_files(run.folder.path, run.result["lost_mirrors"]["wandb"], 0)
+    assert stopped[0] not in wandb_processes()
+    assert capfd.readouterr().err == ""
+
+
+def test_at_the_end_of_the_command_a_stopped_one_is_not_waited_for(train: Train) -> None:
+    train(base=BASE)
+    assert len(stop_wandb()) == 1
+    wandb_mirror.end_lost_service()
+    assert wandb_processes() == []
+
+
+def test_a_damaged_id_is_drawn_anew(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run")
+    drawn, is_new = wandb_run_id(folder)
+    assert is_new and wandb_run_id(folder) == (drawn, False)
+    (folder.path / "wandb-id.txt").write_bytes(b"ab\xffde\n")
+    other, is_new = wandb_run_id(folder)
+    assert is_new and len(other) == 8
 
 
 def test_its_disk_is_full(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

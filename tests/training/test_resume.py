@@ -210,7 +210,7 @@ class TestWandb:
 
 def test_a_folder_that_wandb_made_again_is_superseded_again(home: Path) -> None:
     """Its own process outlived the run that was killed, and wrote on where its files had been."""
-    from tangsweep.training.wandb_mirror import set_aside_offline_runs
+    from tangsweep.runs.wandb_names import set_aside_offline_runs
 
     folder = RunFolder(home / "run")
     for content in ("first", "again", "and again"):

@@ -1,10 +1,16 @@
-"""The names that a run's config, metrics and scores have at W&B."""
+"""The names that a run and its config, metrics and scores have at W&B, and where its offline files lie."""
 
+import re
+import secrets
+import string
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tangsweep.config.identity import flatten
 from tangsweep.config.overrides import variant
+from tangsweep.files import atomic_write, remove_interrupted_writes
+from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsRow
 from tangsweep.runs.record import Record
 
@@ -37,3 +43,31 @@ def wandb_summary(record: Record) -> dict[str, Any]:
         summary |= {f"best/{side}/{name}": value for name, value in values.items() if value is not None}
     quality = record.quality.model_dump(exclude_unset=True) if record.quality else {}
     return summary | {f"quality/{key.replace('.', '/')}": value for key, value in flatten(quality)}
+
+
+def wandb_run_id(folder: RunFolder) -> tuple[str, bool]:
+    """Return the run's W&B id, drawn once and kept in the folder, and whether it is new.
+
+    A damaged one is drawn anew.
+    """
+    path = folder.path / "wandb-id.txt"
+    remove_interrupted_writes(path)
+    kept = path.read_bytes().decode("utf-8", "replace").strip() if path.exists() else ""
+    is_new = not re.fullmatch("[a-z0-9]{8}", kept)
+    if is_new:
+        kept = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+        atomic_write(path, kept + "\n")
+    return kept, is_new
+
+
+def set_aside_offline_runs(folder: RunFolder) -> None:
+    """Move the offline files of earlier attempts to wandb/superseded/: one history a run, never two.
+
+    W&B's own process may outlive a run that was killed, and make its folder a second time.
+    """
+    for path in sorted((folder.path / "wandb").glob("offline-run-*")):
+        moved = folder.path / "wandb" / "superseded" / path.name
+        moved.parent.mkdir(exist_ok=True)
+        if moved.exists():
+            moved = moved.with_name(f"{path.name}.{time.time_ns()}")
+        path.rename(moved)

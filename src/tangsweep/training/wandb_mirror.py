@@ -2,12 +2,12 @@
 
 import atexit
 import contextlib
+import math
 import os
-import secrets
-import string
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,29 @@ from wandb.sdk import wandb_setup
 
 from tangsweep import temporary_folder
 from tangsweep.fault_points import fault_point
-from tangsweep.files import atomic_write, remove_interrupted_writes
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsRow
 from tangsweep.runs.mirror import TextTable
 from tangsweep.runs.record import Record, WandbRun
-from tangsweep.runs.wandb_names import wandb_history, wandb_summary
+from tangsweep.runs.wandb_names import (
+    set_aside_offline_runs,
+    wandb_history,
+    wandb_run_id,
+    wandb_summary,
+)
 from tangsweep.training.mirror_settings import wandb_mode
 
 MAX_TAG_LENGTH = 64  # characters that W&B allows
+GRACE_SECONDS = 60.0  # for a call; a process of W&B's that is stopped, as by SIGSTOP, would never answer it
 FLUSH_SECONDS = 10  # after W&B has said that a run is finished, until its offline file is written to its end
 
 
 class WandbMirror:
     """A W&B run that takes metrics, scores and texts; a `Mirror` (runs/mirror.py).
 
-    W&B does its work in a process of its own, which all runs of this process share. With `again`, it gets a
-    new one and writes an offline file.
+    W&B does its work in a process of its own, which all runs of this process share. Where that does not
+    answer, it is killed after GRACE_SECONDS, and the call raises. With `again`, it gets a new one and writes
+    an offline file.
     """
 
     def __init__(
@@ -47,16 +53,15 @@ class WandbMirror:
         mode: str | None = None,
         again: bool = False,
     ) -> None:
-        self._mode = wandb_mode(mode)
-        if again and self._mode == "online":
-            self._mode = "offline"
+        self._mode = "offline" if again and wandb_mode(mode) == "online" else wandb_mode(mode)
         if again or is_service_dead():
             end_service()
         if self._mode == "offline":
             set_aside_offline_runs(folder)
         run_id, self._is_new = wandb_run_id(folder)
+        os.environ.setdefault("WANDB_SILENT", "true")  # of failures it would print a second line
         os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")  # it would print advice where Gradio is imported
-        with temporary_folder.inherited_by_children():
+        with temporary_folder.inherited_by_children(), self._answered():
             self.run = wandb.init(
                 project=project,
                 entity=entity,
@@ -71,8 +76,12 @@ class WandbMirror:
                 resume="allow" if self._mode == "online" else None,
                 settings=_settings(),
             )
-        atexit.unregister(end_dead_service)
-        atexit.register(end_dead_service)  # after W&B's own hook, and so called before it
+        atexit.unregister(end_lost_service)
+        atexit.register(end_lost_service)  # after W&B's own hook, and so called before it
+
+    def _answered(self) -> contextlib.AbstractContextManager[None]:
+        """Limit the time of a call; online it may take any time to send, unless W&B's process is stopped."""
+        return service_watch().limit(only_stopped=self._mode == "online")
 
     def replay(self, rows: Sequence[MetricsRow]) -> None:
         """Log the rows of earlier attempts: an offline run cannot be resumed, and a new one online lacks
@@ -85,17 +94,20 @@ class WandbMirror:
     def log(self, row: MetricsRow) -> None:
         """Log a row of metrics.csv at its step."""
         step = row["step"]
-        self.run.log(wandb_history(row), step=None if step is None else int(step))
+        with self._answered():
+            self.run.log(wandb_history(row), step=None if step is None else int(step))
 
     def log_table(self, table: TextTable, step: int | None = None) -> None:
         """Log a table at the optimizer step `step`; None: after all that was logged."""
         columns: list[Any] = list(table.columns)
         rows: list[Any] = [list(row) for row in table.rows]
-        self.run.log({table.name: wandb.Table(columns=columns, data=rows)}, step=step)
+        with self._answered():
+            self.run.log({table.name: wandb.Table(columns=columns, data=rows)}, step=step)
 
     def summarize(self, record: Record) -> None:
         """Write the scores at the best epoch into the run's summary."""
-        self.run.summary.update(wandb_summary(record))
+        with self._answered():
+            self.run.summary.update(wandb_summary(record))
 
     def finish(self, failed: bool) -> None:
         """Finish, exactly once, however the run ended.
@@ -104,7 +116,8 @@ class WandbMirror:
         """
         fault_point("finishing W&B")
         file = Path(self.run.settings.sync_file)
-        self.run.finish(exit_code=1 if failed else 0)
+        with self._answered():
+            self.run.finish(exit_code=1 if failed else 0)
         deadline = time.monotonic() + FLUSH_SECONDS
         while self._mode == "offline" and not has_exit_record(file):
             if time.monotonic() > deadline:
@@ -137,18 +150,64 @@ def is_service_dead() -> bool:
 def end_service() -> None:
     """End W&B's own process, or forget one that was killed: the next run starts another."""
     process = _service_process()
-    with contextlib.suppress(Exception, SystemExit):  # it cannot be reached, or ended with an error
-        wandb.teardown()
+    with contextlib.suppress(Exception, SystemExit), service_watch().limit():
+        wandb.teardown()  # raises where it cannot be reached, or ended with an error
     os.environ.pop("WANDB_SERVICE", None)  # where it can be reached, also for processes started from here
     if process is not None:
         process.kill()  # one that still runs cannot be reached
         process.wait()
 
 
-def end_dead_service() -> None:
-    """At the end of this process: W&B would print a traceback where its own process was killed."""
-    if is_service_dead():
+def end_lost_service() -> None:
+    """At the end of this process: W&B would print a traceback or wait for ever where its own was lost."""
+    process = _service_process()
+    if process is not None and (process.poll() is not None or _is_stopped(process.pid)):
+        process.kill()
         end_service()
+
+
+class ServiceWatch(threading.Thread):
+    """Kills W&B's own process where a call to it takes longer than GRACE_SECONDS; the call then raises."""
+
+    def __init__(self) -> None:
+        super().__init__(name="W&B watch", daemon=True)
+        self._deadline, self._only_stopped = math.inf, False
+
+    @contextlib.contextmanager
+    def limit(self, only_stopped: bool = False) -> Iterator[None]:
+        """Limit the calls inside the `with` block; `only_stopped`: only where its process is stopped."""
+        self._only_stopped, self._deadline = only_stopped, time.monotonic() + GRACE_SECONDS
+        try:
+            yield
+        finally:
+            self._deadline = math.inf
+
+    def run(self) -> None:
+        while True:
+            time.sleep(min(1.0, GRACE_SECONDS))
+            process = _service_process() if time.monotonic() > self._deadline else None
+            if process is not None and (not self._only_stopped or _is_stopped(process.pid)):
+                process.kill()
+
+
+_watch = ServiceWatch()
+
+
+def service_watch() -> ServiceWatch:
+    """Return the watch of this process, which a fork does not inherit."""
+    global _watch
+    if not _watch.is_alive():
+        _watch = ServiceWatch()
+        _watch.start()
+    return _watch
+
+
+def _is_stopped(pid: int) -> bool:
+    """Return whether a process is stopped, as by SIGSTOP; False where the system has no /proc to say so."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False
 
 
 def _service_process() -> "subprocess.Popen[bytes] | None":
@@ -156,19 +215,6 @@ def _service_process() -> "subprocess.Popen[bytes] | None":
     connection = getattr(getattr(wandb_setup, "_singleton", None), "_connection", None)
     process = getattr(getattr(connection, "_proc", None), "_process", None)
     return process if isinstance(process, subprocess.Popen) else None
-
-
-def set_aside_offline_runs(folder: RunFolder) -> None:
-    """Move the offline files of earlier attempts to wandb/superseded/: one history a run, never two.
-
-    W&B's own process may outlive a run that was killed, and make its folder a second time.
-    """
-    for path in sorted((folder.path / "wandb").glob("offline-run-*")):
-        moved = folder.path / "wandb" / "superseded" / path.name
-        moved.parent.mkdir(exist_ok=True)
-        if moved.exists():
-            moved = moved.with_name(f"{path.name}.{time.time_ns()}")
-        path.rename(moved)
 
 
 def has_exit_record(path: Path) -> bool:
@@ -198,14 +244,3 @@ def has_exit_record(path: Path) -> bool:
                     return True
         position = end
     return False
-
-
-def wandb_run_id(folder: RunFolder) -> tuple[str, bool]:
-    """Return the run's W&B id, drawn once and kept in the folder, and whether it is new."""
-    path = folder.path / "wandb-id.txt"
-    remove_interrupted_writes(path)
-    is_new = not path.exists()
-    if is_new:
-        drawn = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
-        atomic_write(path, drawn + "\n")
-    return path.read_text(encoding="utf-8").strip(), is_new
