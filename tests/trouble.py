@@ -52,13 +52,6 @@ class KillsWandb(_FailingSGD):
         kill_wandb()
 
 
-class StopsWandb(_FailingSGD):
-    """Stops W&B's own process for ever, as a debugger or a full machine may."""
-
-    def fail(self) -> None:
-        stop_wandb()
-
-
 class RunsOutOfMemory(_FailingSGD):
     def fail(self) -> None:
         raise MemoryError

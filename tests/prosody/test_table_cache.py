@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tangsweep.files import read_with_checksum, write_with_checksum
 from tangsweep.prosody.lookup import ModernProsody
 from tangsweep.prosody.tables import cache_path, cached_prosody, load_or_build_tables
 
@@ -19,11 +20,16 @@ def test_modern_readings_without_a_cache(home: Path) -> None:
 def test_a_damaged_cache_is_ignored(home: Path) -> None:
     path = cache_path()
     path.parent.mkdir(parents=True)
-    for text in ("", "{", "[]", '{"tones": {}}', '{"other": 1}'):
-        path.write_text(text, encoding="utf-8")
-        assert cached_prosody().source == "modern"
-    path.write_text(json.dumps({"tones": {"山": "平"}, "rhymes": {}}), encoding="utf-8")
-    assert cached_prosody().tone("山") == "平"
+    tables = json.dumps({"tones": {"山": "仄", "月": "仄"}, "rhymes": {"山": "月"}}, ensure_ascii=False)
+    write_with_checksum(path, tables.encode())
+    whole, content = cached_prosody(), path.read_bytes()
+    assert (whole.source, whole.tone("山")) == ("learned", "仄")
+    for bit in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        assert cached_prosody().source == "modern", bit
+    assert "were changed since they were built" in str(vars(cached_prosody()))
 
 
 def test_the_whole_corpus(tang_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +57,6 @@ def test_the_whole_corpus(tang_folder: Path, home: Path, capsys: pytest.CaptureF
     again = load_or_build_tables("/nowhere")  # read from the cache
     assert again == learned
     assert cached_prosody() == learned
-    assert json.loads(cache_path().read_text(encoding="utf-8"))["facts"] == facts
+    assert json.loads(read_with_checksum(cache_path()) or b"")["facts"] == facts
     assert ModernProsody().tone("白") == "平"  # an entering tone in Tang times, as in the learned table
     assert learned.tone("白") == "仄"

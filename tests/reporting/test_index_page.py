@@ -1,7 +1,9 @@
 """The index over all sweeps: its rows, what it writes anew and what it leaves, and its command."""
 
+import json
 import os
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from tangsweep.reporting.index_page import page_is_current, write_index
 from tangsweep.reporting.live_page import build_unfinished_report, unfinished_page
 from tangsweep.reporting.sweep_summary import read_summary
 from tangsweep.runs import lock
+from tangsweep.runs.checksums import checksum_of_values
 from tangsweep.runs.folder import RunFolder
 from tests.conftest import made
+from tests.damage import flip_bit
 from tests.reporting.test_live_page import write_training_sweep
 from tests.reporting.written_sweeps import CORPUS, record, write_optimizer_runs, write_run
 
@@ -240,3 +244,36 @@ class TestCommand:
         assert read_summary(sweep) is None
         write_report(report_on([sweep])[1], sweep, pictures=False)
         assert page_is_current(sweep)
+
+
+def test_a_summary_that_was_changed_is_made_anew(outputs: Path) -> None:
+    sweep = outputs / "rates"
+    write_small_sweep(sweep)
+    write_index(outputs)
+    path, before = sweep / "report.json", read_summary(sweep)
+    assert before is not None and before.answer
+    flip_bit(path, before.answer[:5].encode())
+    assert read_summary(sweep) is None
+    write_index(outputs)
+    assert read_summary(sweep) == before
+
+
+def test_no_control_character_reaches_the_page(outputs: Path) -> None:
+    """Not even from a summary that somebody else has written, or from the name of a folder."""
+    sweep = outputs / "rates\x1b[31m"
+    write_small_sweep(sweep)
+    write_report(report_on([sweep])[1], sweep, pictures=False)
+    html = write_index(outputs).read_text(encoding="utf-8")
+    html += (sweep / "report.html").read_text(encoding="utf-8").partition("<body")[2].partition("<script")[0]
+    html += (sweep / "report.md").read_text(encoding="utf-8")
+    values = json.loads((sweep / "report.json").read_text(encoding="utf-8"))
+    del values["checksum"]
+    values |= {"answer": "\x1b[2J", "question": "a\nb", "text": "\x9b", "failed": ["\x07"]}
+    text = json.dumps({**values, "checksum": checksum_of_values(values)})
+    (sweep / "report.json").write_text(text, encoding="utf-8")
+    summary = read_summary(sweep)
+    assert summary is not None
+    assert (summary.answer, summary.question) == ("␛[2J", "a␊b")
+    html += write_index(outputs).read_text(encoding="utf-8")
+    assert "rates␛[31m" in html
+    assert {character for character in html if unicodedata.category(character) == "Cc"} <= {"\n", "\t"}

@@ -20,7 +20,7 @@ from tangsweep.corpora import download, tang, tone_annotation
 from tangsweep.corpora.tang import Poem
 from tangsweep.corpora.tone_annotation import AnnotatedPoem, ToneAnnotation
 from tangsweep.errors import UserError
-from tangsweep.files import atomic_write, data_folder
+from tangsweep.files import data_folder, read_with_checksum, write_with_checksum
 from tangsweep.progress_bar import counting_bar
 from tangsweep.prosody.conformity import conformity_shares
 from tangsweep.prosody.form import LINE_END, REGULAR_FORMS, Form
@@ -47,7 +47,8 @@ Rhyme = Callable[[str], Hashable | None]
 
 def cached_prosody() -> Prosody:
     """Return the learned tables if they were built before, else modern readings; nothing is downloaded."""
-    return _read_cache() or ModernProsody("the learned tables have not been built")
+    reason = "were changed since they were built" if cache_path().exists() else "have not been built"
+    return _read_cache() or ModernProsody(f"the learned tables {reason}")
 
 
 def load_or_build_prosody(root: str | None = None) -> Prosody:
@@ -73,17 +74,16 @@ def load_or_build_tables(root: str | None = None) -> LearnedProsody:
                 paths = tone_annotation.find_or_download_files(root, report_progress)
                 annotation = tone_annotation.join_annotation(paths)
                 tables = learn_tables(annotation)  # takes as long again; the bar stays
-            atomic_write(path, json.dumps(tables, ensure_ascii=False))
+            write_with_checksum(path, json.dumps(tables, ensure_ascii=False).encode())
+            path.with_suffix(".json").unlink(missing_ok=True)  # written before there were checksums
             prosody = LearnedProsody(**tables)
     return prosody
 
 
 def _read_cache() -> LearnedProsody | None:
-    """Return the tables from the cache file; None if there is no such file, or a damaged one."""
-    try:
-        return LearnedProsody(**json.loads(cache_path().read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+    """Return the tables from the cache file; None if there is no such file, or it was changed."""
+    content = read_with_checksum(cache_path())
+    return LearnedProsody(**json.loads(content)) if content else None
 
 
 def cache_path() -> Path:
@@ -94,7 +94,7 @@ def cache_path() -> Path:
     constants = [FORMAT, HELD_OUT, CLEAR_MAJORITY, RESOLUTION, RANDOM_PAIRS]
     described = json.dumps([*constants, *(download.published_checksums()[name] for name in names)])
     key = hashlib.sha256(described.encode()).hexdigest()[:16]
-    return data_folder() / "cache" / f"prosody-{key}.json"
+    return data_folder() / "cache" / f"prosody-{key}.tables"
 
 
 class Tables(TypedDict):

@@ -13,6 +13,7 @@ from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, display_path
 from tangsweep.reporting.analysis.rank_groups import rank_groups
 from tangsweep.reporting.analysis.ranking import Ranking
+from tangsweep.printable import printable_line
 from tangsweep.reporting.analysis.scored_documents import read_scored_documents
 from tangsweep.reporting.analysis.tuning import TunedComparison, choosing_runs, compare_tuned
 from tangsweep.reporting.blocks import Answer, Report, Section
@@ -133,7 +134,7 @@ def build_report(data: SweepData, title: str) -> Report:
     for section in sections:
         tables |= section.tables
     return Report(
-        title=title,
+        title=printable_line(title),
         question=sweep_question(data),
         comparisons=answers,
         warnings=_warnings(data, comparisons, sections),

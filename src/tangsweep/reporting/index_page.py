@@ -17,6 +17,7 @@ from urllib.parse import quote
 from tangsweep.console import print_line
 from tangsweep.errors import UserError, first_line
 from tangsweep.files import atomic_write, display_path
+from tangsweep.printable import printable_line
 from tangsweep.reporting.live_page import is_unfinished_page, without_test_scores
 from tangsweep.reporting.sweep_summary import (
     SweepSummary,
@@ -160,11 +161,12 @@ def render_index(rows: Sequence[IndexRow]) -> str:
 
 
 def _render_row(row: IndexRow) -> str:
-    name = escape(row.sweep.name)
+    name = escape(printable_line(row.sweep.name))
     if (row.sweep / "report.html").exists():
         name = f'<a href="{quote(os.fsencode(row.sweep.name))}/report.html">{name}</a>'
     if row.summary is None:
-        return f'<tr><td>{name}</td><td class="problem" colspan="5">{escape(row.problem)}</td></tr>'
+        problem = escape(printable_line(row.problem))
+        return f'<tr><td>{name}</td><td class="problem" colspan="5">{problem}</td></tr>'
     summary = row.summary
     when = time.strftime(TIME_FORMAT, time.localtime(summary.ended)) if summary.ended else "–"
     cells = [

@@ -2,17 +2,20 @@
 
 import contextlib
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tangsweep.errors import UserError
-from tangsweep.files import atomic_write
+from tangsweep.files import atomic_write, read_regular_file
+from tangsweep.printable import printable_line
 from tangsweep.runs import lock
+from tangsweep.runs.checksums import checksum_of_values
 from tangsweep.runs.folder import RunFolder
 
 if TYPE_CHECKING:  # pandas, SciPy and Altair: only where a sweep is read
@@ -22,6 +25,7 @@ if TYPE_CHECKING:  # pandas, SciPy and Altair: only where a sweep is read
 
 LATEST = 253_402_300_799.0  # the end of the year 9999
 SUMMARY_FORMAT = 1  # increase it whenever the same runs would give another summary
+PrintableText = Annotated[str, AfterValidator(printable_line)]  # the index shows it
 
 
 class SweepSummary(BaseModel):
@@ -30,12 +34,12 @@ class SweepSummary(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     runs_hash: str  # of the runs that were summarized
-    question: str
-    answer: str
+    question: PrintableText
+    answer: PrintableText
     ended: float = Field(ge=0, le=LATEST)  # seconds since 1970: when its last run ended; 0 where none has
     statuses: dict[str, int]  # status → number of runs
-    failed: list[str]  # names of runs
-    text: str  # what was learned
+    failed: list[PrintableText]  # names of runs
+    text: PrintableText  # what was learned
     unreadable: int  # files
 
 
@@ -79,15 +83,23 @@ def _describe_text(corpus: "CorpusFacts") -> str:
 
 def write_summary(sweep: Path, summary: SweepSummary) -> None:
     """Write report.json for the next index; a folder that cannot be written does without."""
+    values = summary.model_dump(mode="json")
     with contextlib.suppress(UserError):
-        atomic_write(sweep / "report.json", summary.model_dump_json(indent=2) + "\n")
+        text = json.dumps({**values, "checksum": checksum_of_values(values)}, indent=2)
+        atomic_write(sweep / "report.json", text + "\n")
 
 
 def read_summary(sweep: Path) -> SweepSummary | None:
-    """Return what report.json says; None where there is none, or runs ended, came or went since then."""
+    """Return what report.json says.
+
+    None where there is none, it was changed, or runs ended, came or went since then.
+    """
     try:
-        summary = SweepSummary.model_validate_json((sweep / "report.json").read_bytes())
-    except (OSError, ValidationError):
+        values = json.loads(read_regular_file(sweep / "report.json"))
+        if values.pop("checksum") != checksum_of_values(values):
+            return None
+        summary = SweepSummary.model_validate(values)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
     return summary if summary.runs_hash == _runs_hash(sweep) else None
 

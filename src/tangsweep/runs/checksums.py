@@ -27,7 +27,7 @@ def add_checksums(folder: RunFolder, values: Mapping[str, object]) -> dict[str, 
     for path in (folder.config, folder.metrics, folder.document_scores, folder.poems, folder.samples):
         with contextlib.suppress(OSError):  # a run need not have each of them
             files[path.name] = checksum_of(read_regular_file(path))
-    return {**values, KEY: {**files, OWN: _own_checksum({**values, KEY: files})}}
+    return {**values, KEY: {**files, OWN: checksum_of_values({**values, KEY: files})}}
 
 
 def check_own_checksum(values: object) -> None:
@@ -38,12 +38,12 @@ def check_own_checksum(values: object) -> None:
     if not isinstance(checksums, Mapping):
         raise ChangedFile(WAS_CHANGED)
     files = {name: checksum for name, checksum in checksums.items() if name != OWN}
-    if checksums.get(OWN) != _own_checksum({**values, KEY: files}):
+    if checksums.get(OWN) != checksum_of_values({**values, KEY: files}):
         raise ChangedFile(WAS_CHANGED)
 
 
-def _own_checksum(values: Mapping[str, object]) -> str:
-    """Return a checksum of the values: the order of keys and the layout of the file do not count."""
+def checksum_of_values(values: Mapping[str, object]) -> str:
+    """Return a checksum of JSON: the order of keys and the layout of the file do not count."""
     return checksum_of(json.dumps(values, sort_keys=True).encode("ascii"))
 
 

@@ -8,6 +8,7 @@ import re
 import yaml
 
 from tangsweep.config.identity import PlainConfig
+from tangsweep.config.yaml_aliases import is_too_large
 from tangsweep.files import atomic_write, checksum_of, read_regular_file
 from tangsweep.runs.checksums import WAS_CHANGED, ChangedFile
 from tangsweep.runs.folder import RunFolder
@@ -31,7 +32,8 @@ def read_config(folder: RunFolder) -> PlainConfig:
     header = HEADER.match(content)
     if header and header[1].decode() != checksum_of(content[header.end() :]):
         raise ChangedFile(WAS_CHANGED)
-    values = yaml.safe_load(content.decode("utf-8"))
+    text = content.decode("utf-8")
+    values = None if is_too_large(text) else yaml.safe_load(text)
     if not isinstance(values, dict):
         raise ValueError("no config")
     return values

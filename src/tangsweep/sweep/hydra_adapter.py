@@ -19,13 +19,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from tangsweep.command_line import describe_wrong_argument, option_names
+from tangsweep.config.yaml_aliases import check_alias_sizes
 from tangsweep.errors import UserError
+from tangsweep.files import CONFIG_FOLDER, INSTALLED_FILES
 
 HYDRA_VERSION = "1.3"
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Raise UserError, one line, for an option that Hydra's command line does not take."""
+    """Raise UserError for an option that Hydra does not take, or a config file that would fill memory."""
     parser = get_args_parser()
     options = option_names(parser)
 
@@ -37,7 +39,8 @@ def check_arguments(arguments: Sequence[str]) -> None:
         raise UserError(describe_wrong_argument(message, options))
 
     parser.error = raise_user_error  # type: ignore[method-assign]
-    parser.parse_args(list(arguments))
+    folder = parser.parse_args(list(arguments)).config_dir
+    check_alias_sizes([CONFIG_FOLDER, INSTALLED_FILES / "sweeps", *([Path(folder)] if folder else [])])
 
 
 def run_job_or_sweep(
@@ -47,6 +50,7 @@ def run_job_or_sweep(
 
     The primary config is train.yaml. A sweep file chooses a multirun itself.
     """
+    check_alias_sizes([config_folder, INSTALLED_FILES / "sweeps"])
     with initialize_config_dir(str(config_folder), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
@@ -91,6 +95,13 @@ def config_folders(loader: ConfigLoader, schemes: Sequence[str]) -> Iterator[tup
     for source in loader.get_sources():
         if source.scheme() in schemes:
             yield source.scheme(), Path(source.path)
+
+
+def is_basic_launcher(launcher: object) -> bool:
+    """Return whether a launcher runs its jobs one after the other, in this process."""
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+
+    return isinstance(launcher, BasicLauncher)
 
 
 def job_result(returned: JobReturn) -> object:
