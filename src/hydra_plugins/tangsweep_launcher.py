@@ -16,6 +16,9 @@ from omegaconf import DictConfig, open_dict
 
 if TYPE_CHECKING:  # every command imports this module; only a sweep needs these
     from tangsweep.config.run_config import AnyConfig
+    from tangsweep.sweep.display import SearchDisplay, SweepDisplay
+    from tangsweep.sweep.phase import OverridesStream
+    from tangsweep.sweep.pool import JobSource
 
 
 @dataclass
@@ -59,22 +62,34 @@ class PoolLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs and return their results in order. Raises SystemExit where a job raises it."""
-        from tangsweep.sweep import pool, worker, worker_process  # no command but a sweep needs them
         from tangsweep.sweep.display import SweepDisplay
+        from tangsweep.sweep.pool import JobList
+
+        jobs = [
+            partial(self._compose, overrides, number)
+            for number, overrides in enumerate(job_overrides, start=initial_job_idx)
+        ]
+        with SweepDisplay([_display_name(overrides) for overrides in job_overrides]) as display:
+            return self._run(JobList(jobs), display)
+
+    def launch_stream(self, stream: "OverridesStream") -> None:
+        """Run the jobs of a stream; no worker waits while there is one. Raises as `launch` does."""
+        from tangsweep.sweep.display import SearchDisplay
+
+        with SearchDisplay(stream.progress) as display:
+            self._run(_StreamSource(stream, self._compose, display), display)
+
+    def _run(self, source: "JobSource", display: "SweepDisplay") -> list[JobReturn]:
+        from tangsweep.sweep import pool, worker, worker_process  # no command but a sweep needs them
 
         context = worker_process.process_context(self.preload)
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         setup = worker.WorkerSetup(self.context, self.task_function, Singleton.get_state(), dict(os.environ))
-        jobs: list[Callable[[], DictConfig]] = [
-            partial(self._compose, overrides, number)
-            for number, overrides in enumerate(job_overrides, start=initial_job_idx)
-        ]
         environments = self.environments or self._environments([])
         fail_fast = bool(self.config.get("fail_fast"))
-        with SweepDisplay([_display_name(overrides) for overrides in job_overrides]) as display:
-            return pool.Pool(context, setup, environments, display, fail_fast).run(pool.JobList(jobs))
+        return pool.Pool(context, setup, environments, display, fail_fast).run(source)
 
     def _environments(self, configs: "Sequence[AnyConfig]") -> list[dict[str, str]]:
         from tangsweep import machine
@@ -89,6 +104,30 @@ class PoolLauncher(Launcher):
             config.hydra.job.id = f"{config.hydra.job.name}_{number}"
             config.hydra.job.num = number
         return config
+
+
+class _StreamSource:
+    """The pool's `JobSource` of a stream; names the jobs on the display."""
+
+    def __init__(
+        self,
+        stream: "OverridesStream",
+        compose: Callable[[Sequence[str], int], DictConfig],
+        display: "SearchDisplay",
+    ) -> None:
+        self._stream, self._compose, self._display = stream, compose, display
+        self._count = 0
+
+    def next_job(self) -> Callable[[], DictConfig] | None:
+        overrides = self._stream.next_overrides()
+        if overrides is None:
+            return None
+        self._display.add_name(_display_name(overrides))
+        self._count += 1
+        return partial(self._compose, overrides, self._count - 1)
+
+    def on_job_end(self, job: int, returned: JobReturn) -> None:
+        self._stream.on_job_end(job, returned)
 
 
 def _display_name(overrides: Sequence[str]) -> str:

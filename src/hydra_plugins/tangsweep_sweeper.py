@@ -12,10 +12,15 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:  # every command imports this module; only a sweep needs these
+    from hydra.core.override_parser.types import Override
+
     from tangsweep.config.run_config import AnyConfig
     from tangsweep.runs.record import Outcome
     from tangsweep.sweep.jobs import PreparedJob
+    from tangsweep.sweep.phase import JobStream, OverridesStream
     from tangsweep.sweep.run_sweep import SweepResult
+
+LISTS = ("confirm.seeds", "search.seeds")  # keys of which several values are one list, and no jobs
 
 
 @runtime_checkable
@@ -25,6 +30,7 @@ class ConcurrentLauncher(Protocol):
     def warm_up(self) -> None: ...
     def concurrency(self, configs: "Sequence[AnyConfig]") -> int: ...
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None: ...
+    def launch_stream(self, stream: "OverridesStream") -> None: ...
 
 
 class TangsweepSweeper(Sweeper):
@@ -42,7 +48,7 @@ class TangsweepSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from tangsweep.sweep import compose  # only a sweep needs it
 
-        self.choices = config.hydra.runtime.choices
+        self.choices, self.trials = config.hydra.runtime.choices, config.search.trials
         self.config_loader = hydra_context.config_loader
         self.composer = compose.Composer(self.config_loader, config)
         loader = compose.PrecomposedLoader(self.config_loader, self.composer)
@@ -56,15 +62,36 @@ class TangsweepSweeper(Sweeper):
         """Run the sweep of the sweep file's grids and the command line's overrides."""
         from tangsweep.sweep import grid, jobs, run_sweep
 
-        arguments = [grid.as_list(argument, "confirm.seeds") for argument in jobs.last_of_each_key(arguments)]
+        arguments = jobs.last_of_each_key(arguments)
+        for key in LISTS:
+            arguments = [grid.as_list(argument, key) for argument in arguments]
         file_grids = grid.read_grids(self.params, self.grids)
         grids = grid.parse_grids(file_grids, arguments, self.config_loader)
         file_keys = list(dict.fromkeys(key for keys in file_grids for key in keys))
         sweep_file = self.choices.get("sweeps")
         grid.check_sweep_file(sweep_file, grids, file_keys)
+        if self._is_search(arguments):
+            return self._search(grids, file_keys)
         composed = jobs.compose_jobs(grids, file_keys, sweep_file, self.composer)
         make_job = partial(jobs.with_seed, composer=self.composer)
         return run_sweep.run_sweep(composed, self, make_job=make_job)
+
+    def _is_search(self, arguments: Sequence[str]) -> bool:
+        trials = next((a.partition("=")[2] for a in arguments if a.startswith("search.trials=")), None)
+        return self.trials is not None if trials is None else trials != "null"
+
+    def _search(self, grids: "Sequence[Sequence[Override]]", file_keys: Sequence[str]) -> "SweepResult":
+        """Run the search whose space the grids span."""
+        from tangsweep.sweep import jobs, search_command, search_runs, search_space
+
+        single = [o.input_line or "" for o in grids[0] if not o.is_sweep_override()]
+        sweep = self.composer.plain([o for o in single if o.startswith("sweep.")])["sweep"]
+        compare = sweep.get("compare")
+        space = search_space.read_space(grids, compare)
+        name = jobs.sweep_name(grids, file_keys, self.choices.get("sweeps"))
+        names = [f"sweep.name='{name}'"] if name else []
+        runs = search_runs.SearchRuns(space, self.composer, names)
+        return search_command.run_search(space, runs, self)
 
     def warm_up(self) -> None:
         """Let the launcher begin what takes time, if it can."""
@@ -80,6 +107,21 @@ class TangsweepSweeper(Sweeper):
         if isinstance(self.launcher, ConcurrentLauncher):
             self.launcher.prepare_workers(configs)
 
+    def launch_stream(self, stream: "JobStream", at_once: int) -> None:
+        """Train the jobs of a stream; with a launcher that takes whole batches, `at_once` in each.
+
+        Raises UserError where the launcher itself fails.
+        """
+        from tangsweep.sweep.hydra_adapter import is_basic_launcher
+
+        if isinstance(self.launcher, ConcurrentLauncher):
+            self.launcher.launch_stream(_NumberedStream(stream))
+            return
+        size = 1 if is_basic_launcher(self.launcher) else at_once
+        while batch := [job for _ in range(size) if (job := stream.next_job()) is not None]:
+            for job, outcome in zip(batch, self.launch(batch), strict=True):
+                stream.on_job_end(job, outcome)
+
     def launch(self, jobs: "Sequence[PreparedJob]") -> "list[Outcome]":
         """Train the jobs with the configured launcher. Raises UserError where the launcher itself fails."""
         from tangsweep.errors import UserError, first_line
@@ -93,6 +135,25 @@ class TangsweepSweeper(Sweeper):
                 "continues the others"
             ) from error
         return [_outcome(job, returned) for job, returned in zip(jobs, returns, strict=True)]
+
+
+class _NumberedStream:
+    """A stream of prepared jobs as the launcher has it: overrides, and numbers in the place of jobs."""
+
+    def __init__(self, stream: "JobStream") -> None:
+        self._stream = stream
+        self.progress = stream.progress
+        self._jobs: list[PreparedJob] = []
+
+    def next_overrides(self) -> list[str] | None:
+        job = self._stream.next_job()
+        if job is None:
+            return None
+        self._jobs.append(job)
+        return job.overrides
+
+    def on_job_end(self, job: int, returned: JobReturn) -> None:
+        self._stream.on_job_end(self._jobs[job], _outcome(self._jobs[job], returned))
 
 
 def _outcome(job: "PreparedJob", returned: JobReturn) -> "Outcome":

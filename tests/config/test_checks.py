@@ -36,6 +36,7 @@ WRONG = {
     "search.seeds": ["[-1]"],
     "search.eta": ["0", "null"],
     "search.min_epochs": ["0"],
+    "search.at_once": ["0"],
     "search.known": ["[3]"],
     "plan": ["5"],
     "extend": ["5"],

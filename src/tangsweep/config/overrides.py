@@ -40,16 +40,14 @@ def varied_keys(runs: Sequence[Mapping[str, str]], compare: Sequence[str] | None
     """
     keys = dict.fromkeys(key for values in runs for key in values)
     varied = [key for key in keys if len({values.get(key) for values in runs}) > 1]
-    groups = [key.partition(".")[0] for key in varied]
-    if compare is None:
-        is_compared = [
-            group == key or group in DATA_GROUPS for key, group in zip(varied, groups, strict=True)
-        ]
-    else:
-        is_compared = [key in compare for key in varied]
-    pairs = list(zip(varied, is_compared, strict=True))
-    compared = [key for key, chosen in pairs if chosen]
-    return VariedKeys(compared, [key for key, chosen in pairs if not chosen] if compared else [])
+    compared = [key for key in varied if is_compared_key(key, compare)]
+    return VariedKeys(compared, [key for key in varied if key not in compared] if compared else [])
+
+
+def is_compared_key(key: str, compare: Sequence[str] | None) -> bool:
+    """Return whether a key that is varied is compared; `compare` is as in `varied_keys`."""
+    group = key.partition(".")[0]
+    return group == key or group in DATA_GROUPS if compare is None else key in compare
 
 
 def variant(overrides: Sequence[str]) -> str:

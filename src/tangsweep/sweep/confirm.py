@@ -3,7 +3,7 @@
 The choice is made by development scores alone, so a repeated command makes the same one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tangsweep.config.overrides import varied_keys, varied_values
@@ -39,10 +39,9 @@ class ChosenSetting(NamedTuple):
     run: PreparedRun  # one of the runs of this setting
 
 
-def check_seeds(runs: Sequence[PreparedRun]) -> None:
+def check_seeds(confirming: Iterable[int], choosing: Iterable[int]) -> None:
     """Raise UserError where a seed that confirms is among those that choose."""
-    seeds = set(runs[0].config.confirm.seeds)
-    if twice := seeds & {run.config.seed for run in runs}:
+    if twice := set(confirming) & set(choosing):
         raise UserError(
             f"confirm.seeds={min(twice)} is among the seeds that choose: name seeds that no run of it has"
         )

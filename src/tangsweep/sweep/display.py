@@ -1,6 +1,8 @@
 """Shows the progress of a sweep: jobs done and running, the time left and the best score so far."""
 
 import time
+from collections.abc import Callable
+from typing import Self
 
 from hydra.core.utils import JobReturn
 from rich.progress import TaskID
@@ -9,6 +11,7 @@ from tangsweep.console import format_clock, format_score, print_line
 from tangsweep.progress_bar import TerminalProgress
 from tangsweep.runs.record import Outcome, Record
 from tangsweep.sweep.hydra_adapter import job_result
+from tangsweep.sweep.phase import StreamProgress
 
 
 class SweepDisplay:
@@ -28,7 +31,7 @@ class SweepDisplay:
         self._progress = TerminalProgress()
         self._sweep_bar = self._progress.add_task("sweep", total=len(names), state="")
 
-    def __enter__(self) -> "SweepDisplay":
+    def __enter__(self) -> Self:
         if not self._progress.disable:
             self._progress.start()
         return self
@@ -83,6 +86,27 @@ class SweepDisplay:
             score = format_score(self._best.metric.name, self._best.dev.model_dump())
             self._progress.headline = f"best so far: dev {score}, {self._best.run_id}"
         self._progress.update(self._sweep_bar, completed=done, state=state)
+
+
+class SearchDisplay(SweepDisplay):
+    """A display of jobs that are not known beforehand: `add_name` comes before each job's start.
+
+    `progress` says how far the search is.
+    """
+
+    def __init__(self, progress: Callable[[], StreamProgress]) -> None:
+        super().__init__([])
+        self._stream_progress = progress
+
+    def add_name(self, name: str) -> None:
+        """Name the job that starts next."""
+        self._names.append(name)
+
+    def _redraw(self) -> None:
+        done, total, state, headline = self._stream_progress()
+        self._progress.headline = headline
+        running = sum(self._fractions.values()) / max(len(self._fractions), 1)
+        self._progress.update(self._sweep_bar, total=total, completed=min(done + running, total), state=state)
 
 
 def _better_record(best: Record | None, other: Record) -> Record:

@@ -58,6 +58,9 @@ def parse_grids(
         for grid in grids
     ]
     for key, override in from_command_line.items():
+        if any(map(is_continuous, (override, *(grid[key] for grid in parsed if key in grid)))):
+            parsed = [grid | {key: override} for grid in parsed]
+            continue
         grid_choices = [_choices(grid[key]) if key in grid else None for grid in parsed]
         named = _choices(override)
         shared = [named if own is None else [c for c in named if c in own] for own in grid_choices]
@@ -104,6 +107,11 @@ def expand_grids(grids: Sequence[Sequence[Override]]) -> list[list[str]]:
     return jobs
 
 
+def is_continuous(override: Override) -> bool:
+    """Return whether the values of an override are a range of real numbers."""
+    return override.is_sweep_override() and not override.is_discrete_sweep()
+
+
 def swept_keys(overrides: Sequence[Override]) -> list[str]:
     """Return the keys with several values."""
     return [o.get_key_element() for o in overrides if o.is_sweep_override()]
@@ -122,6 +130,8 @@ def _choices(override: Override) -> list[str]:
     text = override.input_line or ""
     if not override.is_sweep_override():
         return [text]
-    if not override.is_discrete_sweep():
-        raise UserError(f"{text} is a continuous range: name the values to try")
+    if is_continuous(override):
+        raise UserError(
+            f"{text} is a continuous range: name the values to try, or say how many with search.trials=40"
+        )
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]

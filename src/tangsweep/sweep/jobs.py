@@ -53,10 +53,8 @@ def compose_jobs(
     UserError where nothing is varied that the sweep file, or `sweep.compare`, says is.
     """
     overrides = [override for grid in grids for override in grid]
-    named_keys = list(dict.fromkeys([*file_keys, *swept_keys(overrides)]))
-    named_keys = named_keys or [override.get_key_element() for override in overrides]
-    has_name = any(override.get_key_element() == "sweep.name" for override in overrides)
-    name = safe_name(sweep_file or "_".join(named_keys)) or "single"
+    named_keys = _named_keys(grids, file_keys)
+    name = sweep_name(grids, file_keys, sweep_file)
     combinations = expand_grids(grids)
     if not combinations:
         raise UserError("the sweep has no run: a key is varied over no value")
@@ -65,11 +63,27 @@ def compose_jobs(
     jobs = []
     for combination in combinations:
         varied = identity.slug([o for o in combination if o.partition("=")[0] in named_keys])
-        job = [*combination, f"sweep.varied='{varied}'", *([] if has_name else [f"sweep.name='{name}'"])]
+        job = [*combination, f"sweep.varied='{varied}'", *([f"sweep.name='{name}'"] if name else [])]
         jobs.append(Job(job, composer.plain(job)))
     _check_compared(jobs[0], {override.get_key_element().lstrip("+~") for override in overrides})
     composer.save()
     return jobs
+
+
+def _named_keys(grids: Sequence[Sequence[Override]], file_keys: Sequence[str]) -> list[str]:
+    """Return the keys that name the sweep and its runs: those that vary, or where none does, all."""
+    overrides = [override for grid in grids for override in grid]
+    named_keys = list(dict.fromkeys([*file_keys, *swept_keys(overrides)]))
+    return named_keys or [override.get_key_element() for override in overrides]
+
+
+def sweep_name(
+    grids: Sequence[Sequence[Override]], file_keys: Sequence[str], sweep_file: str | None
+) -> str | None:
+    """Return the name of the sweep's folder; None where an override names it."""
+    if any(override.get_key_element() == "sweep.name" for grid in grids for override in grid):
+        return None
+    return safe_name(sweep_file or "_".join(_named_keys(grids, file_keys))) or "single"
 
 
 def _check_compared(job: Job, keys: Collection[str]) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from hydra.core.utils import JobReturn
 
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.console import print_line
@@ -35,6 +37,39 @@ class Launcher(Protocol):
     def launch(self, jobs: Sequence[PreparedJob]) -> Sequence[Outcome]: ...
 
 
+class StreamProgress(NamedTuple):
+    """How far a stream of jobs is, for the terminal."""
+
+    done: int
+    total: int
+    state: str  # "7 of 24 tried"
+    headline: str
+
+
+class JobStream(Protocol):
+    """Jobs of which each may depend on how earlier ones ended."""
+
+    def next_job(self) -> PreparedJob | None:
+        """Return the next job; None: there is none before one that runs has ended."""
+
+    def on_job_end(self, job: PreparedJob, outcome: Outcome) -> None: ...
+    def progress(self) -> StreamProgress: ...
+
+
+class OverridesStream(Protocol):
+    """Jobs as overrides, each of which may depend on how earlier ones ended; they are numbered from 0."""
+
+    def next_overrides(self) -> Sequence[str] | None: ...
+    def on_job_end(self, job: int, returned: JobReturn) -> None: ...
+    def progress(self) -> StreamProgress: ...
+
+
+class StreamLauncher(Launcher, Protocol):
+    """A launcher that also trains jobs which are not known beforehand."""
+
+    def launch_stream(self, stream: JobStream, at_once: int) -> None: ...  # `at_once`: where it cannot say
+
+
 class Phase:
     """Runs that are trained together, and how they ended."""
 
@@ -48,7 +83,7 @@ class Phase:
         statuses = run_status.look_up_runs([run.folder for run in self.runs], self.runs[0].config.rerun)
         to_train = [run for run in self.runs if statuses[run.folder].trained]
         if to_train:
-            _prepare_training(to_train, launcher)
+            prepare_training(to_train, launcher)
         _announce(statuses, compared)
         run_status.set_aside(statuses, self.runs[0].config.unlock)
         self.changed = _score_finished([run for run in self.runs if not statuses[run.folder].trained])
@@ -87,7 +122,7 @@ def prepare_runs(jobs: Sequence[Job], configs: Sequence[AnyConfig]) -> list[Prep
     return [prepare(config, jobs[number].overrides, corpora[number]) for number, config in enumerate(configs)]
 
 
-def _prepare_training(runs: Sequence[PreparedRun], launcher: Launcher) -> None:
+def prepare_training(runs: Sequence[PreparedRun], launcher: Launcher) -> None:
     """Do once what all runs need: heavy checks, downloads beside the corpora, workers."""
     configs = [run.config for run in runs]
     check_before_training(configs)

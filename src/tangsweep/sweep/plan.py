@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Table
 
+from tangsweep.config.search_options import SearchOptions
 from tangsweep.console import console, format_bytes, format_duration, print_line
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record_file import read_record
 from tangsweep.runs.state import State
+from tangsweep.sweep.halving import Rung
 from tangsweep.sweep.run_status import RunStatus
+from tangsweep.sweep.search import describe_rung
+from tangsweep.sweep.search_runs import SearchRuns
+from tangsweep.sweep.search_space import Space, describe_parameter
 from tangsweep.training.prepare import PreparedRun
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from tangsweep.training.module import LanguageModelModule
 
 COLUMNS = ("run", "varies", "state", "time", "disk")
+SEARCH_COLUMNS = ("compared", "tuned", "settings", "time", "without pruning")
 WARM_UP_STEPS, TIMED_STEPS = 2, 8
 SCORED_BATCHES = 2
 ROW_BYTES = 400  # of a row in metrics.csv and in W&B's file
@@ -63,6 +69,57 @@ def print_plan(runs: Sequence[PreparedRun], statuses: Mapping[Path, RunStatus], 
         f"{side_by_side}; {disk} of disk. At most: a run that goes on has less left, one that reaches "
         "its goal or loses patience ends earlier. Nothing was trained."
     )
+
+
+def print_search_plan(
+    space: Space, ladders: Mapping[str, Sequence[Rung]], runs: SearchRuns, concurrency: int
+) -> None:
+    """Print each arm with its parameters, how many settings reach which rung, and the time of training.
+
+    A few steps of each arm are measured. `concurrency` runs are trained side by side.
+    """
+    options = runs.probes[0].config.search
+    table, total = Table(*SEARCH_COLUMNS, box=None, pad_edge=False), 0.0
+    for arm in space:
+        full = max(estimate_cost(runs.probe(arm.name, place)).seconds for place in range(len(arm.branches)))
+        epochs = runs.probe(arm.name).config.trainer.max_epochs
+        counts, rungs = trials_at_rungs(options, len(ladders[arm.name])), ladders[arm.name]
+        seconds = full * training_share(rungs, counts, epochs)
+        total += seconds
+        tuned = "; ".join(
+            ", ".join(map(describe_parameter, branch.parameters)) or "nothing" for branch in arm.branches
+        )
+        reached = " → ".join(f"{n} × {describe_rung(r)}" for n, r in zip(counts, rungs, strict=True))
+        whole = full * counts[0] * len({rung.seed for rung in rungs})
+        table.add_row(arm.name, tuned, reached, format_duration(seconds), format_duration(whole))
+    console.print(table)
+    seeds = len(runs.probes[0].config.confirm.seeds)
+    confirming = f", then {len(space) * seeds} runs that confirm" if seeds else ""
+    side_by_side = (
+        f", {format_duration(total / concurrency)} with {concurrency} at once" if concurrency > 1 else ""
+    )
+    print_line(
+        f"{len(space) * (options.trials or 0)} settings by {options.sampler}: about {format_duration(total)} "
+        f"of training and scoring{side_by_side}{confirming}. Nothing was trained."
+    )
+
+
+def trials_at_rungs(options: SearchOptions, rungs: int) -> list[int]:
+    """Return how many trials of an arm reach each rung at the end of a search."""
+    counts = [options.trials or 0]
+    for _ in range(rungs - 1):
+        counts.append(max(1, counts[-1] // options.eta))
+    return counts
+
+
+def training_share(rungs: Sequence[Rung], counts: Sequence[int], epochs: int | None) -> float:
+    """Return the training of all rungs, in whole runs: a promoted run goes on where it was paused."""
+    share, before = 0.0, 0.0
+    for rung, count in zip(rungs, counts, strict=True):
+        reached = 1.0 if rung.epochs is None or not epochs else rung.epochs / epochs
+        share += count * (reached - (before if rung.seed == rungs[0].seed else 0.0))
+        before = reached
+    return share
 
 
 def _costs(runs: Sequence[PreparedRun], statuses: Mapping[Path, RunStatus]) -> dict[Path, Cost]:

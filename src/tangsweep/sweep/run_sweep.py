@@ -73,7 +73,7 @@ def run_sweep(
     runs = prepare_runs(jobs, configs)
     _refuse_duplicates(runs)
     if command.confirm.seeds:
-        confirm.check_seeds(runs)
+        confirm.check_seeds(command.confirm.seeds, [run.config.seed for run in runs])
     print_corpora(runs)
     if command.plan:
         return _plan(runs, launcher.concurrency(configs))
@@ -87,7 +87,9 @@ def run_sweep(
                 phases[1].train(launcher, compared)
     finally:
         if compared:
-            _compare([run for phase in phases for run in phase.runs], any(phase.changed for phase in phases))
+            has_changed = any(phase.changed for phase in phases)
+            close_with_report(runs[0].folder.parent, has_changed, command.report)
+            run_status.print_unfinished([run.folder for phase in phases for run in phase.runs])
     if not compared:
         _print_single(runs[0], phases[0].outcomes)
     outcomes = [outcome for phase in phases for outcome in phase.outcomes]
@@ -121,16 +123,14 @@ def _refuse_duplicates(runs: Sequence[PreparedRun]) -> None:
         raise UserError(f"the sweep holds the same run twice ({twice[0]}): name each value once")
 
 
-def _compare(runs: Sequence[PreparedRun], trained: bool) -> None:
+def close_with_report(sweep: Path, has_changed: bool, write_files: bool) -> None:
     """Print the ranking and write the report; where nothing was trained the files of last time stand."""
-    sweep = runs[0].folder.parent
-    if not trained and page_is_current(sweep):
+    if not has_changed and page_is_current(sweep):
         print_line(f"nothing to train; the report lies in {display_path(sweep / 'report.html')}")
     else:
         from tangsweep.reporting.build import report_sweep  # pandas, SciPy and Altair: only when needed
 
-        report_sweep(sweep, write_files=runs[0].config.report)
-    run_status.print_unfinished([run.folder for run in runs])
+        report_sweep(sweep, write_files=write_files)
 
 
 def _print_single(run: PreparedRun, outcomes: Sequence[Outcome]) -> None:
