@@ -1,7 +1,7 @@
 """Build a report's dashboard at W&B: a workspace for each ranking, and a document over all of them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -74,10 +74,10 @@ def build_dashboard(data: SweepData, report: Report, project: WandbProject) -> D
     workspaces, blocks = [], _head(report)
     for ranking, names in rankings:
         title = f"{report.title} ({ranking.comparable.title})" if len(rankings) > 1 else report.title
-        workspaces.append(_workspace(title, ranking, names, project, data.runs["group"]))
+        workspaces.append(_workspace(title, ranking, names, project, data.values))
         blocks += _ranking_blocks(title, ranking, names)
         if len(report.rankings) > 1:
-            blocks += _table_blocks(report, ranking.comparable.title)
+            blocks += _table_blocks(report, ranking.comparable.heading)
     blocks += _table_blocks(report, "")
     document = wr.Report(
         entity=project.entity,
@@ -99,14 +99,14 @@ def _head(report: Report) -> list[wr.BlockTypes]:
 
 
 def _workspace(
-    title: str, ranking: Ranking, names: LoggedNames, project: WandbProject, all_groups: Iterable[str]
+    title: str, ranking: Ranking, names: LoggedNames, project: WandbProject, values: Mapping[str, str]
 ) -> ws.Workspace:
     sections = panel_sections(names, ranking.comparable.metric)
     place_panels(sections, title)
     settings = ws.RunsetSettings(
         filters=_run_filter(names),
         groupby=[expr.Config(VARIANT)],
-        group_colors=_group_colours(names, all_groups),
+        group_colors=_group_colours(names, GroupStyle.of_runs(ranking.comparable.runs, values)),
         order=[expr.Ordering(expr.Metric("Name"))],
         pinned_columns=[f"summary:{name}" for name in PINNED_SUMMARY if name in names.summary],
     )
@@ -139,7 +139,7 @@ def _ranking_blocks(title: str, ranking: Ranking, names: LoggedNames) -> list[wr
     runs._id = stable_id(f"{title}/document")
     panels = place_panels(panel_sections(names, ranking.comparable.metric), f"{title}/document")
     return [
-        wr.H2(f"Ranking: {ranking.comparable.title}"),
+        wr.H2(f"Ranking: {ranking.comparable.heading}"),
         wr.MarkdownBlock(block_markdown(ranking_table(ranking))),
         wr.PanelGrid(runsets=[runs], panels=[*panels]),
     ]
@@ -161,7 +161,7 @@ def _run_filter(names: LoggedNames) -> list[expr.FilterExpr]:
     return [expr.Metric("ID").isin(sorted(names.ids.values()))]
 
 
-def _group_colours(names: LoggedNames, all_groups: Iterable[str]) -> dict[object, object]:
+def _group_colours(names: LoggedNames, style: GroupStyle) -> dict[object, object]:
     """Return the colour of each variant, the same as in report.html."""
-    colours = GroupStyle(names.groups.values(), all_groups).colours
+    colours = style.colours
     return {variant: colours[group] for variant, group in names.groups.items()}

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from tangsweep.reporting.analysis.ranking import Ranking
 from tangsweep.reporting.formatting import MISSING
 
-AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.HConcatChart
+AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.ConcatChart
 VegaLiteSpec = dict[str, JsonValue]
 
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from tangsweep.console import print_line
 from tangsweep.errors import UserError
 from tangsweep.files import atomic_write, display_path
+from tangsweep.printable import printable_line
 from tangsweep.reporting.analysis.rank_groups import rank_groups
 from tangsweep.reporting.analysis.ranking import Ranking
-from tangsweep.printable import printable_line
 from tangsweep.reporting.analysis.scored_documents import read_scored_documents
 from tangsweep.reporting.analysis.tuning import TunedComparison, choosing_runs, compare_tuned
 from tangsweep.reporting.blocks import Answer, Report, Section
@@ -23,19 +25,19 @@ from tangsweep.reporting.charts.budgets import budget_section
 from tangsweep.reporting.charts.curves import curves_section, setting_curves_section
 from tangsweep.reporting.charts.dataset_size import dataset_size_section
 from tangsweep.reporting.charts.initialization import initialization_section
-from tangsweep.reporting.charts.learning_rates import learning_rate_section
+from tangsweep.reporting.charts.learning_rates import learning_rate_section, learning_rate_table
 from tangsweep.reporting.charts.score_plot import score_chart
 from tangsweep.reporting.charts.solve_rates import solve_rate_section
 from tangsweep.reporting.charts.variance_sources import variance_source_section
 from tangsweep.reporting.data.collect import SweepData, collect
-from tangsweep.reporting.data.comparability import comparable_sets
+from tangsweep.reporting.data.comparability import comparable_sets, name_groups_within
 from tangsweep.reporting.render.csv_table import render_csv
 from tangsweep.reporting.render.html_page import render_html
 from tangsweep.reporting.render.markdown import render_markdown
 from tangsweep.reporting.render.terminal import print_rankings
 from tangsweep.reporting.render.vega import draw_svg, svg_to_png
 from tangsweep.reporting.sweep_summary import summarize, write_summary
-from tangsweep.reporting.text.cautions import grid_edges, improving_choices, ranking_cautions
+from tangsweep.reporting.text.cautions import Cautions, find_cautions
 from tangsweep.reporting.text.cost import cost_section
 from tangsweep.reporting.text.headline import headline, next_step
 from tangsweep.reporting.text.overview import report_warnings, rests_on, sweep_facts
@@ -48,11 +50,11 @@ from tangsweep.reporting.text.sections import (
 )
 from tangsweep.reporting.text.summary import ranking_answer, sweep_question
 from tangsweep.reporting.text.tables import run_tables
-from tangsweep.reporting.text.tuned import chosen_settings, tuned_answer, tuned_section
+from tangsweep.reporting.text.tuned import tuned_answer, tuned_section
 
 RankingSection = Callable[[SweepData, Ranking], Section | None]
 # Sections of each ranking of all settings, in their order on the page.
-RANKING_SECTIONS: list[RankingSection] = [learning_rate_section, budget_section, ranking_section]
+RANKING_SECTIONS: list[RankingSection] = [budget_section, ranking_section]
 # Sections of what is judged: all settings, or where some were chosen, those.
 JUDGED_SECTIONS: list[RankingSection] = [cost_section, breakdown_section]
 # Sections of all runs together, below those.
@@ -89,6 +91,8 @@ class Comparison(NamedTuple):
 
     ranking: Ranking  # of all settings, over the seeds that may choose one
     tuned: TunedComparison | None  # of what is compared, each value at its own best setting
+    rates: pd.DataFrame  # scores by learning rate, empty where that was not varied
+    cautions: Cautions
 
     @property
     def judged(self) -> Ranking:
@@ -99,11 +103,15 @@ class Comparison(NamedTuple):
 def compare_runs(data: SweepData) -> list[Comparison]:
     """Return a comparison for each set of runs that can be compared."""
     comparisons = []
-    for comparable in comparable_sets(data.runs):
+    for whole in comparable_sets(data.runs):
+        comparable = name_groups_within(whole, data.configs, data.records)
         text = read_scored_documents(comparable, data.folders)
         choosing = choosing_runs(comparable, data.configs)
         tuned = compare_tuned(comparable, text, data.configs, data.records)
-        comparisons.append(Comparison(rank_groups(choosing, text), tuned))
+        ranking = rank_groups(choosing, text)
+        rates = learning_rate_table(choosing, data.configs)
+        cautions = find_cautions(tuned.ranking if tuned else ranking, rates)
+        comparisons.append(Comparison(ranking, tuned, rates, cautions))
     return comparisons
 
 
@@ -148,23 +156,22 @@ def build_report(data: SweepData, title: str) -> Report:
 def _warnings(data: SweepData, comparisons: Sequence[Comparison], sections: Sequence[Section]) -> list[str]:
     """Return the warnings on the report, on each comparison and of the sections."""
     warnings = report_warnings(data, [comparison.ranking for comparison in comparisons])
-    for ranking, tuned in comparisons:
-        part = f"{ranking.comparable.title}: " if len(comparisons) > 1 else ""
-        warnings += [part + warning for warning in ranking_cautions(ranking, chosen_settings(tuned))]
+    for comparison in comparisons:
+        part = f"{comparison.ranking.comparable.heading}: " if len(comparisons) > 1 else ""
+        warnings += [part + warning for warning in comparison.cautions.warnings]
     return [*warnings, *(warning for section in sections for warning in section.warnings)]
 
 
 def _build_answer(data: SweepData, comparison: Comparison) -> Answer:
     """Return the answer of a comparison: of tuned values where settings were chosen, else of groups."""
-    ranking, tuned = comparison
-    improving = improving_choices(ranking, chosen_settings(tuned))
+    ranking, tuned, judged = comparison.ranking, comparison.tuned, comparison.judged
     return Answer(
-        scored_on=ranking.comparable.title,
+        scored_on=ranking.comparable.heading,
         headline=headline(ranking, tuned),
-        next_step=next_step(ranking, tuned, grid_edges(data, ranking), improving),
+        next_step=next_step(ranking, tuned, comparison.cautions.edges, comparison.cautions.improving),
         rests_on=rests_on(data, ranking, tuned),
         details=tuned_answer(tuned) if tuned else ranking_answer(ranking),
-        chart=score_chart(*((tuned.ranking, None) if tuned else (ranking, data.runs["group"]))),
+        chart=score_chart(judged, data.values),
     )
 
 
@@ -173,13 +180,14 @@ def _sections(data: SweepData, comparisons: Sequence[Comparison]) -> list[Sectio
     sections: list[Section | None] = []
     rankings = [comparison.ranking for comparison in comparisons]
     for number, comparison in enumerate(comparisons, 1):
-        ranking, tuned, judged = *comparison, comparison.judged
+        ranking, tuned, judged = comparison.ranking, comparison.tuned, comparison.judged
         own = [curves_section(data, judged), tuned_section(tuned) if tuned else None]
+        own.append(learning_rate_section(comparison.rates, data.values.values()))
         own += [build(data, ranking) for build in RANKING_SECTIONS]
         own += [setting_curves_section(data, ranking)] if tuned else []
         own += [build(data, judged) for build in JUDGED_SECTIONS]
         if len(comparisons) > 1:
-            own = [section and section.numbered(number, ranking.comparable.title) for section in own]
+            own = [section and section.numbered(number, ranking.comparable.heading) for section in own]
         sections += own
     sections += [sweep_builder(data, rankings) for sweep_builder in SWEEP_SECTIONS]
     judged_rankings = [comparison.judged for comparison in comparisons]

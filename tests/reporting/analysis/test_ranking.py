@@ -38,8 +38,8 @@ def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
     assert cells(ranking, "p (corrected)")[0] == "–"
     assert float(cells(ranking, "p (corrected)")[1]) > 0.05
     assert report.answers[0] == (
-        "adam has the lowest score: development perplexity 389.9 (365.8 to 415.6; 3 seeds). Next is rmsprop: "
-        "development perplexity 391.9 (360.9 to 425.5; 3 seeds)."
+        "adam has the lowest score: development perplexity 389.9 (95 % interval 365.8 to 415.6; 3 seeds). Next is rmsprop: "
+        "development perplexity 391.9 (95 % interval 360.9 to 425.5; 3 seeds)."
     )
     assert report.answers[1] == (
         "Over the seeds 0, 1, 2 it is better than sgd; not significantly different from rmsprop "

@@ -50,3 +50,20 @@ def test_equal_titles_of_different_texts_are_told_apart(sweep: Path) -> None:
         "one vocabulary v0 corpus c0",
         "two vocabulary v0 corpus c0",
     ]
+
+
+def test_what_is_alike_in_a_ranking_is_said_once(sweep: Path) -> None:
+    for poems in (100, 200):
+        for optimizer in ("adam", "sgd"):
+            corpus = {**CORPUS, "dev_fingerprint": f"d{poems}"}
+            overrides = [f"optimizer={optimizer}", f"data.poems={poems}"]
+            result = record(300.0 + poems, corpus=corpus, overrides=overrides)
+            target = f"torch.optim.{optimizer}"
+            write_run(sweep, f"{optimizer}-{poems}", result, data__poems=poems, optimizer___target_=target)
+    report = report_of(sweep)
+    assert [[group.name for group in ranking.groups] for ranking in report.rankings] == [["adam", "sgd"]] * 2
+    assert [answer.scored_on.partition(", all with ")[2] for answer in report.comparisons] == [
+        "poems=100", "poems=200",
+    ]  # fmt: skip
+    assert sorted(report.tables["ranking"]["group"]) == sorted(set(report.tables["runs"]["group"]))
+    assert "adam poems=100" in set(report.tables["ranking"]["group"])

@@ -43,7 +43,7 @@ def test_a_group_of_survivors_is_second_and_says_so(sweep: Path) -> None:
     answers = report_of(sweep).answers
     assert answers[0].startswith("b has the lowest score: ")
     assert answers[0].endswith(
-        "Next is a: development perplexity 100.5 (94.3 to 107.1; 2 seeds; of 3 runs 1 diverged)."
+        "Next is a: development perplexity 100.5 (95 % interval 94.3 to 107.1; 2 seeds; of 3 runs 1 diverged)."
     )
 
 

@@ -113,9 +113,7 @@ def best_runs(ranking: Ranking) -> dict[str, str]:
     if comparable.ranked_by.known and comparable.runs["dev_known_perplexity"].notna().any():
         column = "dev_known_perplexity"  # as settings are chosen
     ascending = comparable.metric.lower_is_better
-    best = {}
-    for group in ranking.groups:
-        runs = comparable.runs[(comparable.runs["group"] == group.name) & comparable.runs[column].notna()]
-        if len(runs):
-            best[group.name] = str(runs.sort_values(column, ascending=ascending).iloc[0]["run"])
-    return best
+    runs = comparable.runs[comparable.runs[column].notna()]
+    runs = runs.sort_values(column, ascending=ascending, kind="stable").drop_duplicates("group")
+    best = dict(zip(runs["group"], runs["run"].astype(str), strict=True))
+    return {group.name: best[group.name] for group in ranking.groups if group.name in best}

@@ -18,6 +18,7 @@ from tangsweep.reporting.analysis.rank_groups import rank_groups
 from tangsweep.reporting.analysis.ranking import FAILURES, Ranking
 from tangsweep.reporting.analysis.scored_documents import ScoredDocuments
 from tangsweep.reporting.data.comparability import ComparableRuns
+from tangsweep.reporting.data.compared_values import join_settings, join_values, named_comparison
 from tangsweep.reporting.data.default_settings import default_runs
 from tangsweep.reporting.data.run_files import FlatConfig
 from tangsweep.runs.best_setting import (
@@ -83,13 +84,12 @@ def compare_tuned(
         return None
     runs = comparable.runs[comparable.runs["run"].isin(list(records))]
     values = _values_of_runs(runs, records)
-    compare = next((c for run in values if isinstance(c := configs[run].get("sweep.compare"), list)), None)
-    keys = varied_keys(list(values.values()), None if compare is None else list(map(str, compare)))
+    keys = varied_keys(list(values.values()), named_comparison(list(values), configs))
     if not keys.tuned:
         return None
     runs = runs.assign(
-        value=[_join(values[run], keys.compared, bare=True) for run in runs["run"]],
-        setting=[_join(values[run], keys.tuned) for run in runs["run"]],
+        value=[join_values(values[run], keys.compared) for run in runs["run"]],
+        setting=[join_settings(values[run], keys.tuned) for run in runs["run"]],
     )
     value_of = dict(zip(runs["run"], runs["value"], strict=True))
     runs = runs.assign(is_default=runs["run"].isin(default_runs(value_of, keys.tuned, configs, records)))
@@ -116,16 +116,6 @@ def _values_of_runs(runs: pd.DataFrame, records: Mapping[str, Record]) -> dict[s
     for run, group in zip(runs["run"], runs["group"], strict=True):
         of_group[group] = of_group.get(group, {}) | varied_values(records[run].overrides or [])
     return {run: of_group[group] for run, group in zip(runs["run"], runs["group"], strict=True)}
-
-
-def _join(values: Mapping[str, str], keys: Sequence[str], bare: bool = False) -> str:
-    """Return `lr=0.001`, or of choices of files (`bare`) `adam`."""
-    parts = [
-        values[key] if bare and "." not in key else f"{key.rpartition('.')[2]}={values[key]}"
-        for key in keys
-        if key in values
-    ]
-    return " ".join(parts) or "default"
 
 
 def _choose(

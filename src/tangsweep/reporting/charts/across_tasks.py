@@ -4,7 +4,7 @@ After the protocols of AlgoPerf (Dahl et al. 2023) and rliable (Agarwal et al. 2
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import altair as alt
 import numpy as np
@@ -92,7 +92,7 @@ def across_tasks_section(data: SweepData, rankings: Sequence[Ranking]) -> Sectio
     caption = PROFILES.format(tasks=len(tasks))
     blocks: list[Block] = [
         _times_block(tasks, times),
-        Chart.from_altair("performance_profiles", caption, profile_chart(profiles)),
+        Chart.from_altair("performance_profiles", caption, profile_chart(profiles, data.values.values())),
         _scores_block(tasks, times),
         _probabilities_block(tasks),
     ]
@@ -141,10 +141,10 @@ def profile_table(tasks: Sequence[SharedTask], times: pd.DataFrame, measure: str
     return pd.DataFrame(rows, columns=["competitor", "tau", "share", "measure"])
 
 
-def profile_chart(profiles: pd.DataFrame) -> AnyChart:
+def profile_chart(profiles: pd.DataFrame, values: Iterable[str] = ()) -> AnyChart:
     """Return the profiles as steps that begin at τ = 1, of steps and of seconds side by side."""
     points = profiles.rename(columns={"competitor": "group"})
-    style = GroupStyle(points["group"])
+    style = GroupStyle(points["group"], values)
     scale = alt.Scale(type="log", domain=[1, MAX_RATIO], nice=False)
     axis = alt.Axis(values=[1, 1.5, 2, 3, 4], format="~g")
     x = alt.X("tau:Q", title="τ, multiple of the fastest", scale=scale, axis=axis)

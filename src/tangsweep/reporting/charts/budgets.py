@@ -1,70 +1,44 @@
 """How good the best trial is after so many trials, or so much training: what a comparison costs to tune."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
-
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from tangsweep.config.overrides import varied_keys, varied_values
-from tangsweep.metrics import perplexity_of
-from tangsweep.reporting.analysis.budgets import (
-    RESAMPLES,
-    BudgetCurve,
-    bootstrap_band,
-    expected_best_curve,
-    median_best_curve,
-    probability_by_seconds,
-    probability_of_best,
+from tangsweep.reporting.analysis.budgets import RESAMPLES, median_best_curve
+from tangsweep.reporting.analysis.ranking import Ranking
+from tangsweep.reporting.analysis.tuning_trials import (
+    SCORES,
+    Budget,
+    TuningTrials,
+    budget_table,
+    probability_points,
+    tuning_trials,
 )
-from tangsweep.reporting.analysis.ranking import FAILURES, Ranking
-from tangsweep.reporting.analysis.tuning import confirming_seeds
 from tangsweep.reporting.blocks import AnyChart, Block, Chart, Section
 from tangsweep.reporting.charts.group_style import GroupStyle
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.comparability import ComparableRuns
-from tangsweep.reporting.formatting import format_names
 
-MIN_SETTINGS = 4  # of each group; fewer show no distribution
 MODEL_BASED = ("tpe", "gp")  # values of search.sampler whose trials depend on earlier ones
+WIDTH = 430  # pixels of a panel
 MARKED_POINTS = 30  # charts with more are drawn without points
 CUT_FACTOR = 2.0  # a band that reaches above this multiple of all curves is cut
-Budget = Literal["trials", "seconds"]  # a column of the table
-SCORES = ("expected_best", "low", "high")
-COLUMNS = ["group", "trials", *SCORES, "seconds", "probability_best"]
 CAVEAT = (
     "The curves belong to the draws that were made: of a grid they are draws from its values, so a wider or "
     "luckier grid gives other curves. They say nothing about searches that learn from earlier trials."
 )
-SECONDS_CAPTION = "At k times the mean seconds of a group's runs, failed ones too; runs slow each other down."
-PROBABILITY_CAPTION = (
-    "The probability that a group has the best trial, when each makes so many trials, or as many whole runs "
-    f"as fit into the seconds: the share of {RESAMPLES:,} draws without replacement, ties shared (Sivaprasad "
-    "et al. 2020)."
+READING = (
+    "Above: how good the best of so many trials is; lower is better. "
+    "Below: how often each has the best of all."
 )
-
-
-class TuningTrials(NamedTuple):
-    """The trials of a comparison, one row of `runs` per run: group, setting, loss (∞: failed), seconds."""
-
-    runs: pd.DataFrame
-    is_known: bool  # losses over the characters in the training vocabulary alone
-    omissions: list[str]  # sentences
-
-    @property
-    def curve(self) -> BudgetCurve:
-        """The mean; the median of all groups where a trial of one diverged, because that mean is infinite."""
-        return median_best_curve if np.isinf(self.runs["loss"]).any() else expected_best_curve
-
-    @property
-    def by_group(self) -> dict[str, pd.DataFrame]:
-        return {str(group): rows for group, rows in self.runs.groupby("group")}
-
-    @property
-    def scores(self) -> list[np.ndarray]:
-        """The losses of each group, (B,), in the order of `by_group`."""
-        return [rows["loss"].to_numpy(float) for rows in self.by_group.values()]
+SECONDS = (
+    "Seconds are k times the mean of a group's runs, failed ones too; into a time fit whole runs alone. "
+    "Runs at the same time slow each other down."
+)
+CHANCE = (
+    f"The chance of having the best is the share of {RESAMPLES:,} draws without replacement, ties shared "
+    "(Sivaprasad et al. 2020)."
+)
 
 
 def budget_section(data: SweepData, ranking: Ranking) -> Section | None:
@@ -81,17 +55,22 @@ def budget_section(data: SweepData, ranking: Ranking) -> Section | None:
     table = budget_table(trials) if trials else None
     if trials is None or table is None or not np.isfinite(table["expected_best"]).any():
         return None
-    style = GroupStyle(table["group"])
+    style = GroupStyle(table["group"], data.values.values())
     budgets: list[Budget] = ["trials", "seconds"] if (table["seconds"] > 0).all() else ["trials"]
-    captions = {"trials": _describe_curves(trials), "seconds": SECONDS_CAPTION}
-    blocks: list[Block] = [
-        Chart.from_altair(
-            f"best_by_{budget}", captions[budget], best_chart(table, style, budget, _score_title(trials))
+    columns = [
+        alt.vconcat(
+            best_chart(table, style, budget, _score_title(trials)),
+            chance_chart(probability_points(table, trials, budget), style, budget),
         )
         for budget in budgets
     ]
-    areas = [area_chart(probability_points(table, trials, budget), style, budget) for budget in budgets]
-    blocks.append(Chart.from_altair("probability_best", PROBABILITY_CAPTION, alt.hconcat(*areas)))
+    caption = " ".join(
+        [READING, _describe_curves(trials), *([SECONDS] if "seconds" in budgets else []), CHANCE]
+    )
+    blocks: list[Block] = [
+        describe_chances(table),
+        Chart.from_altair("budgets", caption, alt.hconcat(*columns, spacing=40)),
+    ]
     if trials.omissions:
         blocks.append(" ".join(trials.omissions))
     return Section("Budgets", blocks, {"budgets": table})
@@ -100,91 +79,20 @@ def budget_section(data: SweepData, ranking: Ranking) -> Section | None:
 def _is_adaptive(data: SweepData, comparable: ComparableRuns) -> bool:
     """Return whether a sweep of these runs chose trials by earlier ones, or paused bad ones."""
     runs = data.runs[data.runs["sweep"].isin(comparable.runs["sweep"])]
-    is_model_based = any(data.configs[run].get("search.sampler") in MODEL_BASED for run in runs["run"])
+    configs = [data.configs[run] for run in runs["run"]]
+    is_model_based = any(c.get("search.trials") and c.get("search.sampler") in MODEL_BASED for c in configs)
     return is_model_based or bool((runs["status"] == "paused").any())
 
 
-def tuning_trials(data: SweepData, comparable: ComparableRuns) -> TuningTrials | None:
-    """Return the trials of a comparison; None where fewer than two values have trials of enough settings.
-
-    Runs that confirm a choice took no part in the search and are left out, as are runs that have not ended.
-    """
-    confirming = confirming_seeds(data.configs, comparable.runs["run"].tolist())
-    runs = comparable.runs[~comparable.runs["seed"].isin(confirming)]
-    ended = runs[runs["status"].isin(["done", *FAILURES]) & runs["run"].isin(list(data.records))]
-    done = ended["status"] == "done"
-    is_known = bool(done.any() and ended.loc[done, "dev_known_loss"].notna().all())
-    numbers = ended[["dev_loss", "dev_known_loss", "seconds"]].apply(pd.to_numeric, errors="coerce")
-    losses = numbers["dev_known_loss" if is_known else "dev_loss"].astype(float)
-    values = {str(run): varied_values(data.records[run].overrides or []) for run in ended["run"]}
-    compare = next(
-        (c for run in values if isinstance(c := data.configs[run].get("sweep.compare"), list)), None
-    )
-    keys = varied_keys(list(values.values()), None if compare is None else list(map(str, compare)))
-    trials = pd.DataFrame(
-        {
-            "group": [_group_name(values[run], keys.compared) for run in ended["run"]],
-            "setting": [repr([values[run].get(key) for key in keys.tuned]) for run in ended["run"]],
-            "loss": losses.where(done, np.inf).fillna(np.inf).to_numpy(),
-            "seconds": numbers["seconds"].to_numpy(float),
-        }
-    )
-    is_large = trials.groupby("group")["setting"].transform("nunique") >= MIN_SETTINGS
-    small = sorted(set(trials.loc[~is_large, "group"]))
-    trials = trials[is_large]
-    if trials["group"].nunique() < 2:
-        return None
-    unfinished = len(runs) - len(ended)
-    omissions = [f"{unfinished} runs are left out, because they have not ended."] if unfinished else []
-    if small:
-        omissions.append(f"Left out, with fewer than {MIN_SETTINGS} settings: {format_names(small)}.")
-    return TuningTrials(trials, is_known, omissions)
-
-
-def _group_name(values: Mapping[str, str], compared: Sequence[str]) -> str:
-    """Return `adam gru` for choices of files, `hidden_size=64` for other keys."""
-    present = [key for key in compared if key in values]
-    parts = [values[key] if "." not in key else f"{key.rpartition('.')[2]}={values[key]}" for key in present]
-    return " ".join(parts) or "default"
-
-
-def budget_table(trials: TuningTrials) -> pd.DataFrame:
-    """Return one row per group and k = 1 … B / 2: perplexity of the best of k with its band, seconds, chance.
-
-    Means are of losses, and shown as the perplexity that they are the logarithm of. `seconds` are k times the
-    mean of the group's runs. The probability of being the best is missing where another group has too few
-    trials for k.
-    """
-    tables = []
-    for group, rows in trials.by_group.items():
-        max_budget = len(rows) // 2
-        settings = [same["loss"].to_numpy(float) for _, same in rows.groupby("setting")]
-        curve = trials.curve(rows["loss"].to_numpy(float), max_budget)
-        losses = [curve, *bootstrap_band(settings, trials.curve, max_budget)]
-        k = np.arange(1, max_budget + 1)
-        scores = {column: list(map(perplexity_of, loss)) for column, loss in zip(SCORES, losses, strict=True)}
-        tables.append(
-            pd.DataFrame({"group": group, "trials": k, **scores, "seconds": k * rows["seconds"].mean()})
-        )
-    budgets = np.tile(np.arange(1, min(map(len, tables)) + 1), (len(tables), 1))
-    probabilities = probability_of_best(trials.scores, budgets)
-    for table, probability in zip(tables, probabilities, strict=True):
-        table["probability_best"] = pd.Series(probability)
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
-
-
-def probability_points(table: pd.DataFrame, trials: TuningTrials, budget: Budget) -> pd.DataFrame:
-    """Return one row per group and budget with the probability of being the best."""
-    if budget == "trials":
-        return table.dropna(subset=["probability_best"])
-    groups = trials.by_group
-    mean_seconds = np.array([rows["seconds"].mean() for rows in groups.values()])
-    budgets, probabilities = probability_by_seconds(trials.scores, mean_seconds)
-    tables = [
-        pd.DataFrame({"group": group, "seconds": budgets, "probability_best": probability})
-        for group, probability in zip(groups, probabilities, strict=True)
-    ]
-    return pd.concat(tables, ignore_index=True)
+def describe_chances(table: pd.DataFrame) -> str:
+    """Return one sentence: who would have the best trial after one each, and after as many as all have."""
+    chances = table.dropna(subset=["probability_best"])
+    first, last = (chances[chances["trials"] == k] for k in (1, chances["trials"].max()))
+    best = [of_k.sort_values("probability_best").iloc[-1] for of_k in (first, last)]
+    names, shares = ([row["group"] for row in best], [f"{row['probability_best']:.0%}" for row in best])
+    begin = f"With one trial each, {names[0]} would have the best in {shares[0]} of draws"
+    more = best[1]["trials"]
+    return f"{begin}." if more == 1 else f"{begin}; with {more} each, {names[1]} in {shares[1]}."
 
 
 def _score_title(trials: TuningTrials) -> str:
@@ -222,26 +130,37 @@ def best_chart(table: pd.DataFrame, style: GroupStyle, budget: Budget, title: st
     scores = [alt.Tooltip(f"{column}:Q", format=".1f") for column in SCORES]
     tooltip = ["group:N", "trials:Q", alt.Tooltip("seconds:Q", format=".1f"), *scores]
     base = alt.Chart(drawn).encode(x=_budget_axis(budget), color=style.line_colour)
-    band = base.mark_area(opacity=1, fillOpacity=0.15, clip=True).encode(y="low:Q", y2="cut:Q")
-    line = base.mark_line(point=len(drawn) <= MARKED_POINTS).encode(
-        y=alt.Y("expected_best:Q", title=title, scale=scale), strokeDash=style.dash, tooltip=tooltip
+    band = base.mark_area(opacity=1, fillOpacity=0.1, clip=True).encode(y="low:Q", y2="cut:Q")
+    line = base.mark_line(point=len(drawn) <= MARKED_POINTS, strokeWidth=2.4).encode(
+        y=alt.Y("expected_best:Q", title=None, scale=scale), strokeDash=style.dash, tooltip=tooltip
     )
-    return alt.layer(band, line).properties(width=560, height=320)
+    return alt.layer(band, line).properties(width=WIDTH, height=260, title=_panel_title(title))
+
+
+def _panel_title(text: str) -> alt.TitleParams:
+    """A title to read without turning the head, in place of a y axis'."""
+    return alt.TitleParams(text, anchor="start", fontSize=13, fontWeight="normal")
 
 
 def _budget_axis(budget: Budget) -> alt.X:
     axis = alt.Axis(format="d", tickMinStep=1) if budget == "trials" else alt.Axis(format="~s")
-    title = "trials" if budget == "trials" else "seconds of training"
+    title = "trials of each" if budget == "trials" else "seconds of training of each"
     return alt.X(f"{budget}:Q", title=title, axis=axis, scale=alt.Scale(zero=False, nice=False))
 
 
-def area_chart(points: pd.DataFrame, style: GroupStyle, budget: Budget) -> alt.Chart:
-    """Return the probabilities of being the best, stacked, against a budget."""
-    area = alt.Chart(points).mark_area(interpolate="linear" if budget == "trials" else "step-after")
-    chart: alt.Chart = area.encode(
-        x=_budget_axis(budget),
-        y=alt.Y("probability_best:Q", title="probability of being the best", scale=alt.Scale(domain=[0, 1])),
-        color=style.fill_colour,
-        tooltip=["group:N", f"{budget}:Q", alt.Tooltip("probability_best:Q", format=".2f")],
+def chance_chart(points: pd.DataFrame, style: GroupStyle, budget: Budget) -> alt.Chart:
+    """Return the probabilities of being the best against a budget, a line for each group."""
+    lines = alt.Chart(points).mark_line(
+        interpolate="linear" if budget == "trials" else "step-after",
+        point=budget == "trials" and len(points) <= MARKED_POINTS,
+        strokeWidth=2.4,
     )
-    return chart.properties(width=300, height=260)
+    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(format="%", tickCount=5)
+    chart: alt.Chart = lines.encode(
+        x=_budget_axis(budget),
+        y=alt.Y("probability_best:Q", title=None, scale=scale, axis=axis),
+        color=style.line_colour,
+        strokeDash=style.dash,
+        tooltip=["group:N", f"{budget}:Q", alt.Tooltip("probability_best:Q", format=".0%")],
+    )
+    return chart.properties(width=WIDTH, height=160, title=_panel_title("chance of having the best of all"))

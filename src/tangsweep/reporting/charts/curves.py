@@ -44,7 +44,7 @@ def _curves_of(title: str, name: str, data: SweepData, ranking: Ranking) -> Sect
         return None
     epochs = epochs.assign(group=epochs["run"].map(group_of_run))
     names = [group.name for group in ranking.groups]
-    style = GroupStyle(comparable.runs["group"], data.runs["group"], names)
+    style = GroupStyle.of_runs(comparable.runs, data.values, names)
     chart = curve_chart(epochs, comparable, style)
     block = Chart.from_altair(name, _caption(comparable), chart)
     _let_signals_choose(block.spec)
@@ -58,7 +58,7 @@ def _caption(comparable: ComparableRuns) -> str:
     if runs.groupby("group")["seed"].nunique().max() > 1:
         band = "range" if comparable.by_accuracy else "95 % interval"
         sentences.append(f"Mean and {band} over seeds, up to the epoch that every run of a group reached.")
-        sentences.append("Single runs are faint.")
+        sentences.append("Single runs are faint; two have no interval that would fit the picture.")
     sentences.append("A ring is the best epoch of a mean, as far as it goes; what ranks is each run's best.")
     if (runs["status"] == "diverged").any():
         sentences.append("A cross is the last point of a run that diverged.")

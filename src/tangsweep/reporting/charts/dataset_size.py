@@ -1,6 +1,6 @@
 """The perplexity that ranks against the amount of training text, with a power law for each group."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import altair as alt
@@ -39,7 +39,7 @@ def dataset_size_section(data: SweepData, rankings: Sequence[Ranking]) -> Sectio
         return Section("Dataset size", [NOT_COMPARABLE])
     names = ["sizes" if not number else f"sizes-{number + 1}" for number in range(len(scores))]
     blocks: list[Block] = [
-        Chart.from_altair(name, _describe_power_laws(points), size_chart(points))
+        Chart.from_altair(name, _describe_power_laws(points), size_chart(points, data.values.values()))
         for name, points in zip(names, scores, strict=True)
     ]
     drawn = {run for points in scores for run in points.points["run"]}
@@ -88,9 +88,9 @@ def _describe_power_law(group: str, law: PowerLaw) -> str:
     return sentence
 
 
-def size_chart(scores: SizeScores) -> AnyChart:
+def size_chart(scores: SizeScores, values: Iterable[str]) -> AnyChart:
     """Return a chart with logarithmic axes, in which a power law is a straight line."""
-    style = GroupStyle(scores.points["group"])
+    style = GroupStyle(scores.points["group"], values)
     x = alt.X(
         "characters:Q", title="training characters", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s")
     )

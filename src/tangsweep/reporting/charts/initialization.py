@@ -24,7 +24,7 @@ def initialization_section(data: SweepData, rankings: Sequence[Ranking]) -> Sect
     if not any(differs_between(key, data.configs.values()) for key in INIT_KEYS):
         return None
     steps = first_epoch_steps(data)
-    style = GroupStyle(data.runs["group"])
+    style = GroupStyle.of_runs(data.runs, data.values)
     blocks: list[Block] = []
     if len(steps):
         caption = "Training loss within the first epoch."

@@ -5,17 +5,15 @@ over several seeds.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import altair as alt
 import pandas as pd
 
 from tangsweep.metrics import perplexity_of
-from tangsweep.reporting.analysis.ranking import Ranking
 from tangsweep.reporting.analysis.statistics import confidence_interval
 from tangsweep.reporting.blocks import AnyChart, Block, Chart, Section, Table
 from tangsweep.reporting.charts.group_style import GroupStyle
-from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.comparability import ComparableRuns
 from tangsweep.reporting.data.groups import remove_key
 from tangsweep.reporting.data.run_files import FlatConfig
@@ -32,12 +30,12 @@ CAPTION = (
 DIVERGED = " A triangle at the top edge marks a rate that diverged."
 
 
-def learning_rate_section(data: SweepData, ranking: Ranking) -> Section | None:
-    """Return the section with scores against learning rates.
+def learning_rate_section(rates: pd.DataFrame, values: Iterable[str]) -> Section | None:
+    """Return the section with scores against learning rates, from their table.
 
-    It is None where no group has two learning rates, or where accuracy ranks.
+    `values` are all that the report compares. It is None where no group has two learning rates, or where
+    accuracy ranks.
     """
-    rates = learning_rate_table(ranking.comparable, data.configs)
     if rates.empty:
         return None
     near_best = sorted(share_near_best(rates).items(), key=lambda pair: -pair[1])
@@ -46,7 +44,7 @@ def learning_rate_section(data: SweepData, ranking: Ranking) -> Section | None:
         Chart.from_altair(
             "learning_rates",
             CAPTION + (DIVERGED if rates["diverged"].any() else ""),
-            learning_rate_chart(rates),
+            learning_rate_chart(rates, values),
         ),
         Table(
             ["group", "share of rates within 10 % of its best"],
@@ -135,9 +133,9 @@ def best_at_grid_edge(rates: pd.DataFrame) -> list[str]:
     return edges
 
 
-def learning_rate_chart(rates: pd.DataFrame) -> AnyChart:
+def learning_rate_chart(rates: pd.DataFrame, values: Iterable[str]) -> AnyChart:
     """Return perplexity against the rate; rates that diverged stand at the top edge."""
-    colour = GroupStyle(rates["group"]).line_colour
+    colour = GroupStyle(rates["group"], values).line_colour
     scored = rates.dropna(subset=["score"])
     headroom = 1.5 if rates["diverged"].any() else 1.1
     top = float(scored["score"].max() * headroom) if len(scored) else 1.0

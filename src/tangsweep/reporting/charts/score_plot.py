@@ -1,5 +1,6 @@
 """The picture at the top of a report: the score of every group with its interval, beside the baselines."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import altair as alt
@@ -18,8 +19,11 @@ FAR_BASELINE = 3.0  # a baseline that is this many times the highest score is le
 MAX_DRAWN = 1e20
 
 
-def score_chart(ranking: Ranking, all_groups: pd.Series | None) -> Chart | None:
-    """Return a dot for each group with its interval and its seeds; None where fewer than two have a score."""
+def score_chart(ranking: Ranking, values: Mapping[str, str]) -> Chart | None:
+    """Return a dot for each group with its interval and its seeds; None where fewer than two have a score.
+
+    `values` are what the runs stand for, which the colours show.
+    """
     groups = [group for group in ranking.groups if group.score][:MOST_GROUPS]
     if len(groups) < 2:
         return None
@@ -32,7 +36,9 @@ def score_chart(ranking: Ranking, all_groups: pd.Series | None) -> Chart | None:
             for seed, score in group.scores.items()
         ]
     )
-    chart = _draw(ranking, rows, seeds, GroupStyle(names, all_groups, names))
+    runs = ranking.comparable.runs
+    style = GroupStyle.of_runs(runs[runs["group"].isin(names)], values, names)
+    chart = _draw(ranking, rows, seeds, style)
     return Chart.from_altair("scores", _explain_marks(ranking), chart)
 
 

@@ -1,6 +1,6 @@
 """How often and how fast runs solve a task, by the length of its sequences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import altair as alt
 import pandas as pd
@@ -37,7 +37,7 @@ def solve_rate_section(data: SweepData, rankings: Sequence[Ranking]) -> Section 
         ]
         for _, row in rates.iterrows()
     ]
-    chart = Chart.from_altair("solved", CAPTION, solve_rate_chart(data.runs, rates))
+    chart = Chart.from_altair("solved", CAPTION, solve_rate_chart(data.runs, rates, data.values.values()))
     return Section("Solve rates", [chart, Table(COLUMNS, rows)], {"solved": rates})
 
 
@@ -74,7 +74,7 @@ def _format_steps(row: pd.Series) -> str:
     return MISSING if pd.isna(values[0]) else ", ".join(f"{value:,.0f}" for value in values)
 
 
-def solve_rate_chart(runs: pd.DataFrame, rates: pd.DataFrame) -> alt.HConcatChart:
+def solve_rate_chart(runs: pd.DataFrame, rates: pd.DataFrame, values: Iterable[str]) -> alt.HConcatChart:
     """Return every run's accuracy and the share of seeds that solved the task, against the length."""
     points = solvable_runs(runs)[["group", "length", "dev_accuracy", "run", "ended"]].astype({"length": int})
     points["group"] = points["group"].map(_remove_length)
@@ -82,7 +82,7 @@ def solve_rate_chart(runs: pd.DataFrame, rates: pd.DataFrame) -> alt.HConcatChar
     axis = alt.Axis(labelAngle=0)
     x = alt.X("length:O", title="length T", axis=axis, scale=alt.Scale(type="band"))
     x_offset = alt.XOffset("group:N")  # side by side, because equal points would hide each other
-    colour = GroupStyle(map(_remove_length, runs["group"])).fill_colour
+    colour = GroupStyle(map(_remove_length, runs["group"]), values).fill_colour
     unit_scale = alt.Scale(domain=[0, 1])
     accuracy = alt.Y("dev_accuracy:Q", title="accuracy, one point per run", scale=unit_scale)
     share = alt.Y("solved_share:Q", title="share of seeds that solved it", scale=unit_scale)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tangsweep.baselines import BASELINES, KNOWN_BASELINES
 from tangsweep.printable import printable_line
+from tangsweep.reporting.data.compared_values import compared_values
 from tangsweep.reporting.data.groups import group_names
 from tangsweep.reporting.data.run_files import (
     EPOCH_COLUMNS,
@@ -53,10 +54,11 @@ class SweepData(NamedTuple):
 
     runs: pd.DataFrame
     epochs: pd.DataFrame
-    folders: dict[str, RunFolder]  # by run, as are the next three
+    folders: dict[str, RunFolder]  # by run, as are the next four
     configs: dict[str, FlatConfig]
     records: dict[str, Record]
     poems: dict[str, str]  # text of poems.txt
+    values: dict[str, str]  # what a run stands for in the comparison, such as its optimizer
     commands: list[SweepCommand]
     unreadable: list[UnreadableFile]
 
@@ -64,7 +66,7 @@ class SweepData(NamedTuple):
 def collect(folders: Sequence[Path]) -> SweepData:
     """Read every run in the folders of sweeps; a subfolder that is no run is ignored."""
     reader = RunFileReader()
-    data = SweepData(pd.DataFrame(), pd.DataFrame(), {}, {}, {}, {}, [], reader.unreadable)
+    data = SweepData(pd.DataFrame(), pd.DataFrame(), {}, {}, {}, {}, {}, [], reader.unreadable)
     rows, epochs = [], []
     for sweep, prefix in _run_name_prefixes(folders).items():
         data.commands.extend(reader.commands(sweep))
@@ -77,8 +79,10 @@ def collect(folders: Sequence[Path]) -> SweepData:
             rows.append(_read_run(run, sweep, folder, data, reader))
             epochs.append(reader.epochs(run, folder, data.records.get(run)))
     runs = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
-    runs["group"] = runs["run"].map(group_names(data.configs, data.records))
-    return data._replace(runs=runs, epochs=_epochs_table(epochs, runs))
+    groups = group_names(data.configs, data.records)
+    runs["group"] = runs["run"].map(groups)
+    values = compared_values(groups, data.configs, data.records)
+    return data._replace(runs=runs, values=values, epochs=_epochs_table(epochs, runs))
 
 
 def _run_name_prefixes(folders: Sequence[Path]) -> dict[Path, str]:

@@ -1,11 +1,15 @@
 """Decide which runs may share a ranking: those whose scores count the same text with the same vocabulary."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tangsweep.metrics import METRICS, Metric, perplexity_of
+from tangsweep.reporting.data.groups import constant_parts, group_names
+from tangsweep.reporting.data.run_files import FlatConfig
+from tangsweep.runs.record import Record
 from tangsweep.runs.state import ENDED
 
 FINGERPRINTS = {"dev": "text", "split": "split", "vocabulary": "vocabulary", "corpus": "corpus"}
@@ -29,6 +33,13 @@ class ComparableRuns(NamedTuple):
     metric: Metric
     runs: pd.DataFrame
     ranked_by: RankedBy
+    constants: str = ""  # what all groups have alike, and their names therefore leave out: `length=10`
+    full_names: Mapping[str, str] = {}  # of groups whose names are shorter here than in the whole report
+
+    @property
+    def heading(self) -> str:
+        """The title with what all groups have alike, where the title does not say it."""
+        return f"{self.title}, all with {self.constants}" if self.constants else self.title
 
     @property
     def by_accuracy(self) -> bool:
@@ -73,6 +84,26 @@ def comparable_sets(runs: pd.DataFrame) -> list[ComparableRuns]:
     keys = keys.where(keys.notna(), corpora.map(key_of_corpus)).fillna("unscored")
     order = keys.value_counts().index
     return _disambiguate_titles([_comparable_runs(runs[keys == key]) for key in order])
+
+
+def name_groups_within(
+    comparable: ComparableRuns, configs: Mapping[str, FlatConfig], records: Mapping[str, Record]
+) -> ComparableRuns:
+    """Name the groups by what differs between them here; what is alike is said once, in the heading."""
+    runs = comparable.runs
+    names = {run: configs[run] for run in runs["run"]}
+    own = {run: records[run] for run in names if run in records}
+    if runs["group"].nunique() < 2:
+        return comparable
+    groups = runs["run"].map(group_names(names, own))
+    constants = [
+        part
+        for part in constant_parts(list(names), configs, records)
+        if part.partition("=")[0] not in comparable.title.replace(",", "").split()
+    ]
+    full_names = dict(zip(groups, runs["group"], strict=True))
+    runs = runs.assign(group=groups)
+    return comparable._replace(runs=runs, constants=" ".join(constants), full_names=full_names)
 
 
 def _disambiguate_titles(sets: list[ComparableRuns]) -> list[ComparableRuns]:

@@ -31,6 +31,16 @@ def group_names(configs: Mapping[str, FlatConfig], records: Mapping[str, Record]
     return {run: unique[signature] for run, signature in signatures.items()}
 
 
+def constant_parts(
+    runs: Sequence[str], configs: Mapping[str, FlatConfig], records: Mapping[str, Record]
+) -> list[str]:
+    """Return what all of these `runs` override alike and others do not, such as `length=10`, as in names."""
+    values = {run: varied_values(records[run].overrides or []) for run in configs if run in records}
+    own = [values[run] for run in runs if run in values]
+    shared = {key for key in own[0] if all(v.get(key) == own[0][key] for v in own)} if own else set()
+    return [_name_part(key, own[0][key]) for key in differing_keys(list(values.values())) if key in shared]
+
+
 def _signature(config: FlatConfig) -> Signature:
     """Keys that were added to the config later count only where their value differs from what was before."""
     items = ((key, value) for key, value in config.items() if not has_value_before(key, value))

@@ -9,11 +9,12 @@ from string import Template
 from pydantic import JsonValue
 
 from tangsweep.reporting.blocks import Answer, Block, Chart, PoemBlock, Report, RunConfigs, Section, Table
+from tangsweep.reporting.render.chart_data import compact_datasets
 from tangsweep.reporting.render.vega import vega_scripts
 from tangsweep.reporting.text.glossary import explain
 
 LONG_CELL = 30  # characters
-FOLDED_ROWS = 30  # tables with more rows are folded
+FOLDED_ROWS = 24  # tables with more rows are folded
 
 
 def render_html(report: Report, refresh_seconds: int | None = None) -> str:
@@ -28,7 +29,7 @@ def render_html(report: Report, refresh_seconds: int | None = None) -> str:
         style=read_resource("tabulator/tabulator_simple.min.css") + read_resource("page.css"),
         body=_head(report) + _contents(report) + _sections(report),
         scripts=_without_end_tag(vega_scripts() + "\n" + read_resource("tabulator/tabulator.min.js")),
-        charts=_as_script({chart.name: chart.spec for chart in report.charts}),
+        charts=_as_script({chart.name: compact_datasets(chart.spec) for chart in report.charts}),
         configs=_as_script(configs[0]._asdict() if configs else None),
     )
 

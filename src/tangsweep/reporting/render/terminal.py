@@ -28,7 +28,7 @@ def print_rankings(report: Report) -> None:
     """Print every ranking with some of its columns, then warnings, answers and what would settle more."""
     for ranking in report.rankings:
         if len(report.rankings) > 1:
-            print_line(ranking.comparable.title)
+            print_line(ranking.comparable.heading)
         table = ranking_table(ranking)
         console.print(_rich_table(table, headings.score_heading(ranking.comparable)))
         print_line(table.note)

@@ -1,14 +1,14 @@
 """What may turn a comparison round: training that was too short, grids that end too soon, weak models."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
 from tangsweep.config.overrides import varied_values
 from tangsweep.metrics import perplexity_of
 from tangsweep.reporting.analysis.ranking import Ranking
-from tangsweep.reporting.charts.learning_rates import best_at_grid_edge, learning_rate_table
-from tangsweep.reporting.data.collect import SweepData
+from tangsweep.reporting.charts.learning_rates import best_at_grid_edge
 from tangsweep.reporting.formatting import format_names
 from tangsweep.runs.record import Record
 
@@ -36,41 +36,32 @@ def worse_than_baseline(ranking: Ranking) -> list[str]:
     return [g.name for g in ranking.groups if g.score and perplexity_of(g.score.mean) > unigram]
 
 
-def improving_choices(ranking: Ranking, chosen: Mapping[str, str] | None) -> list[str]:
-    """Return the groups that still improved; of tuned values, those whose chosen setting did."""
-    groups = still_improving(ranking)
-    if chosen is None:
-        return groups
-    return [value for value, setting in chosen.items() if any(_is_setting(g, value, setting) for g in groups)]
+class Cautions(NamedTuple):
+    """What may turn one comparison round."""
+
+    improving: list[str]  # groups of what is judged that still improved at the last epoch
+    weak: list[str]  # groups of what is judged that are worse than the unigram baseline
+    edges: list[str]  # groups whose best learning rate is the lowest or highest of their grid
+
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings for the top of the page; the section on learning rates has that on edges."""
+        warnings = []
+        if self.improving:
+            warnings.append(
+                f"Still improving at the last epoch: {format_names(self.improving)}. "
+                "Longer training may change the order."
+            )
+        if self.weak:
+            warnings.append(
+                f"Worse than character frequencies alone (the unigram baseline): {format_names(self.weak)}."
+            )
+        return warnings
 
 
-def _is_setting(group: str, value: str, setting: str) -> bool:
-    return set(group.split()) == {*value.split(), *setting.split()}
-
-
-def grid_edges(data: SweepData, ranking: Ranking) -> list[str]:
-    """Return the groups whose best learning rate is the lowest or highest of their grid."""
-    return best_at_grid_edge(learning_rate_table(ranking.comparable, data.configs))
-
-
-def ranking_cautions(ranking: Ranking, chosen: Mapping[str, str] | None) -> list[str]:
-    """Return warnings on one ranking; of tuned values only what concerns the `chosen` settings."""
-    warnings = []
-    if improving := improving_choices(ranking, chosen):
-        warnings.append(
-            f"Still improving at the last epoch: {format_names(improving)}. "
-            "Longer training may change the order."
-        )
-    weak = worse_than_baseline(ranking)
-    if chosen is not None:
-        weak = [
-            value for value, setting in chosen.items() if any(_is_setting(g, value, setting) for g in weak)
-        ]
-    if weak:
-        warnings.append(
-            f"Worse than character frequencies alone (the unigram baseline): {format_names(weak)}."
-        )
-    return warnings
+def find_cautions(judged: Ranking, rates: pd.DataFrame) -> Cautions:
+    """Return what may turn a comparison round; `rates` is the table of learning rates of all settings."""
+    return Cautions(still_improving(judged), worse_than_baseline(judged), best_at_grid_edge(rates))
 
 
 def shortened_experiments(records: Mapping[str, Record]) -> list[str]:

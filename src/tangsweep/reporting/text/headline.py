@@ -9,14 +9,12 @@ from tangsweep.reporting.analysis.sampling import advise
 from tangsweep.reporting.analysis.statistics import SIGNIFICANCE_LEVEL
 from tangsweep.reporting.analysis.tuning import TunedComparison
 from tangsweep.reporting.formatting import (
-    MISSING,
     format_group_score,
     format_names,
     format_p_value,
     format_percent_difference,
-    format_quantity,
-    format_score_interval,
 )
+from tangsweep.reporting.text.group_scores import describe_outcome, describe_score
 
 MOST_PERMUTATIONS = 10_000
 UNKNOWN = "it cannot be told which is best"
@@ -35,20 +33,20 @@ def _headline(ranking: Ranking) -> str:
     if first.score is None:
         return "no run has a score yet."
     if not others:
-        return f"{first.name}: {_score(ranking, first)}."
+        return f"{first.name}: {describe_score(ranking, first)}."
     if ranking.comparable.by_accuracy:
         return accuracy_headline(ranking)
     scored = [group for group in others if group.score]
     if not first.compared:
-        return f"{UNKNOWN}: no group has all of its runs; {first.name} has {_score(ranking, first)}."
+        return f"{UNKNOWN}: no group has all of its runs; {first.name} has {describe_score(ranking, first)}."
     rivals = [group for group in scored if group.compared]
     if not scored:
-        return f"{first.name} has {_score(ranking, first)}; no other group has a score."
+        return f"{first.name} has {describe_score(ranking, first)}; no other group has a score."
     if not rivals:
-        return f"{UNKNOWN}: {first.name} has {_score(ranking, first)}; {_why_alone(scored)}."
+        return f"{UNKNOWN}: {first.name} has {describe_score(ranking, first)}; {_why_alone(scored)}."
     if ahead := ranking.ahead_uncompared:
         return _ahead(ranking, first, ahead, [group for group in rivals if group.is_worse])
-    lowest = f"{first.name} has the lowest {_score(ranking, first)}"
+    lowest = f"{first.name} has the lowest {describe_score(ranking, first)}"
     if len(ranking.seeds) < 2:
         return f"{UNKNOWN} from one seed: {lowest}, {rivals[0].name} the next ({_plain(ranking, rivals[0])})."
     if ranking.tests is None:
@@ -73,14 +71,15 @@ def _ahead(ranking: Ranking, first: RankedGroup, ahead: list[RankedGroup], behin
     """Say that groups with other seeds look better than the first, which rules out calling it best."""
     better = f" and is better than {format_names([group.name for group in behind])}" if behind else ""
     scores = ", ".join(f"{group.name} has {_plain(ranking, group)}" for group in ahead)
-    return f"{UNKNOWN}: {first.name} has {_score(ranking, first)}{better}, but {scores} with other seeds."
+    score = describe_score(ranking, first)
+    return f"{UNKNOWN}: {first.name} has {score}{better}, but {scores} with other seeds."
 
 
 def _winner(ranking: Ranking, first: RankedGroup, second: RankedGroup) -> str:
     assert ranking.tests is not None
     behind = format_percent_difference(second.difference_interval).removeprefix("+")
     return (
-        f"{first.name} is best: {_score(ranking, first)}; next is {second.name}, {behind} above it "
+        f"{first.name} is best: {describe_score(ranking, first)}; next is {second.name}, {behind} above it "
         f"(p {_equals(format_p_value(ranking.tests.p_best))})."
     )
 
@@ -96,15 +95,6 @@ def _equals(p: str) -> str:
 
 def _plain(ranking: Ranking, group: RankedGroup) -> str:
     return format_group_score(group, ranking.comparable)
-
-
-def _score(ranking: Ranking, group: RankedGroup) -> str:
-    """Return `test perplexity 334.5 (95 % interval 310.2 to 360.1)`."""
-    comparable = ranking.comparable
-    name = "accuracy" if comparable.by_accuracy else f"{comparable.set_name} {comparable.metric.name}"
-    interval = format_score_interval(group.interval, comparable)
-    between = "" if comparable.by_accuracy or interval == MISSING else f" (95 % interval {interval})"
-    return f"{name} {_plain(ranking, group)}{between}"
 
 
 def next_step(ranking: Ranking, tuned: TunedComparison | None, edges: list[str], improving: list[str]) -> str:
@@ -177,26 +167,16 @@ def accuracy_headline(ranking: Ranking) -> str:
     """Return one sentence: which group solves the task more often or sooner, or that it cannot be told."""
     first, *others = [group for group in ranking.groups if outcomes(group)]
     if not others:
-        return f"{describe_outcome(ranking, first)}; no other group has a score."
+        return f"{_name_outcome(ranking, first)}; no other group has a score."
     equal = [g for g in others if sorted(outcomes(g)) == sorted(outcomes(first))]
     if equal:
         names = format_names([first.name, *(group.name for group in equal)])
-        return f"{UNKNOWN}: {names} did equally well ({_outcome(ranking, first)})."
-    compared = f"{describe_outcome(ranking, first)}, {describe_outcome(ranking, others[0])}"
+        return f"{UNKNOWN}: {names} did equally well ({describe_outcome(ranking, first)})."
+    compared = f"{_name_outcome(ranking, first)}, {_name_outcome(ranking, others[0])}"
     if is_better(first, others):
         return f"{first.name} is best: {compared}."
     return f"{UNKNOWN} from so few runs: {compared}."
 
 
-def describe_outcome(ranking: Ranking, group: RankedGroup) -> str:
-    return f"{group.name}: {_outcome(ranking, group)}"
-
-
-def _outcome(ranking: Ranking, group: RankedGroup) -> str:
-    if not group.solved_steps:
-        return f"accuracy {format_group_score(group, ranking.comparable)}"
-    steps = [step for step in group.solved_steps if step is not None]
-    solved = f"solved by {len(steps)} of {len(group.solved_steps)} runs"
-    if not steps:
-        return solved
-    return f"{solved}, on average at step {format_quantity(round(sum(steps) / len(steps)))}"
+def _name_outcome(ranking: Ranking, group: RankedGroup) -> str:
+    return f"{group.name}: {describe_outcome(ranking, group)}"

@@ -9,13 +9,10 @@ from tangsweep.reporting.analysis.statistics import SIGNIFICANCE_LEVEL
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.data.groups import differing_keys
 from tangsweep.reporting.formatting import (
-    MISSING,
-    format_group_score,
     format_names,
     format_p_value,
-    format_score_interval,
-    format_statuses,
 )
+from tangsweep.reporting.text.group_scores import describe_score_and_runs
 from tangsweep.reporting.text.headline import is_better, outcomes
 
 MORE_SEEDS = "add some (seed=0,1,2,3,4)"
@@ -44,10 +41,9 @@ def ranking_answer(ranking: Ranking) -> list[str]:
     if first.score is None:
         return ["No run has a score yet."]
     if len(groups) == 1:
-        return [f"{first.name}: {describe_score(ranking, first)}."]
-    sentences = [
-        f"{first.name} {_place(ranking)}: {describe_score(ranking, first)}. {_describe_second(ranking)}."
-    ]
+        return [f"{first.name}: {describe_score_and_runs(ranking, first)}."]
+    score = describe_score_and_runs(ranking, first)
+    sentences = [f"{first.name} {_place(ranking)}: {score}. {_describe_second(ranking)}."]
     if not first.compared and not first.solved_steps:
         sentences = ["No group can be called best: none has all of its runs, or they share no seed."]
     elif comparable.by_accuracy:
@@ -73,24 +69,6 @@ def _is_best(ranking: Ranking) -> bool:
     return ranking.has_winner
 
 
-def describe_score(ranking: Ranking, group: RankedGroup) -> str:
-    """Return the mean score, its interval, over how many seeds, and the statuses of the other runs."""
-    assert group.score is not None
-    comparable = ranking.comparable
-    name = "accuracy" if comparable.by_accuracy else f"{comparable.set_name} {comparable.metric.name}"
-    score = f"{name} {format_group_score(group, comparable)}"
-    if group.solved_steps:
-        solved = sum(step is not None for step in group.solved_steps)
-        score = f"solved by {solved} of {len(group.solved_steps)} runs, {score}"
-    details = [f"{group.score.n} seeds" if group.score.n > 1 else "one seed"]
-    interval = format_score_interval(group.interval, comparable)
-    if not comparable.by_accuracy and interval != MISSING:
-        details.insert(0, interval)
-    if group.other_statuses:
-        details.append(f"of {group.run_count} runs {format_statuses(group.other_statuses)}")
-    return f"{score} ({'; '.join(details)})"
-
-
 def _describe_second(ranking: Ranking) -> str:
     best, second = ranking.groups[:2]
     if second.score is None:
@@ -100,7 +78,7 @@ def _describe_second(ranking: Ranking) -> str:
     if ranking.comparable.by_accuracy:
         is_equal = sorted(outcomes(second)) == sorted(outcomes(best))
     place = "Just as good is" if is_equal else "Next is"
-    return f"{place} {second.name}: {describe_score(ranking, second)}"
+    return f"{place} {second.name}: {describe_score_and_runs(ranking, second)}"
 
 
 def _describe_tests(ranking: Ranking) -> list[str]:

@@ -37,7 +37,7 @@ def ranking_rows(ranking: Ranking) -> pd.DataFrame:
                 "set": comparable.ranked_by.set,
                 "known_characters_alone": comparable.ranked_by.known,
                 "place": place if group.score else None,
-                "group": group.name,
+                "group": comparable.full_names.get(group.name, group.name),
                 "mean": comparable.shown(group.score.mean) if group.score else None,
                 **_ends("", group.interval, group, comparable),
                 **_ends("seeds_", group.score, group, comparable),

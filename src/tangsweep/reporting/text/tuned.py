@@ -150,8 +150,3 @@ def _order_at_the_end(tuned: TunedComparison) -> list[str]:
 
 def _ordered(choices: Sequence[TunedChoice], scores: Sequence[float]) -> list[str]:
     return [value for _, value in sorted(zip(scores, [choice.value for choice in choices], strict=True))]
-
-
-def chosen_settings(tuned: TunedComparison | None) -> dict[str, str] | None:
-    """Return value → chosen setting; None where nothing was tuned."""
-    return None if tuned is None else {value: choice.setting for value, choice in tuned.choices.items()}
