@@ -24,8 +24,8 @@ LAYERS = [
     ("cells runs input_layers", "equations of one step, what lies in a run's folder, vectors from ids"),
     ("language_model batches console", "cells over time, tensors from texts, what the terminal shows"),
     (
-        "checkpoint inits progress_bar data_modules",
-        "a trained model from its file, first weights, a bar with time left, LightningDataModules",
+        "checkpoint direct_gradients inits progress_bar data_modules",
+        "a trained model from its file, its gradients, first weights, a bar with time left, data modules",
     ),
     ("prosody", "forms, tone patterns, tones and rhymes of characters"),
     ("generation", "poems and running text from a checkpoint"),

@@ -128,7 +128,7 @@ class LanguageModel(nn.Module):
         Raises ValueError where nothing is scored.
         """
         x, carry = self._hidden_states(inputs, times, carry)
-        x, scored_targets, _ = _select_scored(x, targets)
+        x, scored_targets, _ = select_scored(x, targets)
         mean, nats = cross_entropy(
             self._project(x), self.output.weight, self.output.bias, scored_targets, self.kernel
         )
@@ -143,7 +143,7 @@ class LanguageModel(nn.Module):
         The arguments are those of `loss`, but nothing needs to be scored.
         """
         x, carry = self._hidden_states(inputs, times, carry)
-        x, scored_targets, positions = _select_scored(x, targets)
+        x, scored_targets, positions = select_scored(x, targets)
         weight, bias = self.output.weight, self.output.bias
         nats, hits = cross_entropy_and_hits(self._project(x), weight, bias, scored_targets, self.kernel)
         rows = len(targets)
@@ -208,7 +208,7 @@ def _weights_by_unit(cell: AnyCell) -> Tensor:
     return torch.cat([p.reshape(-1, H) for p in parameters]).t()
 
 
-def _select_scored(x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def select_scored(x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return x (T, B, H) and targets (B, T) at scored positions, and the time-major indices of these."""
     x, targets = x.flatten(0, 1), targets.t().flatten()
     positions = (targets >= 0).nonzero()[:, 0]

@@ -143,7 +143,11 @@ WRONG_ELSEWHERE = {
     "cell=rnn": {"cell.nonlinearity": ["sine"]},
     "cell=lstm": {"cell.kernel": ["cuda"]},
     "optimizer=adam": {"optimizer.weight_decay": ["-1"], "optimizer.betas": ["[2,3]", "0.9"]},
-    "optimizer=rmsprop": {"optimizer.momentum": ["-1"], "optimizer.alpha": ["2"]},
+    "optimizer=rmsprop": {
+        "optimizer.momentum": ["-1"],
+        "optimizer.alpha": ["2"],
+        "optimizer.kernel": ["native", "true"],
+    },
     "optimizer=adadelta": {"optimizer.rho": ["-0.1"]},
     "scheduler=exponential": {"scheduler.gamma": ["0"]},
     "scheduler=cosine": {"scheduler.eta_min": ["-1"]},

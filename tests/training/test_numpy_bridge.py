@@ -16,8 +16,8 @@ from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.runs.metrics_file import MetricsFile
 from tangsweep.runs.mirror import Mirrors
 from tangsweep.training import assemble, numpy_bridge
+from tangsweep.training.group_loader import StepGroupLoader
 from tangsweep.training.numpy_bridge import NumpyLanguageModel, NumpyOptimizer
-from tangsweep.training.step_groups import StepGroupLoader
 from tests.conftest import QUIET, SMALL, Ran, configured, prepare
 
 Train = Callable[..., Ran]

@@ -10,8 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tangsweep.training.step_groups import LONGEST_GROUP, StepGroups
-from tests.conftest import Ran
+from tangsweep.training import step_groups
+from tangsweep.training.group_loader import StepGroups
+from tangsweep.training.step_groups import LONGEST_GROUP, StepGroupModule
+from tests.conftest import DIVERGES_IN_EPOCH_2, Ran
 
 
 @given(
@@ -53,3 +55,61 @@ def test_the_gradients_norm_is_before_clipping(train: Callable[..., Ran]) -> Non
     )
     norms = [rows["train/grad_norm"].dropna().item() for rows in (free, clipped)]
     assert norms[0] == pytest.approx(norms[1], rel=1e-6) and norms[1] > 0.01
+
+
+def train_in_groups(train: Callable[..., Ran], name: str, *options: str) -> tuple[Ran, list[int]]:
+    """A run, and the lengths of its groups."""
+    lengths: list[int] = []
+    real = StepGroupModule.training_step
+
+    def counted(self: StepGroupModule, group: list[Any], batch_idx: int) -> Any:
+        lengths.append(len(group))
+        return real(self, group, batch_idx)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StepGroupModule, "training_step", counted)
+        return train(*options, f"sweep.name={name}"), lengths
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("trainer.max_epochs=3", "trainer.log_every=2", "trainer.gradient_clip_val=0.5"),
+        ("trainer.max_epochs=3", "trainer.log_every=2", *DIVERGES_IN_EPOCH_2),
+        ("trainer.max_epochs=4", "trainer.max_steps=23", "trainer.log_every=4"),
+    ],
+)
+def test_groups_that_span_rows_change_nothing(
+    train: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """Not the rows, and not the step at which a run that diverges ends."""
+    runs = []
+    for name, seconds in (("short", 0.0), ("long", 1e9)):
+        monkeypatch.setattr(step_groups, "GROUP_SECONDS", seconds)
+        runs.append(train_in_groups(train, name, *options))
+    (short, short_lengths), (long, long_lengths) = runs
+    assert max(short_lengths) <= 4 < max(long_lengths)
+    timed = ["seconds", "characters_per_second"]
+    ours, theirs = (pd.read_csv(run.folder.metrics).drop(columns=timed) for run in (short, long))
+    pd.testing.assert_frame_equal(ours, theirs)
+    for key in ("status", "steps", "epochs", "diverged_step", "last_finite_loss", "dev"):
+        assert short.result.get(key) == long.result.get(key), key
+
+
+@pytest.mark.parametrize(
+    ("options", "direct"),
+    [
+        ((), True),
+        (("model.dropout=0.1",), False),
+        (("cell=gru",), False),
+        (("trainer.precision=bf16-mixed",), False),
+    ],
+)
+def test_autograd_is_left_out_where_it_can_be(
+    train: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], direct: bool
+) -> None:
+    calls: list[int] = []
+    real = step_groups.loss_and_gradients
+    monkeypatch.setattr(step_groups, "loss_and_gradients", lambda *a: (calls.append(1), real(*a))[1])
+    run = train("trainer.max_epochs=1", *options)
+    assert len(calls) == (run.result["steps"] if direct else 0)

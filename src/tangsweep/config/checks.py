@@ -119,7 +119,7 @@ def _check_numpy_optimizer(settings: Mapping[str, Any]) -> None:
         raise UserError(
             f"cell=numpy_lstm has no optimizer {name}: there are {', '.join(OPTIMIZERS)}; or use cell=lstm"
         )
-    options = {key: value for key, value in settings.items() if not key.startswith("_")}
+    options = {k: value for k, value in settings.items() if not k.startswith("_") and k != "kernel"}
     supported = {field.name for field in fields(OPTIMIZERS[name])}
     for key in options:
         if key not in supported:

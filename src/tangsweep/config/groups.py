@@ -90,7 +90,13 @@ class OptimizerOptions(Options):
     momentum: NonNegativeNumber = option("momentum of SGD and RMSprop", default=0.0)
     alpha: DecayRate = option("smoothing constant of RMSprop", default=0.99)
     rho: DecayRate = option("smoothing constant of Adadelta", default=0.9)
-    betas: Betas = option("smoothing constants of Adam and AdamW", default=[0.9, 0.999])
+    betas: Betas = option("smoothing constants of Adam and its relatives", default=[0.9, 0.999])
+    kernel: Literal["auto", "torch"] = option(
+        "which code updates weights: `auto` is C for the rules of which torch has no fused form, where there "
+        "is a C compiler; speed and last bits, nothing else",
+        default="auto",
+        volatile=True,
+    )
 
 
 class SchedulerOptions(Options):

@@ -42,13 +42,18 @@ def cross_entropy(
     Logits are hidden (N, H) · weight (V, H)ᵀ + bias (V). `kernel` is auto, torch or native. Raises ValueError
     where N is 0, and RuntimeError where a gradient of a gradient is computed.
     """
-    if not len(targets):
-        raise ValueError("no position is scored: every target is −1")
-    kernels = select_kernels(kernel, hidden.device, hidden.dtype)
-    options = CrossEntropyOptions(targets.contiguous(), kernels, matmul_dtype(hidden))
+    options = cross_entropy_options(hidden, targets, kernel)
     apply: Callable[..., tuple[Tensor, Tensor]] = _CrossEntropy.apply
     with torch.autocast(hidden.device.type, enabled=False):
         return apply(options, hidden, weight, bias)
+
+
+def cross_entropy_options(hidden: Tensor, targets: Tensor, kernel: str) -> CrossEntropyOptions:
+    """Return the kernels and the precision for `targets` (N). Raises ValueError where N is 0."""
+    if not len(targets):
+        raise ValueError("no position is scored: every target is −1")
+    kernels = select_kernels(kernel, hidden.device, hidden.dtype)
+    return CrossEntropyOptions(targets.contiguous(), kernels, matmul_dtype(hidden))
 
 
 def cross_entropy_and_hits(
@@ -59,7 +64,7 @@ def cross_entropy_and_hits(
     options = CrossEntropyOptions(targets.contiguous(), kernels, hidden.dtype)
     hit = torch.empty(len(hidden), dtype=torch.bool, device=hidden.device)
     with torch.no_grad():
-        nats, _ = _compute(OutputLayerInputs(hidden, weight, bias), options, (False,) * 3, hit)
+        nats, _ = compute_cross_entropy(OutputLayerInputs(hidden, weight, bias), options, (False,) * 3, hit)
     return nats, hit
 
 
@@ -79,7 +84,7 @@ class _CrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(hidden, weight, bias)
         inputs = OutputLayerInputs(hidden, weight, bias)
-        nats, ctx.gradients = _compute(inputs, options, ctx.needs_input_grad[1:])
+        nats, ctx.gradients = compute_cross_entropy(inputs, options, ctx.needs_input_grad[1:])
         ctx.options = options
         ctx.mark_non_differentiable(nats)
         return nats.mean(), nats
@@ -91,7 +96,7 @@ class _CrossEntropy(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:  # a retained graph: autograd may have written into what it was given before
             inputs = OutputLayerInputs(*ctx.saved_tensors)
-            _, gradients = _compute(inputs, ctx.options, ctx.needs_input_grad[1:])
+            _, gradients = compute_cross_entropy(inputs, ctx.options, ctx.needs_input_grad[1:])
         return None, *(None if gradient is None else _scale(gradient, dmean) for gradient in gradients)
 
 
@@ -101,7 +106,7 @@ def _scale(gradient: Tensor, dmean: Tensor) -> Tensor:
     return gradient if is_one else gradient.mul_(dmean)
 
 
-def _compute(
+def compute_cross_entropy(
     inputs: OutputLayerInputs,
     options: CrossEntropyOptions,
     needed: tuple[bool, ...],

@@ -52,10 +52,15 @@ def lstm_sequence(
     zeros where it is None. `kernel` is auto, torch or native. Raises RuntimeError where a gradient of a
     gradient is computed.
     """
-    options = LSTMKernelOptions(select_kernels(kernel, x.device, x.dtype), matmul_dtype(x))
+    options = lstm_options(x, kernel)
     apply: Callable[..., tuple[Tensor, Tensor]] = _LSTMSequence.apply
     with torch.autocast(x.device.type, enabled=False):
         return apply(options, x, W, U, b, h, c)
+
+
+def lstm_options(x: Tensor, kernel: str) -> LSTMKernelOptions:
+    """Return the kernels and the precision for an input like `x`."""
+    return LSTMKernelOptions(select_kernels(kernel, x.device, x.dtype), matmul_dtype(x))
 
 
 class _Context(Protocol):
@@ -84,7 +89,7 @@ class _LSTMSequence(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x, W, U, b, h, c)
         ctx.set_materialize_grads(False)
-        trace = _forward(LSTMInputs(x, W, U, b, h, c), options)
+        trace = lstm_forward(LSTMInputs(x, W, U, b, h, c), options)
         ctx.options, ctx.trace = options, trace
         return trace.h[1:], trace.c[-1]
 
@@ -94,12 +99,13 @@ class _LSTMSequence(torch.autograd.Function):
             raise RuntimeError("no gradient of a gradient here: cells.cell.unroll_step_by_step has one")
         inputs, trace, ctx.trace = LSTMInputs(*ctx.saved_tensors), ctx.trace, None
         if trace is None:  # a second backward pass through a retained graph
-            trace = _forward(inputs, ctx.options)
-        gradients = _backward(inputs, trace, ctx.options, doutputs, dc_last, ctx.needs_input_grad[1:])
+            trace = lstm_forward(inputs, ctx.options)
+        gradients = lstm_backward(inputs, trace, ctx.options, doutputs, dc_last, ctx.needs_input_grad[1:])
         return None, *gradients
 
 
-def _forward(inputs: LSTMInputs, options: LSTMKernelOptions) -> Trace:
+def lstm_forward(inputs: LSTMInputs, options: LSTMKernelOptions) -> Trace:
+    """Run over x, and return all that the backward pass needs; `h[1:]` are the hidden states."""
     x, W, U, b, h, c = inputs
     (T, B, E), H = x.shape, len(U)
     gates = matmul(x.reshape(T * B, E), W, b, precision=options.precision).view(T, B, 4 * H)
@@ -110,7 +116,7 @@ def _forward(inputs: LSTMInputs, options: LSTMKernelOptions) -> Trace:
     return trace
 
 
-def _backward(
+def lstm_backward(
     inputs: LSTMInputs,
     trace: Trace,
     options: LSTMKernelOptions,
@@ -121,6 +127,7 @@ def _backward(
     """Return the gradients of those `inputs` that are `needed`, None for the others.
 
     `doutputs` (T, B, H) is the gradient of all hidden states, `dc_last` (B, H) that of the last cell state.
+    The memory of `trace` is used up.
     """
     x, W, U = inputs[:3]
     T, B, H = trace.tanh_c.shape

@@ -16,6 +16,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -29,13 +30,17 @@ TAKES_LOW_PRECISION = False
 # With fewer operations in a step or a call, waiting for a second thread takes longer than it saves.
 MIN_OPERATIONS_FOR_THREADS = 400_000
 REAL_TYPES = {torch.float32: "float", torch.float64: "double"}
-SOURCES = tuple(Path(__file__).parent / name for name in ("vector.h", "lstm.c", "cross_entropy.c"))
+SOURCES = tuple(
+    Path(__file__).parent / name for name in ("vector.h", "lstm.c", "cross_entropy.c", "update.c")
+)
 COMPILERS = ("cc", "gcc", "clang")
 # No -ffast-math: a NaN must stay NaN. The OpenMP runtime comes with torch and is in the process already.
-FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC")
+FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-std=gnu11", "-fPIC")
 OPENMP_FLAGS = (("-fopenmp",), ())  # without it, which some compilers lack, kernels use one thread
 TIMEOUT_SECONDS = 120
 
+UPDATE_RULES = ("rmsprop", "adadelta", "adamax", "nadam", "radam")
+UPDATED_TENSORS = 5  # a weight, its gradient and three of state, as in kernels/update.c
 SIZE, POINTER, THREADS = ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_int
 
 
@@ -65,6 +70,22 @@ def cross_entropy(z: Tensor, targets: Tensor, scale: float, nats: Tensor) -> Non
 def hits(z: Tensor, targets: Tensor, hit: Tensor) -> None:
     library = load_library(REAL_TYPES[z.dtype])
     library.hits(*z.shape, *_addresses(z, targets, hit), _threads(z.numel()))
+
+
+def update(rule: str, tensors: Sequence[Sequence[Tensor | None]], coefficients: Sequence[float]) -> None:
+    """Make the optimizer step `rule` of kernels/update.c: each of `tensors` is a weight, its gradient and up
+    to three tensors of state (None: the rule has none), all contiguous and of one size and dtype.
+    """
+    weight = tensors[0][0]
+    assert weight is not None
+    fields: list[int | None] = []
+    for of_weight in tensors:
+        addresses = [None if tensor is None else tensor.data_ptr() for tensor in of_weight]
+        fields += [of_weight[0].numel(), *addresses, *[None] * (UPDATED_TENSORS - len(addresses))]  # type: ignore[union-attr]
+    function = getattr(load_library(REAL_TYPES[weight.dtype]), rule)
+    memory = (POINTER * len(fields))(*fields)
+    k = (ctypes.c_double * len(coefficients))(*coefficients)
+    function(len(tensors), memory, k, torch.get_num_threads())
 
 
 def _threads(operations: int) -> int:
@@ -196,4 +217,7 @@ def _declare_functions(library: ctypes.CDLL, real: str) -> ctypes.CDLL:
     library.cross_entropy.argtypes = [SIZE, SIZE, POINTER, POINTER, real_type, POINTER, THREADS]
     library.hits.argtypes = [SIZE, SIZE, *[POINTER] * 3, THREADS]
     library.cross_entropy.restype = library.hits.restype = None
+    for rule in UPDATE_RULES:
+        function = getattr(library, rule)
+        function.argtypes, function.restype = [SIZE, POINTER, POINTER, THREADS], None
     return library

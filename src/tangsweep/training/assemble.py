@@ -31,12 +31,13 @@ from tangsweep.training.callbacks import (
     StepBudget,
     StopWhenSolved,
 )
+from tangsweep.training.group_loader import PeriodicCallback, StepGroupLoader
 from tangsweep.training.metrics_callback import MetricsCallback
 from tangsweep.training.mirror_settings import mirror_name, mirror_settings
 from tangsweep.training.optimizer_factories import optimizer_factories
-from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.pause import PauseAtEpoch
-from tangsweep.training.step_groups import PeriodicCallback, StepGroupLoader, StepGroupModule
+from tangsweep.training.prepare import PreparedRun
+from tangsweep.training.step_groups import StepGroupModule
 
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
@@ -84,6 +85,7 @@ def build_module(run: PreparedRun, pad_id: int | None, steps: float | None = Non
         pad_id=pad_id,
         clip=config.trainer.gradient_clip_val,
         run_config=config.plain,
+        log_every=config.trainer.log_every,
         schedule_each_step=is_stepped_with_optimizer(config.plain),
     )
     if config.model.pretrained_embeddings is not None:
@@ -142,9 +144,8 @@ def build_callbacks(
 def build_loader(
     run: PreparedRun, batches: RunBatches, callbacks: RunCallbacks, task_callbacks: Sequence[L.Callback]
 ) -> StepGroupLoader:
-    """Return the training batches in groups that end wherever a callback acts."""
-    periodic = (callback for callback in task_callbacks if isinstance(callback, PeriodicCallback))
-    periods = [callbacks.metrics.every, *(callback.every for callback in periodic)]
+    """Return the training batches in groups that end wherever a callback of the task acts."""
+    periods = [callback.every for callback in task_callbacks if isinstance(callback, PeriodicCallback)]
     return StepGroupLoader(run.encoded, batches, periods, callbacks.budget.max_steps)
 
 

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 import pytorch_lightning as L
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from torch.optim import Optimizer
 
 from tangsweep.checkpoint import CheckpointContent, read_checkpoint
 from tangsweep.console import format_score
 from tangsweep.files import atomic_write
 from tangsweep.metrics import Metric
-from tangsweep.runs.checkpoint_rows import METRICS_TEXT
 from tangsweep.progress_bar import progress_bar_for
+from tangsweep.runs.checkpoint_rows import METRICS_TEXT
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile, MetricsRow
 from tangsweep.training.metrics_callback import Evaluation, MetricsCallback
@@ -182,8 +181,8 @@ class ProgressCallback(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._bar.start(self._budget.total, trainer.global_step)
 
-    def on_before_optimizer_step(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         self._bar.step(trainer.global_step)
 

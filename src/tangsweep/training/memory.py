@@ -7,7 +7,16 @@ from tangsweep.errors import UserError
 
 WEIGHT_BYTES = {"64-true": 8, "bf16-true": 2, "16-true": 2}  # by precision; else 4
 # How many tensors as large as the weights an optimizer holds; one more with momentum.
-OPTIMIZER_STATES = {"Adagrad": 1, "RMSprop": 1, "Adadelta": 2, "Adam": 2, "AdamW": 2, "NAdam": 2, "RAdam": 2}
+OPTIMIZER_STATES = {
+    "Adagrad": 1,
+    "RMSprop": 1,
+    "Adadelta": 2,
+    "Adam": 2,
+    "AdamW": 2,
+    "Adamax": 2,
+    "NAdam": 2,
+    "RAdam": 2,
+}
 
 
 def check_memory(config: AnyConfig, inputs: int = 1, outputs: int = 1) -> None:

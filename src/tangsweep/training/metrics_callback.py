@@ -12,8 +12,8 @@ from tangsweep.batches.batch import RunBatches
 from tangsweep.evaluation.scores import evaluate
 from tangsweep.metrics import Tally
 from tangsweep.runs.metrics_file import MetricsRow
-from tangsweep.training.module import StepOutput
 from tangsweep.training.scored_module import ScoredModule
+from tangsweep.training.step_groups import TrainedStep, has_row
 
 
 class Diverged(Exception):
@@ -60,9 +60,7 @@ class MetricsCallback(L.Callback):
         self.characters = 0
         self._started: float | None = None  # when this attempt would have started, had it been the only one
         self._epoch_started: float | None = None
-        self._lr = math.nan
-        self._pending: list[StepOutput] = []
-        self._grad_norm = torch.zeros(())
+        self._pending: list[TrainedStep] = []
         self._epoch = Tally()
         self._last_finite: float | None = None
 
@@ -74,7 +72,13 @@ class MetricsCallback(L.Callback):
     @property
     def seconds_so_far(self) -> float:
         """Seconds of training until now, over all attempts."""
-        return self.elapsed if self._started is None else round(time.perf_counter() - self._started, 3)
+        return self._seconds_until(None)
+
+    def _seconds_until(self, now: float | None) -> float:
+        """Return the seconds of training until `now`, a time of perf_counter; None: until this call."""
+        if self._started is None:
+            return self.elapsed
+        return round((time.perf_counter() if now is None else now) - self._started, 3)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._started = time.perf_counter() - self.elapsed
@@ -116,17 +120,15 @@ class MetricsCallback(L.Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        self._pending += outputs["steps"]
-        self._lr, self._grad_norm = outputs["lr"], outputs["grad_norm"]
-        if self._is_logged(trainer):
-            self._write(self._steps_row(trainer))
-
-    def _is_logged(self, trainer: L.Trainer) -> bool:
-        """The first step is logged too: it shows how large gradients are at the start."""
-        return trainer.global_step == 1 or trainer.global_step % self.every == 0
+        steps: list[TrainedStep] = outputs["steps"]
+        for number, step in enumerate(steps, start=trainer.global_step - len(steps) + 1):
+            self._pending.append(step)
+            if has_row(number, self.every):
+                self._write(self._steps_row(trainer, number))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        row = self._steps_row(trainer) if self._pending else self._row(trainer)
+        step = trainer.global_step
+        row = self._steps_row(trainer, step) if self._pending else self._row(trainer, step)
         self._end_epoch_time()
         row["train/epoch_loss"] = self._epoch.loss
         row["characters_per_second"] = self.characters_per_second
@@ -136,32 +138,29 @@ class MetricsCallback(L.Callback):
         for observer in self.observers:
             observer.on_evaluation_end(trainer, evaluation)
 
-    def _steps_row(self, trainer: L.Trainer) -> dict[str, float | int | None]:
-        """Return the steps since the last row as a row. Raises Diverged."""
-        losses = torch.stack([step["loss"] for step in self._pending]).tolist()
-        nats = torch.stack([step["nats"] for step in self._pending]).tolist()
-        characters = [step["characters"] for step in self._pending]
-        first = trainer.global_step - len(losses) + 1
-        self._pending = []
-        for step, loss in enumerate(losses, start=first):
+    def _steps_row(self, trainer: L.Trainer, last: int) -> dict[str, float | int | None]:
+        """Return the steps since the last row, up to step `last`, as a row. Raises Diverged."""
+        steps, self._pending = self._pending, []
+        outputs = [step["output"] for step in steps]
+        losses = torch.stack([output["loss"] for output in outputs]).tolist()
+        nats = torch.stack([output["nats"] for output in outputs]).tolist()
+        characters = [output["characters"] for output in outputs]
+        for step, loss in enumerate(losses, start=last - len(losses) + 1):
             if not math.isfinite(loss):
                 raise Diverged(step, self._last_finite)
             self._last_finite = loss
         since = Tally(nats=sum(nats), characters=sum(characters))
         self._epoch = self._epoch + since
         self.characters += since.characters
-        return self._row(trainer) | {
+        norm = steps[-1]["grad_norm"]
+        return self._row(trainer, last, steps[-1]["time"]) | {
             "train/loss": since.loss,
-            "train/grad_norm": self._grad_norm.item() if self._is_logged(trainer) else None,
-            "lr": self._lr,
+            "train/grad_norm": None if norm is None else norm.item(),
+            "lr": steps[-1]["lr"],
         }
 
-    def _row(self, trainer: L.Trainer) -> dict[str, float | int | None]:
-        return {
-            "step": trainer.global_step,
-            "epoch": trainer.current_epoch + 1,
-            "seconds": self.seconds_so_far,
-        }
+    def _row(self, trainer: L.Trainer, step: int, now: float | None = None) -> dict[str, float | int | None]:
+        return {"step": step, "epoch": trainer.current_epoch + 1, "seconds": self._seconds_until(now)}
 
     def _evaluate(self, pl_module: L.LightningModule, row: Mapping[str, float | int | None]) -> Tally:
         """Evaluate the development set and write `row` with its scores. Raises Diverged."""

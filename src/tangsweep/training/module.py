@@ -19,7 +19,7 @@ from tangsweep.config.groups import ModelOptions
 from tangsweep.config.options import validate_group
 from tangsweep.corpora.vocabulary import OOV_TOKEN
 from tangsweep.errors import UserError
-from tangsweep.language_model import Carry, LanguageModel, build_language_model
+from tangsweep.language_model import Carry, LanguageModel, LossOutput, build_language_model
 from tangsweep.randomness import derive_seed
 from tangsweep.training.numpy_bridge import NumpyLanguageModel
 from tangsweep.training.scored_module import ScoredModule
@@ -182,11 +182,10 @@ class LanguageModelModule(ScoredModule):
 
     def loss(self, batch: Batch, step: int) -> StepOutput:
         """Return the loss of a batch. Raises RuntimeError where it continues a state that is not there."""
-        self._seed_dropout(step)
         if batch.carry and self._carry is None:
             raise RuntimeError("the batch continues from the state of the batch before, and there was none")
         carry = self._carry if batch.carry else None
-        output, carry = self.model.loss(batch.inputs, batch.targets, batch.times, carry)
+        output, carry = self._model_loss(batch, carry, step)
         self._carry = carry.detached()
         text = output.nats if self.pad_id is None else output.nats[output.targets != self.pad_id]
         return {
@@ -195,6 +194,10 @@ class LanguageModelModule(ScoredModule):
             "characters": len(text),
             "scored": len(output.nats),
         }
+
+    def _model_loss(self, batch: Batch, carry: Carry | None, step: int) -> tuple[LossOutput, Carry]:
+        self._seed_dropout(step)
+        return self.model.loss(batch.inputs, batch.targets, batch.times, carry)
 
     def _seed_dropout(self, step: int) -> None:
         """Seed dropout. On the CPU only its own generator is seeded: torch.manual_seed takes 0.15 ms."""

@@ -169,7 +169,7 @@ def numpy_optimizer_factory(settings: Mapping[str, Any]) -> Callable[[ParamsT], 
     The NumPy rule is that with the name of the class in `_target_`.
     """
     rule_class = OPTIMIZERS[settings["_target_"].rpartition(".")[2]]
-    options = {key: value for key, value in settings.items() if not key.startswith("_")}
+    options = {key: value for key, value in settings.items() if not key.startswith("_") and key != "kernel"}
     return lambda parameters: NumpyOptimizer(parameters, rule_class(**options))
 
 

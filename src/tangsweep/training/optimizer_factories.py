@@ -19,8 +19,10 @@ from tangsweep.config.checks import is_numpy_lstm
 from tangsweep.config.identity import is_stepped_with_optimizer
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, did_you_mean, first_line
+from tangsweep.kernels import native
 from tangsweep.training import numpy_bridge
 from tangsweep.training.module import MakeOptimizer, MakeScheduler
+from tangsweep.training.native_optimizers import NATIVE_OPTIMIZERS
 
 Settings = Mapping[str, Any]  # of an optimizer or a schedule, with its `_target_`
 PACKAGES = {
@@ -102,16 +104,26 @@ def _scheduler_factory(config: AnyConfig, settings: Settings, steps: float | Non
 
 
 def _torch_optimizer(config: AnyConfig) -> MakeOptimizer:
-    """Use torch's fused form, one pass over memory a step, where there is one: the same rule, rounded
-    elsewhere.
+    """Use the form that makes one pass over memory a step, torch's fused one or one of
+    native_optimizers.py, where there is one: the same rule, rounded elsewhere.
 
     Lightning allows no fused optimizer with a gradient scaler and clipping, so 16-mixed does without.
     """
-    settings = config.plain["optimizer"]
+    settings = {key: value for key, value in config.plain["optimizer"].items() if key != "kernel"}
     optimizer: Any = instantiate(settings, _partial_=True)
+    if optimizer.func in NATIVE_OPTIMIZERS and _has_native_update(config):
+        return partial(NATIVE_OPTIMIZERS[optimizer.func], *optimizer.args, **optimizer.keywords)
     parameters = inspect.signature(optimizer.func).parameters
     is_free = not {"fused", "foreach", "differentiable"} & set(settings)
     if "fused" in parameters and is_free and config.trainer.precision != "16-mixed":
         return partial(optimizer, fused=True)
     chosen: MakeOptimizer = optimizer
     return chosen
+
+
+def _has_native_update(config: AnyConfig) -> bool:
+    """Return whether `optimizer.kernel` allows the update in C, and it can be had for the weights' type."""
+    trainer = config.trainer
+    reals = {"32-true": "float", "bf16-mixed": "float", "64-true": "double"}
+    real = reals.get(trainer.precision) if trainer.accelerator == "cpu" else None
+    return config.optimizer.kernel == "auto" and real is not None and not native.why_unavailable(real)

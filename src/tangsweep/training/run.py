@@ -27,13 +27,13 @@ from tangsweep.runs.state import RERUN, State, is_trained_anew, state_at_rest
 from tangsweep.training import assemble
 from tangsweep.training.callbacks import RunCallbacks
 from tangsweep.training.extend import extend_shorter_run, extended_from
+from tangsweep.training.group_loader import StepGroupLoader
 from tangsweep.training.metrics_callback import Diverged
 from tangsweep.training.module import LanguageModelModule
 from tangsweep.training.optimizer_cost import measure_cost
-from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.pause import PauseAtEpoch
+from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.resume import ResumePoint, StartAnew, prepare_folder, restore_metrics
-from tangsweep.training.step_groups import StepGroupLoader
 
 log = logging.getLogger(__name__)
 
@@ -94,10 +94,10 @@ def _train_and_record(run: PreparedRun, folder: RunFolder, resume: ResumePoint) 
             raise
         finally:
             mirror.finish(record.status == "failed")
-        if mirror.lost:
         if record.status == State.PAUSED:
             atomic_write(folder.paused, f"{record.epochs}\n")
             return record  # which is not written: the run has not ended
+        if mirror.lost:
             record.lost_mirrors, record.wandb = mirror.lost, mirror.identity
         # Last of all: a kill before this repeats the closing from the last checkpoint, W&B's file included.
         record.finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
@@ -155,10 +155,10 @@ def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePo
         callbacks.progress.close()
         metrics_file.close()
     restore_metrics(folder, metrics_file.text)
-    _record_training(record, end, callbacks, trainer, module, mirror)
     if pause.paused and end.status == State.DONE:
         record.status, record.epochs = State.PAUSED.value, trainer.current_epoch
         return
+    _record_training(record, end, callbacks, trainer, module, mirror)
     best_epoch = callbacks.checkpoints.best_epoch
     logged = LoggedLosses.of_run(parse_metrics(metrics_file.text).rows, config.trainer.accelerator)
     record_final_scores(record, module.model, batches, encoded, folder, best_epoch, logged)

@@ -1,8 +1,8 @@
 """How runs of `src/train.py` train: several optimizer steps a call of Lightning's.
 
-`StepGroupModule` and `StepGroupLoader` are the LightningModule and LightningDataModule of every run. They add
-what Lightning lacks, and replace some of its parts. Figures are of the default run, Adam, on one core of an
-AMD EPYC: 1,100 steps take 2.5 s, and 4.3 s with Lightning's own loop (docs/performance.md).
+`StepGroupModule` and `StepGroupLoader` (group_loader.py) are the LightningModule and LightningDataModule of
+every run. They add what Lightning lacks, and replace some of its parts. Figures are of the default run, Adam,
+on one core of an AMD EPYC (docs/performance.md).
 
 | part of Lightning | in a run | why |
 |---|---|---|
@@ -16,29 +16,45 @@ AMD EPYC: 1,100 steps take 2.5 s, and 4.3 s with Lightning's own loop (docs/perf
 | progress bar | `ProgressCallback` | one line a run, relayed from worker processes |
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, Protocol, TypedDict, runtime_checkable
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
 
-from tangsweep.batches.batch import Batch, BatchSequence, RunBatches
-from tangsweep.batches.encoded_text import EncodedCorpus
-from tangsweep.data_modules.data_module import LanguageDataModule
+from tangsweep.batches.batch import Batch
+from tangsweep.direct_gradients import has_direct_gradients, loss_and_gradients
 from tangsweep.fault_points import fault_point
+from tangsweep.language_model import Carry, LossOutput
 from tangsweep.training.module import LanguageModelModule, StepOutput
 
+FULL_PRECISION = ("32-true", "64-true")
 LONGEST_GROUP = 50  # batches that are in memory at once
+GROUP_SECONDS = 0.25  # for so long the progress bar may stand still
+
+
+class TrainedStep(TypedDict):
+    """One optimizer step that was made."""
+
+    output: StepOutput
+    lr: float
+    grad_norm: Tensor | None  # 2-norm of all gradients before clipping, where a row of metrics.csv has it
+    time: float  # time.perf_counter() after the step
 
 
 class GroupOutput(TypedDict):
-    """The losses of a group of optimizer steps, which is one batch for Lightning."""
+    """The steps of a group, which is one batch for Lightning; fewer than its batches where one diverged."""
 
-    steps: list[StepOutput]
-    grad_norm: Tensor  # 2-norm of all gradients of the last step, before clipping
-    lr: float  # of the last step
+    steps: list[TrainedStep]
+
+
+def has_row(step: int, every: int) -> bool:
+    """Return whether metrics.csv has a row of `step`, counted from 1; the first gradients are shown too."""
+    return step == 1 or step % every == 0
 
 
 class StepGroupModule(LanguageModelModule):
@@ -47,6 +63,7 @@ class StepGroupModule(LanguageModelModule):
     Args:
         clip: bounds the 2-norm of all gradients; None: no clipping.
         run_config: the run's composed config, which its checkpoints carry.
+        log_every: steps between rows of metrics.csv.
         schedule_each_step: step the schedule after each optimizer step; else at each epoch's start.
         module_options: those of LanguageModelModule.
     """
@@ -56,14 +73,19 @@ class StepGroupModule(LanguageModelModule):
         *,
         clip: float | None,
         run_config: Mapping[str, Any],
+        log_every: int = 1,
         schedule_each_step: bool = False,
         **module_options: Any,
     ) -> None:
         super().__init__(**module_options)
-        self.schedule_each_step = schedule_each_step
+        self.log_every, self.schedule_each_step = log_every, schedule_each_step
         self.automatic_optimization = False
         self.clip, self._run_config = clip, dict(run_config)
-        self._is_last_of_group, self._norm = False, torch.zeros(())
+        self._is_direct = False  # whether gradients are computed without autograd
+        self._is_measured = False  # whether the step under way has a row
+        self._norm: Tensor | None = None  # of that step's gradients
+        self._losses: list[Tensor] = []  # since the last row
+        self._step_seconds = math.inf  # mean of the last group
 
     def config(self) -> dict[str, Any]:
         return self._run_config
@@ -75,32 +97,83 @@ class StepGroupModule(LanguageModelModule):
         self, group: list[Batch], batch_idx: int
     ) -> GroupOutput:
         """Make one optimizer step a batch."""
-        optimizer: Any = self.optimizers()
-        # Only 16-mixed has a scaler; all else of Lightning's manual_backward are hooks nobody uses here,
-        # 0.09 ms.
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        steps: list[StepOutput] = []
-        weights = list(self.parameters())
-        for number, batch in enumerate(group, 1):
-            self._is_last_of_group = number == len(group)
-            output = self.loss(batch, self.global_step)
-            for weight in weights:
-                weight.grad = None  # Optimizer.zero_grad takes 0.04 ms for it
-            with torch.autocast(self.device.type, enabled=False):
-                (scaler.scale(output["loss"]) if scaler else output["loss"]).backward()
-                lr = optimizer.param_groups[0]["lr"]
-                optimizer.step()
-                if self.schedule_each_step:
-                    self._step_schedule()
-            steps.append({**output, "loss": output["loss"].detach()})
+        self._is_direct = self.trainer.precision in FULL_PRECISION and has_direct_gradients(self.model)
+        wrapped = self.optimizers()
+        assert isinstance(wrapped, LightningOptimizer)
+        step_model = self._step_directly if self._is_direct else self._step_by_autograd
+        steps: list[TrainedStep] = []
+        start = time.perf_counter()
+        for step, batch in enumerate(group, start=self.global_step):
+            self._is_measured, self._norm = has_row(step + 1, self.log_every), None
+            lr = wrapped.param_groups[0]["lr"]
+            output = step_model(batch, step, wrapped)
+            if self.schedule_each_step:
+                self._step_schedule()
+            steps.append({"output": output, "lr": lr, "grad_norm": self._norm, "time": time.perf_counter()})
             fault_point("step")
-        return {"steps": steps, "grad_norm": self._norm, "lr": lr}
+            if self._is_direct and self._has_diverged(output["loss"]):
+                break
+        self._step_seconds = (time.perf_counter() - start) / len(steps)
+        return {"steps": steps}
+
+    @property
+    def spans_rows(self) -> bool:
+        """Whether a group is as long as it may be, whatever rows there are of its steps: where these are so
+        short that Lightning's work for a group counts. Progress is still shown several times a second.
+        """
+        return self._is_direct and self._step_seconds * LONGEST_GROUP < GROUP_SECONDS
+
+    def _has_diverged(self, loss: Tensor) -> bool:
+        """Return whether a loss since the last row is not finite; known only at a step that has a row.
+
+        MetricsCallback then raises Diverged, at the same step however long groups are.
+        """
+        self._losses.append(loss)
+        if not self._is_measured:
+            return False
+        losses, self._losses = self._losses, []
+        return not torch.stack(losses).isfinite().all()
+
+    def _step_directly(self, batch: Batch, step: int, wrapped: LightningOptimizer) -> StepOutput:
+        output = self.loss(batch, step)
+        self._update(wrapped)
+        return output
+
+    def _step_by_autograd(self, batch: Batch, step: int, wrapped: LightningOptimizer) -> StepOutput:
+        """Lightning's manual_backward adds hooks that nobody uses here, and its wrapper is needed only where
+        gradients are scaled: with 16-mixed.
+        """
+        output = self.loss(batch, step)
+        for weight in self.parameters():
+            weight.grad = None  # Optimizer.zero_grad takes 0.04 ms for it
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        with torch.autocast(self.device.type, enabled=False):
+            (scaler.scale(output["loss"]) if scaler else output["loss"]).backward()
+            if scaler:
+                wrapped.step()
+            else:
+                self._update(wrapped)
+        return {**output, "loss": output["loss"].detach()}
+
+    def _model_loss(self, batch: Batch, carry: Carry | None, step: int) -> tuple[LossOutput, Carry]:
+        if self._is_direct:
+            return loss_and_gradients(self.model, batch.inputs, batch.targets, batch.times, carry)
+        return super()._model_loss(batch, carry, step)
+
+    def _update(self, wrapped: LightningOptimizer) -> None:
+        """Make an optimizer step without Lightning's wrapper, and count it as that does."""
+        self.on_before_optimizer_step(wrapped.optimizer)
+        wrapped.optimizer.step()
+        counter = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        counter.increment_ready()
+        counter.increment_completed()
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip and measure gradients; they are whole here, and of their true size whatever the precision."""
         if self.clip is not None:
-            self._norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.clip)
-        elif self._is_last_of_group:
+            norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.clip)
+            self._norm = norm if self._is_measured else None
+        elif self._is_measured:
             gradients = [p.grad for p in self.parameters() if p.grad is not None]
             self._norm = torch.nn.utils.get_total_norm(gradients)
 
@@ -112,61 +185,3 @@ class StepGroupModule(LanguageModelModule):
     def _step_schedule(self) -> None:
         scheduler: Any = self.lr_schedulers()
         scheduler.step()
-
-
-@runtime_checkable
-class PeriodicCallback(Protocol):
-    """A callback that acts after every step that is a multiple of `every`: a group ends there."""
-
-    every: int
-
-
-class StepGroups:
-    """`batches` in lists, the first of them for the step after `step`.
-
-    A list ends where the step is 1 or a multiple of one of `periods`, at the latest with step `last`.
-    """
-
-    def __init__(self, batches: BatchSequence, step: int, periods: Iterable[int], last: int | None) -> None:
-        self.batches = batches
-        steps = len(batches) if last is None else max(0, min(len(batches), last - step))
-        self.lengths = _group_lengths(step, step + steps, [*periods])
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self) -> Iterator[list[Batch]]:
-        batches = iter(self.batches)
-        return (list(islice(batches, length)) for length in self.lengths)
-
-
-def _group_lengths(step: int, end: int, periods: Sequence[int]) -> list[int]:
-    lengths = []
-    while step < end:
-        longest = LONGEST_GROUP if step else 1
-        length = min(end - step, longest, *(period - step % period for period in periods))
-        lengths.append(length)
-        step += length
-    return lengths
-
-
-class StepGroupLoader(LanguageDataModule[EncodedCorpus]):
-    """The data module of a run: its training batches come in groups, from a new loader each epoch."""
-
-    def __init__(
-        self, encoded: EncodedCorpus, batches: RunBatches, periods: Iterable[int], last: int | None
-    ) -> None:
-        super().__init__(encoded, batches)
-        self.periods, self.last = list(periods), last
-
-    def train_dataloader(self) -> StepGroups:  # type: ignore[override]
-        trainer = self.trainer
-        assert trainer is not None
-        batches = self.batches.train_batches(trainer.current_epoch)
-        return StepGroups(batches, trainer.global_step, self.periods, self.last)
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Return the group as it is on the CPU, where Lightning would look through it for tensors to move."""
-        return (
-            batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
-        )
