@@ -13,6 +13,7 @@ from tangsweep.runs.metrics_file import MetricsFile
 from tangsweep.runs.published import format_published
 from tangsweep.runs.record import CorpusFacts, Outcome, Record
 from tangsweep.runs.record_file import read_record, write_record
+from tangsweep.runs.state import RERUN, State
 from tangsweep.tasks.registry import parse_config
 from tangsweep.training.prepare import PreparedRun, check_resources, lacks_scores, prepare
 
@@ -61,7 +62,6 @@ def score_finished_run(run: PreparedRun) -> bool:
             record = read_record(folder)
             if record is None or not lacks_scores(run, record):
                 return False
-            return _add_scores(run, folder, record)
             others = (folder.config, folder.metrics, folder.poems, folder.samples)
             if changed := [path.name for path in others if is_changed(path, record.checksums)]:
                 print_line(
@@ -69,6 +69,7 @@ def score_finished_run(run: PreparedRun) -> bool:
                     "result.json, and the same command writes both again"
                 )
                 return False
+            return _add_scores(run, folder, record)
     except lock.LockHeld:
         return False
 
