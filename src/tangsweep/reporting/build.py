@@ -40,7 +40,7 @@ from tangsweep.reporting.sweep_summary import summarize, write_summary
 from tangsweep.reporting.text.cautions import Cautions, find_cautions
 from tangsweep.reporting.text.cost import cost_section
 from tangsweep.reporting.text.headline import headline, next_step
-from tangsweep.reporting.text.overview import report_warnings, rests_on, sweep_facts
+from tangsweep.reporting.text.overview import provenance_warnings, report_warnings, rests_on, sweep_facts
 from tangsweep.reporting.text.ranking_table import ranking_section
 from tangsweep.reporting.text.sections import (
     poem_section,
@@ -159,7 +159,8 @@ def _warnings(data: SweepData, comparisons: Sequence[Comparison], sections: Sequ
     for comparison in comparisons:
         part = f"{comparison.ranking.comparable.heading}: " if len(comparisons) > 1 else ""
         warnings += [part + warning for warning in comparison.cautions.warnings]
-    return [*warnings, *(warning for section in sections for warning in section.warnings)]
+    warnings += [warning for section in sections for warning in section.warnings]
+    return warnings + provenance_warnings(data.runs)
 
 
 def _build_answer(data: SweepData, comparison: Comparison) -> Answer:

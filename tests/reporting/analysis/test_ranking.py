@@ -45,7 +45,7 @@ def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
         "Over the seeds 0, 1, 2 it is better than sgd; not significantly different from rmsprop "
         "(Tukey's test for all pairs of groups, with one variance; level 0.05)."
     )
-    assert report.question == "What does optimizer change?"
+    assert report.question == "Which optimizer is best?"
     assert "Baselines on the same characters: uniform 1,366, unigram 565, bigram 553" in ranking.note
     [warning] = report.warnings
     assert warning.startswith("The ranking is by development scores, which also chose each run's best epoch")

@@ -105,7 +105,7 @@ def test_what_it_rests_on(sweep: Path) -> None:
         result = record(300.0 + seed, seed=seed, corpus=corpus, seconds=90.0, overrides=["optimizer=a"])
         write_run(sweep, f"a-{seed}", result)
     assert answer_of(sweep).rests_on == (
-        "This rests on 80 training poems of tang, 500 test poems by 65 poets, seeds 0, 1, 2 runs, 3 min of training in all."
+        "This rests on 80 training poems of tang, 500 test poems by 65 poets, seeds 0 and 1, 2 runs, 3 min of training in all."
     )
 
 

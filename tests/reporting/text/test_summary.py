@@ -59,7 +59,7 @@ def test_several_commits_and_uncommitted_changes_are_warned_of(sweep: Path) -> N
     )
     warnings = " ".join(report_of(sweep).warnings)
     assert "2 commits (01234567, fedcba98)" in warnings or "2 commits (fedcba98, 01234567)" in warnings
-    assert "1 runs were made with uncommitted changes" in warnings
+    assert "One run was made with uncommitted changes" in warnings
 
 
 def test_survivors_are_counted_and_failures_named(sweep: Path) -> None:
@@ -134,3 +134,29 @@ class TestAccuracies:
             "Its worst seed is better than every seed of low, but not better than the best seed of wide "
             "(no t-test: accuracies are often all or nothing)."
         )
+
+
+def test_the_question_names_what_is_compared_and_what_is_tuned(sweep: Path) -> None:
+    for optimizer in ("adam", "sgd"):
+        for rate in (0.1, 0.2):
+            overrides = [f"optimizer={optimizer}", f"optimizer.lr={rate}"]
+            write_run(
+                sweep, f"{optimizer}-{rate}", record(300.0, overrides=overrides),
+                optimizer__lr=rate, optimizer___target_=f"torch.optim.{optimizer}",
+            )  # fmt: skip
+    assert report_of(sweep).question == "Which optimizer is best, each at its best optimizer.lr?"
+
+
+def test_numbers_have_no_best_one(sweep: Path) -> None:
+    for poems in (100, 200):
+        write_run(sweep, f"a-{poems}", record(300.0, overrides=[f"data.poems={poems}"]), data__poems=poems)
+    assert report_of(sweep).question == "What does data.poems change?"
+
+
+def test_what_may_turn_the_answer_round_stands_before_how_to_repeat_it(sweep: Path) -> None:
+    git = {"commit": "0123456789abcdef", "dirty": True}
+    for optimizer in ("adam", "sgd"):
+        result = record(900.0, overrides=[f"optimizer={optimizer}"], git=git)
+        write_run(sweep, optimizer, result, optimizer___target_=f"torch.optim.{optimizer}")
+    assert [warning.split()[0] for warning in report_of(sweep).warnings[-2:]] == ["Worse", "2"]
+    assert report_of(sweep).warnings[-1] == "2 runs were made with uncommitted changes."

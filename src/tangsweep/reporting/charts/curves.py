@@ -58,7 +58,7 @@ def _caption(comparable: ComparableRuns) -> str:
     if runs.groupby("group")["seed"].nunique().max() > 1:
         band = "range" if comparable.by_accuracy else "95 % interval"
         sentences.append(f"Mean and {band} over seeds, up to the epoch that every run of a group reached.")
-        sentences.append("Single runs are faint; two have no interval that would fit the picture.")
+        sentences.append("Single runs are faint; of two there is no interval.")
     sentences.append("A ring is the best epoch of a mean, as far as it goes; what ranks is each run's best.")
     if (runs["status"] == "diverged").any():
         sentences.append("A cross is the last point of a run that diverged.")
@@ -177,7 +177,7 @@ def _baseline_layers(comparable: ComparableRuns, low: float, high: float) -> lis
         return []
     rule = alt.Chart(table).mark_rule(strokeDash=[5, 4], color="#7b8391").encode(y="y:Q")
     name = alt.Chart(table).mark_text(align="right", dx=-4, dy=-6, fontSize=12)
-    return [rule, name.encode(y="y:Q", x=alt.value(PANEL["width"]), text="name:N")]
+    return [rule, name.encode(y="y:Q", x=alt.value("width"), text="name:N")]
 
 
 def _crosshair(side: str, groups: Sequence[str], is_loss: bool) -> alt.Chart:

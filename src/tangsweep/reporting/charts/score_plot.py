@@ -16,6 +16,11 @@ ROW_HEIGHT, WIDTH = 26, 760  # pixels
 BASELINES = ("unigram", "bigram")
 MAX_WIDENING = 1.5  # an interval that leaves the scores' range by this factor runs out of the picture
 FAR_BASELINE = 3.0  # a baseline that is this many times the highest score is left out
+PERPLEXITY = (
+    "Perplexity is the number of equally likely characters that a model is in doubt between: further left is "
+    "better."
+)
+BASELINE_WORDS = "Dashed: what counting characters (unigram) or pairs of them (bigram) reaches."
 MAX_DRAWN = 1e20
 
 
@@ -38,8 +43,9 @@ def score_chart(ranking: Ranking, values: Mapping[str, str]) -> Chart | None:
     )
     runs = ranking.comparable.runs
     style = GroupStyle.of_runs(runs[runs["group"].isin(names)], values, names)
-    chart = _draw(ranking, rows, seeds, style)
-    return Chart.from_altair("scores", _explain_marks(ranking), chart)
+    baselines = _baselines(ranking, rows["score"])
+    chart = _draw(ranking, rows, seeds, baselines, style)
+    return Chart.from_altair("scores", _explain_marks(ranking, has_baselines=len(baselines) > 0), chart)
 
 
 def _score_row(ranking: Ranking, group: RankedGroup) -> dict[str, str | float | None]:
@@ -57,7 +63,7 @@ def _score_row(ranking: Ranking, group: RankedGroup) -> dict[str, str | float | 
     }
 
 
-def _explain_marks(ranking: Ranking) -> str:
+def _explain_marks(ranking: Ranking, has_baselines: bool) -> str:
     left_out = max(0, sum(bool(group.score) for group in ranking.groups) - MOST_GROUPS)
     sentences = []
     if ranking.comparable.by_accuracy:
@@ -69,14 +75,17 @@ def _explain_marks(ranking: Ranking) -> str:
         sentences.append(
             f"Dots are means, lines 95 % intervals over other {kinds}, small marks single seeds."
         )
-        sentences.append("Further left is better. Dashed: baselines on the same characters.")
+        sentences.append(PERPLEXITY)
+        sentences += [BASELINE_WORDS] if has_baselines else []
     if left_out:
         sentences.append(f"{left_out} more groups are in the ranking.")
     return " ".join(sentences)
 
 
-def _baselines(ranking: Ranking, highest: float) -> pd.DataFrame:
+def _baselines(ranking: Ranking, scores: pd.Series) -> pd.DataFrame:
     """Return the baselines that are near enough to the scores to be drawn beside them."""
+    finite = scores[scores < MAX_DRAWN]
+    highest = float(finite.max()) if len(finite) else 1.0
     comparable, rows = ranking.comparable, []
     for name in BASELINES if not comparable.by_accuracy else ():
         column = f"{comparable.ranked_by.set}_known_{name}" if comparable.ranked_by.known else name
@@ -86,10 +95,9 @@ def _baselines(ranking: Ranking, highest: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["baseline", "score"]).sort_values("score")
 
 
-def _draw(ranking: Ranking, rows: pd.DataFrame, seeds: pd.DataFrame, style: GroupStyle) -> AnyChart:
-    finite = rows.loc[rows["score"] < MAX_DRAWN, "score"]
-    highest = float(finite.max()) if len(finite) else 1.0
-    baselines = _baselines(ranking, highest)
+def _draw(
+    ranking: Ranking, rows: pd.DataFrame, seeds: pd.DataFrame, baselines: pd.DataFrame, style: GroupStyle
+) -> AnyChart:
     title, scale = score_heading(ranking.comparable), _score_scale(ranking, rows, baselines)
     x = alt.X("score:Q", title=title, scale=scale)
     y = alt.Y("group:N", sort=style.groups, title=None, axis=alt.Axis(labelLimit=260, labelFontSize=13))

@@ -17,21 +17,15 @@ UNFINISHED = [state.value for state in State if state not in (*ENDED, State.FAIL
 
 
 def report_warnings(data: SweepData, rankings: Sequence[Ranking]) -> list[str]:
-    """Return the warnings that concern the whole report; sections add their own."""
+    """Return the warnings that concern the whole report and may turn its answers round."""
     runs = data.runs
-    warnings = []
-    warnings += sample_runs(runs) + _text_warnings(rankings)
+    warnings = sample_runs(runs) + _text_warnings(rankings)
     if len(rankings) > 1:
         warnings.append(
             f"Runs were scored on {len(rankings)} different texts, splits, vocabularies or tasks: "
             "each has its own ranking, and figures of different rankings cannot be compared."
         )
     warnings += shortened_experiments(data.records) + _missing_runs(data) + _bad_statuses(runs)
-    commits = runs["commit"].dropna().unique()
-    if len(commits) > 1:
-        warnings.append(f"Runs come from {len(commits)} commits ({', '.join(c[:8] for c in commits)}).")
-    if runs["dirty"].eq(True).any():
-        warnings.append(f"{int(runs['dirty'].eq(True).sum())} runs were made with uncommitted changes.")
     if (runs["verified"].eq(False)).any():
         warnings.append("The corpus is not the published edition: its checksums differ.")
     groups = [group for ranking in rankings for group in ranking.groups]
@@ -46,6 +40,17 @@ def report_warnings(data: SweepData, rankings: Sequence[Ranking]) -> list[str]:
         warnings.append(
             f"{len(data.unreadable)} files could not be read in whole or in part: see the last section."
         )
+    return warnings
+
+
+def provenance_warnings(runs: pd.DataFrame) -> list[str]:
+    """Return what makes runs hard to repeat, the last of the page's warnings."""
+    warnings, commits = [], runs["commit"].dropna().unique()
+    if len(commits) > 1:
+        warnings.append(f"Runs come from {len(commits)} commits ({', '.join(c[:8] for c in commits)}).")
+    if dirty := int(runs["dirty"].eq(True).sum()):
+        which = "One run was" if dirty == 1 else f"{dirty} runs were"
+        warnings.append(f"{which} made with uncommitted changes.")
     return warnings
 
 
@@ -177,11 +182,17 @@ def rests_on(data: SweepData, ranking: Ranking, tuned: TunedComparison | None) -
     minutes = float(runs["seconds"].astype(float).sum()) / 60
     parts = [
         *(_text_parts(corpus) if corpus else []),
-        f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}" if seeds else "no seed",
+        f"{'seeds' if len(seeds) > 1 else 'seed'} {_join_numbers(seeds)}" if seeds else "no seed",
         _count_runs(len(judged.comparable.runs), len(runs)),
         f"{format_quantity(round(minutes) if minutes >= 10 else round(minutes, 1))} min of training in all",
     ]
     return f"This rests on {', '.join(parts)}."
+
+
+def _join_numbers(numbers: Sequence[int]) -> str:
+    """Return `0, 1 and 2`, which no following number of runs is read into."""
+    *first, last = map(str, numbers)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _count_runs(judging: int, count: int) -> str:

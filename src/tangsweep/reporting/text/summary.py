@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from tangsweep.config.overrides import varied_values
+from tangsweep.config.overrides import DATA_GROUPS, varied_keys, varied_values
 from tangsweep.reporting.analysis.ranking import RankedGroup, Ranking
 from tangsweep.reporting.analysis.sampling import advise
 from tangsweep.reporting.analysis.statistics import SIGNIFICANCE_LEVEL
 from tangsweep.reporting.data.collect import SweepData
+from tangsweep.reporting.data.compared_values import named_comparison
 from tangsweep.reporting.data.groups import differing_keys
 from tangsweep.reporting.formatting import (
     format_names,
@@ -15,6 +16,7 @@ from tangsweep.reporting.formatting import (
 from tangsweep.reporting.text.group_scores import describe_score_and_runs
 from tangsweep.reporting.text.headline import is_better, outcomes
 
+NUMBERED = ("order_seed",)  # keys without a dot that are numbers, and nothing to choose from
 MORE_SEEDS = "add some (seed=0,1,2,3,4)"
 NO_TEST = "paired differences are zero, constant or infinite, so there is no test"
 POOLED_METHOD = "Tukey's test for all pairs of groups, with one variance"
@@ -27,11 +29,21 @@ def sweep_question(data: SweepData) -> str:
     questions = [str(q) for config in data.configs.values() if (q := config.get("sweep.question"))]
     if questions:
         return " ".join(dict.fromkeys(questions))
-    keys = differing_keys([varied_values(record.overrides or []) for record in data.records.values()])
-    if not keys:
+    overrides = {run: varied_values(record.overrides or []) for run, record in data.records.items()}
+    keys = varied_keys(list(overrides.values()), named_comparison(list(overrides), data.configs))
+    if not keys.compared:
+        keys = keys._replace(compared=differing_keys(list(overrides.values())))
+    if not keys.compared:
         return "How does this run do?"
-    all_but_last = ", ".join(keys[:-1]) + " and " if len(keys) > 1 else ""
-    return f"What {'do' if all_but_last else 'does'} {all_but_last}{keys[-1]} change?"
+    if all("." not in key and key not in (*DATA_GROUPS, *NUMBERED) for key in keys.compared):
+        tuned = f", each at its best {_and(keys.tuned)}" if keys.tuned else ""
+        return f"Which {_and(keys.compared)} is best{tuned}?"
+    names = [*keys.compared, *keys.tuned]
+    return f"What {'do' if len(names) > 1 else 'does'} {_and(names)} change?"
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def ranking_answer(ranking: Ranking) -> list[str]:
