@@ -153,7 +153,8 @@ def read_search(path: Path) -> tuple[Header | None, list[Line]]:
     a line is damaged.
     """
     try:
-        texts = read_regular_file(path).decode("utf-8").split("\n")[:-1]
+        content = read_regular_file(path)
+        texts = content[: content.rfind(b"\n") + 1].decode("utf-8").split("\n")[:-1]
     except (OSError, ValueError) as error:
         raise UserError(f"{display_path(path)} cannot be read ({error})") from None
     if not texts:

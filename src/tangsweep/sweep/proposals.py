@@ -188,7 +188,9 @@ def _spread_evenly(arm: Arm, number: int, seed: int, first: Setting | None) -> S
 
     widest = max(len(branch.parameters) for branch in arm.branches)
     generator = qmc.Sobol(1 + widest, scramble=True, seed=derive_seed(seed, "search", arm.name) % 2**32)
-    point = generator.fast_forward(number).random(1)[0]
+    if number:  # 0 would overflow
+        generator.fast_forward(number)
+    point = generator.random(1)[0]
     branch = first.branch if first else int(point[0] * len(arm.branches))
     parameters = arm.branches[branch].parameters
     spread = {p.key: p.at(float(x)) for p, x in zip(parameters, point[1:], strict=False)}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from pydantic import TypeAdapter
 
 from tangsweep.config.overrides import DATA_GROUPS, SEED_KEYS, distinguishes_runs, is_compared_key
 from tangsweep.errors import UserError
@@ -203,7 +204,7 @@ def space_values(space: Space) -> list[dict[str, object]]:
     """Return a space as plain values, which JSON can hold and compare, without what changes no run."""
     return [
         {
-            "arm": arm.name,
+            "name": arm.name,
             "branches": [
                 {
                     "fixed": [text for text in branch.fixed if distinguishes_runs(_text_key(text))],
@@ -224,3 +225,8 @@ def _parameter_values(parameter: Parameter) -> Mapping[str, object]:
     if isinstance(parameter, Choice):
         return {"key": parameter.key, "values": list(parameter.values)}
     return parameter._asdict()
+
+
+def space_of_values(values: object) -> Space:
+    """Return the space of what `space_values` returned. Raises ValueError for anything else."""
+    return TypeAdapter(Space).validate_python(values)

@@ -3,13 +3,16 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from pydantic import TypeAdapter
 
 from tangsweep.config.search_options import SearchOptions
-from tangsweep.runs.search_log import Line, Result, Setting, Step
+from tangsweep.runs.search_log import Header, Line, Result, Setting, Step
 from tangsweep.sweep.halving import Rung, next_promotion
 from tangsweep.sweep.proposals import PastTrial, propose
-from tangsweep.sweep.search_space import Arm, Space
+from tangsweep.sweep.search_known import read_known_settings
+from tangsweep.sweep.search_space import Arm, Space, space_of_values
 
 
 class Incumbent(NamedTuple):
@@ -44,6 +47,18 @@ class SearchState:
         self.begun: dict[Step, None] = {}  # steps with a run, in their order
         self._original: dict[int, int] = {}  # trial → the earlier one with the same setting
         self._by_arm: dict[str, list[int]] = {arm.name: [] for arm in space}
+
+    @classmethod
+    def from_header(cls, header: Header, trials: int) -> Self:
+        """Return the state before the first decision of a search.jsonl that begins with `header`.
+
+        Raises KeyError and ValueError where the header is damaged.
+        """
+        space = space_of_values(header["space"])
+        ladders = TypeAdapter(dict[str, list[Rung]]).validate_python(header["rungs"])
+        names = ("sampler", "startup", "seed", "eta", "known")
+        options = SearchOptions.model_validate({"trials": trials, **{name: header[name] for name in names}})
+        return cls(space, ladders, options, read_known_settings(options.known, space))
 
     def add_line(self, line: Line) -> None:
         """Take up a decision, and before it the results that it knew."""
@@ -160,3 +175,18 @@ class SearchState:
         number, first = len(self._by_arm[name]), self._first.get(name, ())
         chosen = first[number] if number < len(first) else None
         return propose(self.arms[name], self.past_trials(name), self.options, chosen)
+
+
+def unlike_replay(header: Header, lines: Sequence[Line], trials: int) -> list[int]:
+    """Return the lines of a search.jsonl, by their number in the file, that a replay decides otherwise.
+
+    Each decision is made again from what was known when it was made. `trials` is the search's, of each arm; a
+    search that was enlarged, or asked for rerun=paused, decided some steps on other terms.
+    """
+    state, unlike = SearchState.from_header(header, trials), []
+    for number, line in enumerate(lines, 2):
+        state.add_results(line.results)
+        if line.step is not None and state.next_step() != (line.step, line.setting):
+            unlike.append(number)
+        state.add_line(line)
+    return unlike
