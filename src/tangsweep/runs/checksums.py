@@ -14,6 +14,7 @@ from tangsweep.runs.folder import RunFolder
 
 KEY = "checksums"  # in result.json
 OWN = "result.json"  # in the mapping below that key: of all else in it
+CHECKSUM = "checksum"  # in other JSON: of all else in it
 WAS_CHANGED = "was changed since it was written"
 
 
@@ -45,6 +46,13 @@ def check_own_checksum(values: object) -> None:
 def checksum_of_values(values: Mapping[str, object]) -> str:
     """Return a checksum of JSON: the order of keys and the layout of the file do not count."""
     return checksum_of(json.dumps(values, sort_keys=True).encode("ascii"))
+
+
+def check_checksum(values: Mapping[str, object]) -> None:
+    """Raise ChangedFile where JSON has a checksum of all else in it, and that is wrong."""
+    others = {name: value for name, value in values.items() if name != CHECKSUM}
+    if CHECKSUM in values and values[CHECKSUM] != checksum_of_values(others):
+        raise ChangedFile(WAS_CHANGED)
 
 
 def recorded_checksums(folder: RunFolder) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tangsweep.files import IS_CHECKOUT, REPOSITORY, cannot_write
 from tangsweep.machine import processor_name, usable_cores
+from tangsweep.runs.checksums import CHECKSUM, checksum_of_values
 from tangsweep.runs.record import GitState
 
 PACKAGES = (
@@ -53,7 +54,7 @@ def log_command(sweep: Path, runs: int, trained: int) -> None:
     `runs` counts all runs of the command, `trained` those that it trains. Raises UserError where the folder
     cannot be written.
     """
-    line = {
+    line: dict[str, object] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "arguments": sys.argv[1:],
         "git": git_state().model_dump(),
@@ -64,6 +65,6 @@ def log_command(sweep: Path, runs: int, trained: int) -> None:
     try:
         sweep.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.write(json.dumps({**line, CHECKSUM: checksum_of_values(line)}, ensure_ascii=False) + "\n")
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -1,6 +1,7 @@
 """Files of runs that were changed since they were written: named in the report, and left out."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tangsweep.reporting.data.collect import SweepData
 from tangsweep.runs.checkpoint_rows import METRICS_TEXT, rows_text_in
 from tangsweep.runs.document_scores import read_authors, read_document_sums
 from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.provenance import log_command
 from tests.conftest import Ran
 from tests.damage import flip_bit
 
@@ -79,6 +81,18 @@ def test_a_run_that_has_not_ended_is_checked_by_what_it_has(runs: list[RunFolder
         "command restores them",
     }
     assert data.epochs["dev_loss"].tolist() == before.epochs["dev_loss"].tolist()
+
+
+def test_a_changed_command_is_left_out(runs: list[RunFolder], monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = runs[0].path.parent
+    monkeypatch.setattr(sys, "argv", ["train.py", "-m", "seed=0,1"])
+    for _ in range(2):
+        log_command(sweep, 2, 2)
+    assert [command.runs for command in read_sweeps([sweep]).commands] == [2, 2]
+    flip_bit(sweep / "commands.jsonl", b'"runs": 2')
+    data = read_sweeps([sweep])
+    assert [command.runs for command in data.commands] == [2]
+    assert problems(data) == {"commands.jsonl, line 1": "was changed since it was written, and left out"}
 
 
 def test_rows_are_read_from_a_checkpoint_without_torch(runs: list[RunFolder], tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class TestBadInput:
         ("result.json", '{"status": [], "primary": {}}', "no record of this project"),
         ("result.json", "[" * 100_000, "no JSON: RecursionError"),
         ("config.yaml", "a: 2020-99-99", "no config: ValueError"),
-        ("config.yaml", "a: &x [*x]\nb: &y {c: *y}", "no config: RecursionError"),
+        ("config.yaml", "a: &x [*x]\nb: &y {c: *y}", "no config: ValueError"),
         (
             "metrics.csv",
             "step,epoch,val/loss\n1,1,5\n2,1,5,6,7\n",

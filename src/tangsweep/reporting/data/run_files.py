@@ -17,7 +17,7 @@ from tangsweep.config.identity import flatten
 from tangsweep.files import read_regular_file
 from tangsweep.printable import printable, printable_line
 from tangsweep.runs.checkpoint_rows import rows_text_in
-from tangsweep.runs.checksums import WAS_CHANGED, ChangedFile, is_changed
+from tangsweep.runs.checksums import WAS_CHANGED, ChangedFile, check_checksum, is_changed
 from tangsweep.runs.config_file import read_config
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import COLUMNS, FilledRow, parse_metrics
@@ -173,10 +173,13 @@ class RunFileReader:
         for number, line in enumerate(lines, 1):
             try:
                 values = json.loads(line)
+                check_checksum(values)
                 arguments = [printable_line(str(argument)) for argument in values["arguments"]]
                 runs = values.get("runs")
                 count = runs if isinstance(runs, int) and 0 <= runs <= MAX_RUNS else 0
                 commands.append(SweepCommand(printable_line(sweep.name), arguments, count))
+            except ChangedFile:
+                self.add_unreadable(f"{path}, line {number}", f"{WAS_CHANGED}, and left out")
             except (*READ_ERRORS, KeyError):
                 self.add_unreadable(f"{path}, line {number}", "no JSON")
         return commands
