@@ -9,8 +9,7 @@ from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tangsweep import inits
 from tangsweep.batches.batch import Batch
@@ -22,12 +21,11 @@ from tangsweep.errors import UserError
 from tangsweep.language_model import Carry, LanguageModel, LossOutput, build_language_model
 from tangsweep.randomness import derive_seed
 from tangsweep.training.numpy_bridge import NumpyLanguageModel
+from tangsweep.training.optimizer_factories import MakeOptimizer, MakeScheduler
 from tangsweep.training.scored_module import ScoredModule
 
 CHECKPOINT_FORMAT = 2  # training is not continued from checkpoints of another format
 
-MakeOptimizer = Callable[..., Optimizer]  # from groups of parameters, and `lr` if it is given
-MakeScheduler = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 
 
 class StepOutput(TypedDict):

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from tangsweep.language_model import LanguageModel
 from tangsweep.runs.record import OptimizerCost
-from tangsweep.training.module import MakeOptimizer
+from tangsweep.training.optimizer_factories import MakeOptimizer
 
 WARM_UP_UPDATES, TIMED_UPDATES = 3, 15
 

@@ -1,12 +1,13 @@
 """Builds the optimizer and the schedule that a config names.
 
-The choices are the files of conf/optimizer/ and conf/scheduler/. Each is tried before a sweep's first run.
+The choices are the files of conf/optimizer/ and conf/scheduler/. Each is tried before a sweep's first run, in
+a process that does not train: nothing here imports Lightning.
 """
 
 import contextlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tangsweep.config.checks import is_numpy_lstm
 from tangsweep.config.identity import is_stepped_with_optimizer
@@ -21,9 +24,10 @@ from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, did_you_mean, first_line
 from tangsweep.kernels import native
 from tangsweep.training import numpy_bridge
-from tangsweep.training.module import MakeOptimizer, MakeScheduler
 from tangsweep.training.native_optimizers import NATIVE_OPTIMIZERS
 
+MakeOptimizer = Callable[..., Optimizer]  # from groups of parameters, and `lr` if it is given
+MakeScheduler = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
 Settings = Mapping[str, Any]  # of an optimizer or a schedule, with its `_target_`
 PACKAGES = {
     "optimizer": "torch.optim",
