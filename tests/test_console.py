@@ -1,11 +1,21 @@
 """Numbers, times, scores and outcomes of runs in messages, and the file of log lines."""
 
+import io
 import logging
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from tangsweep.console import format_clock, format_number, format_outcome, format_score, log_to_file
+from tangsweep import console as console_module
+from tangsweep.console import (
+    format_clock,
+    format_number,
+    format_outcome,
+    format_score,
+    log_to_file,
+    print_prose,
+)
 from tangsweep.errors import UserError
 from tangsweep.runs.record import LostMirror, Outcome, PrimaryMetric, Record, Scores
 
@@ -107,3 +117,17 @@ def test_a_mistake_in_a_logging_call_keeps_its_traceback(
     with log_to_file(tmp_path / "log"):
         logging.getLogger("somebody").warning("%d", "no number")
     assert "Logging error" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "lines"),
+    [(True, ["It cannot be", "told which is", "best."]), (False, ["It cannot be told which is best."])],
+)
+def test_prose_breaks_between_words_on_a_terminal_alone(
+    is_terminal: bool, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    own = Console(file=screen, width=14, force_terminal=is_terminal, color_system=None)
+    monkeypatch.setattr(console_module, "console", own)
+    print_prose("It cannot be told which is best.")
+    assert [line.rstrip() for line in screen.getvalue().splitlines()] == lines

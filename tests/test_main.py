@@ -47,3 +47,15 @@ def test_train_report_and_generate(home: Path) -> None:
     assert run("report", str(folder.parent), home=home).returncode == 0
     poem = run("generate", str(folder), "--start", "山", home=home)
     assert poem.stdout.startswith("山")
+
+
+def test_a_terminal_is_told_at_once_that_a_command_starts(home: Path) -> None:
+    """Its modules take seconds to load."""
+    terminal, side = os.openpty()
+    command = [str(Path(sys.executable).parent / "tangsweep"), "report", str(home / "nowhere")]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=side, check=False)
+    os.close(side)
+    printed = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    assert done.returncode == 2 and done.stdout == b""
+    assert printed.startswith("starting …\r\nerror: ")

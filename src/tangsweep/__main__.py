@@ -29,7 +29,12 @@ def main() -> None:
 
 
 def run(name: str) -> None:
-    """Run a command with the arguments in sys.argv."""
+    """Run a command with the arguments in sys.argv.
+
+    Its modules take seconds to load, in which a terminal would stay empty.
+    """
+    if sys.stderr.isatty() and not {"-h", "--help"} & set(sys.argv):
+        print("starting …", file=sys.stderr)
     run_command(import_module(COMMANDS[name]).main)
 
 

@@ -99,6 +99,14 @@ def print_line(line: str, style: str | None = None) -> None:
         console.print(printable(line), style=style, soft_wrap=True)
 
 
+def print_prose(text: str, style: str | None = None) -> None:
+    """Print sentences, which a terminal gets in lines that end with a word.
+
+    Commands and paths are for print_line: what it prints can be copied as one line.
+    """
+    console.print(printable(text), style=style, soft_wrap=not console.is_terminal)
+
+
 def relay_to_parent(send: Callable[[ConsoleMessage], None]) -> None:
     """From now on, send every line and every progress update to the parent process with `send`."""
     global _send_to_parent

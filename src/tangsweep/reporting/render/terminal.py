@@ -3,7 +3,7 @@
 import rich.table
 from rich import box
 
-from tangsweep.console import console, print_line
+from tangsweep.console import console, print_prose
 from tangsweep.printable import printable
 from tangsweep.reporting.blocks import Report, Table
 from tangsweep.reporting.formatting import MISSING
@@ -28,19 +28,19 @@ def print_rankings(report: Report) -> None:
     """Print every ranking with some of its columns, then warnings, answers and what would settle more."""
     for ranking in report.rankings:
         if len(report.rankings) > 1:
-            print_line(ranking.comparable.heading)
+            print_prose(ranking.comparable.heading)
         table = ranking_table(ranking)
         console.print(_rich_table(table, headings.score_heading(ranking.comparable)))
-        print_line(table.note)
+        print_prose(table.note)
     any_failed = report.tables["runs"]["error"].notna().any()
     for warning in report.warnings:
-        print_line(warning, style="bold red" if "NOT" in warning or any_failed else "yellow")
+        print_prose(warning, style="bold red" if "NOT" in warning or any_failed else "yellow")
     for sentence in report.answers:
-        print_line(sentence)
+        print_prose(sentence)
     for headline in report.headlines:
-        print_line(headline, style="bold")
+        print_prose(headline, style="bold")
     for step in dict.fromkeys(answer.next_step for answer in report.comparisons if answer.next_step):
-        print_line(f"Next: {step}")
+        print_prose(f"Next: {step}")
 
 
 def _rich_table(table: Table, score: str) -> rich.table.Table:
