@@ -106,7 +106,7 @@ def harry(home: Path, workers: int, trials: int, kills: int, seed: int) -> Harri
     home.mkdir()
     sweep, generator, count = home / "outputs" / "s", random.Random(seed), 0
     command = (*SEARCH, f"search.trials={trials}", f"hydra.launcher.workers={workers}")
-    longest = max(2, round(26 * trials / kills))  # events between kills: a trial has about 13
+    longest = max(2, round(15 * trials / kills))  # events from a start to its kill; a setting has ten or so
     while count < kills:
         process = start(home, *command)
         if not kill_after(process, sweep, events(sweep) + generator.randint(1, longest)):

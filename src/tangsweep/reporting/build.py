@@ -27,10 +27,11 @@ from tangsweep.reporting.charts.dataset_size import dataset_size_section
 from tangsweep.reporting.charts.initialization import initialization_section
 from tangsweep.reporting.charts.learning_rates import learning_rate_section, learning_rate_table
 from tangsweep.reporting.charts.score_plot import score_chart
+from tangsweep.reporting.charts.search import search_section
 from tangsweep.reporting.charts.solve_rates import solve_rate_section
 from tangsweep.reporting.charts.variance_sources import variance_source_section
 from tangsweep.reporting.data.collect import SweepData, collect
-from tangsweep.reporting.data.comparability import comparable_sets, name_groups_within
+from tangsweep.reporting.data.comparability import comparable_sets, name_groups_within, without_paused
 from tangsweep.reporting.render.csv_table import render_csv
 from tangsweep.reporting.render.html_page import render_html
 from tangsweep.reporting.render.markdown import render_markdown
@@ -59,6 +60,7 @@ RANKING_SECTIONS: list[RankingSection] = [budget_section, ranking_section]
 JUDGED_SECTIONS: list[RankingSection] = [cost_section, breakdown_section]
 # Sections of all runs together, below those.
 SWEEP_SECTIONS: list[Callable[[SweepData, Sequence[Ranking]], Section | None]] = [
+    search_section,
     dataset_size_section,
     initialization_section,
     solve_rate_section,
@@ -103,7 +105,7 @@ class Comparison(NamedTuple):
 def compare_runs(data: SweepData) -> list[Comparison]:
     """Return a comparison for each set of runs that can be compared."""
     comparisons = []
-    for whole in comparable_sets(data.runs):
+    for whole in comparable_sets(without_paused(data.runs)):
         comparable = name_groups_within(whole, data.configs, data.records)
         text = read_scored_documents(comparable, data.folders)
         choosing = choosing_runs(comparable, data.configs)

@@ -121,7 +121,8 @@ def _train(search: Search, runs: SearchRuns, launcher: StreamLauncher) -> list[O
     print_line(
         f"a search of {count} settings, {len(state.settings)} of them begun, into {display_path(sweep)}"
     )
-    provenance.log_command(sweep, len(state.begun), 0)
+    begun = {(step.trial, state.rung(step).seed) for step in state.begun}
+    provenance.log_command(sweep, len(begun), 0)
     live = LivePage(sweep) if command.report else nullcontext()
     try:
         with live:

@@ -96,7 +96,8 @@ def compare_tuned(
     is_confirming = runs["seed"].isin(confirming_seeds(configs, runs["run"].tolist()))
     settings = {run: pick_setting(own, keys.tuned) for run, own in values.items()}
     choices = _choose(comparable, runs[~is_confirming], settings, records)
-    if len(choices) < 2 or all(choice.candidates < 2 for choice in choices.values()):
+    is_chosen = is_confirming.any() or any(choice.candidates > 1 for choice in choices.values())
+    if len(choices) < 2 or not is_chosen:
         return None
     setting_of = runs["value"].map({value: choice.setting for value, choice in choices.items()})
     judged = runs[runs["setting"].eq(setting_of)]

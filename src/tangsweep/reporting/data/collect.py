@@ -12,6 +12,7 @@ import pandas as pd
 
 from tangsweep.baselines import BASELINES, KNOWN_BASELINES
 from tangsweep.printable import printable_line
+from tangsweep.reporting.data.comparability import without_paused
 from tangsweep.reporting.data.compared_values import compared_values
 from tangsweep.reporting.data.groups import group_names
 from tangsweep.reporting.data.run_files import (
@@ -81,7 +82,9 @@ def collect(folders: Sequence[Path]) -> SweepData:
     runs = pd.DataFrame(rows, columns=list(RUN_COLUMNS))
     groups = group_names(data.configs, data.records)
     runs["group"] = runs["run"].map(groups)
+    judged = set(without_paused(runs)["run"])  # the others would each have a colour of its own
     values = compared_values(groups, data.configs, data.records)
+    values = {run: value for run, value in values.items() if run in judged}
     return data._replace(runs=runs, values=values, epochs=_epochs_table(epochs, runs))
 
 

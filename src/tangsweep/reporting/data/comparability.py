@@ -10,7 +10,7 @@ from tangsweep.metrics import METRICS, Metric, perplexity_of
 from tangsweep.reporting.data.groups import constant_parts, group_names
 from tangsweep.reporting.data.run_files import FlatConfig
 from tangsweep.runs.record import Record
-from tangsweep.runs.state import ENDED
+from tangsweep.runs.state import ENDED, State
 
 FINGERPRINTS = {"dev": "text", "split": "split", "vocabulary": "vocabulary", "corpus": "corpus"}
 
@@ -64,6 +64,12 @@ class ComparableRuns(NamedTuple):
     def shown(self, score: float) -> float:
         """Return a score as it is shown: a loss as the perplexity that it is the logarithm of."""
         return score if self.metric.name != "perplexity" else perplexity_of(score)
+
+
+def without_paused(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs without those that a search has paused, which are not judged; all where no other is."""
+    others = runs[runs["status"] != State.PAUSED]
+    return runs if others.empty else others
 
 
 def comparable_sets(runs: pd.DataFrame) -> list[ComparableRuns]:

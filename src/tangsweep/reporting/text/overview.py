@@ -102,7 +102,11 @@ def _bad_statuses(runs: pd.DataFrame) -> list[str]:
         for status in ("failed", "diverged")
         if status in counts
     ]
-    unfinished = {status: int(counts[status]) for status in UNFINISHED if status in counts}
+    if State.PAUSED in counts:
+        warnings.append(
+            f"{counts[State.PAUSED]} of {len(runs)} runs are paused and not judged: others were promoted."
+        )
+    unfinished = {s: int(counts[s]) for s in UNFINISHED if s in counts and s != State.PAUSED}
     if unfinished:
         statuses = format_statuses(unfinished)
         warnings.append(f"{sum(unfinished.values())} of {len(runs)} runs have not ended ({statuses}).")
