@@ -171,7 +171,9 @@ def _build_answer(data: SweepData, comparison: Comparison) -> Answer:
     return Answer(
         scored_on=ranking.comparable.heading,
         headline=headline(ranking, tuned),
-        next_step=next_step(ranking, tuned, comparison.cautions.edges, comparison.cautions.improving),
+        next_step=next_step(
+            ranking, tuned, comparison.cautions.edges, comparison.cautions.improving, data.commands
+        ),
         rests_on=rests_on(data, ranking, tuned),
         details=tuned_answer(tuned) if tuned else ranking_answer(ranking),
         chart=score_chart(judged, data.values),

@@ -1,5 +1,6 @@
 """The one sentence that answers a sweep's question, what it rests on, what comes next."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from tangsweep.reporting.blocks import Answer, Report
 from tangsweep.reporting.build import report_on
-from tangsweep.reporting.text.headline import is_better
+from tangsweep.reporting.data.run_files import SweepCommand
+from tangsweep.reporting.text.headline import command_with, is_better
 from tests.reporting.written_sweeps import CORPUS, record, report_of, write_optimizer_runs, write_run
 
 
@@ -198,3 +200,22 @@ class Steps:
     def __init__(self, steps: list[float]) -> None:
         self.solved_steps = steps
         self.scores: dict[int, float] = {}
+
+
+def test_more_seeds_are_a_command_to_copy(sweep: Path) -> None:
+    write_optimizer_runs(sweep, {"adam": [300.0], "sgd": [500.0]})
+    arguments = ["-m", "optimizer=adam,sgd", "seed=0", "trainer.max_epochs=3"]
+    line = {"arguments": arguments, "runs": 2}
+    (sweep / "commands.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    assert answer_of(sweep).next_step == (
+        "add seeds, for example `python src/train.py -m optimizer=adam,sgd trainer.max_epochs=3 "
+        "seed=0,1,2,3,4`: the runs that exist are not trained again."
+    )
+
+
+def test_two_sweeps_have_no_one_command() -> None:
+    commands = [SweepCommand("a", ["sweeps=a"], 1), SweepCommand("b", ["sweeps=b"], 1)]
+    assert command_with(commands, "seed=1") == "seed=1"
+    assert command_with(commands[:1], "seed=1") == "`python src/train.py sweeps=a seed=1`"
+    assert command_with([SweepCommand("a", ["optimizer=sgd"], 1)], "seed=1") == "seed=1"
+    assert command_with([], "seed=1") == "seed=1"

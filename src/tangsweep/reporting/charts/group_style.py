@@ -67,7 +67,9 @@ class GroupStyle:
         cls, runs: pd.DataFrame, values: Mapping[str, str], ranked: Sequence[str] | None = None
     ) -> "GroupStyle":
         """Return the style of the groups of `runs`; `values` are what all runs of the report stand for."""
-        value_of = {group: values.get(run, group) for run, group in zip(runs["run"], runs["group"], strict=True)}
+        value_of = {
+            group: values.get(run, group) for run, group in zip(runs["run"], runs["group"], strict=True)
+        }
         return cls(runs["group"], values.values(), ranked, value_of)
 
     @property

@@ -69,12 +69,14 @@ def _explain_marks(ranking: Ranking, has_baselines: bool) -> str:
     if ranking.comparable.by_accuracy:
         sentences.append("Dots are means, small marks single seeds.")
     else:
-        kinds = "seeds and texts" if ranking.text else "seeds, on this text"
-        if len(ranking.seeds) < 2 and ranking.text:
-            kinds = "texts, with this seed"
-        sentences.append(
-            f"Dots are means, lines 95 % intervals over other {kinds}, small marks single seeds."
-        )
+        if all(len(group.scores) < 2 for group in ranking.groups):
+            lines = ", lines 95 % intervals over other texts" if ranking.text else ""
+            sentences.append(f"Dots are the scores of one seed{lines}: other seeds may move them further.")
+        else:
+            kinds = "seeds and texts" if ranking.text else "seeds, on this text"
+            sentences.append(
+                f"Dots are means, lines 95 % intervals over other {kinds}, small marks single seeds."
+            )
         sentences.append(PERPLEXITY)
         sentences += [BASELINE_WORDS] if has_baselines else []
     if left_out:

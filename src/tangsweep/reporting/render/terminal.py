@@ -3,7 +3,7 @@
 import rich.table
 from rich import box
 
-from tangsweep.console import console, print_prose
+from tangsweep.console import console, print_line, print_prose
 from tangsweep.printable import printable
 from tangsweep.reporting.blocks import Report, Table
 from tangsweep.reporting.formatting import MISSING
@@ -40,7 +40,7 @@ def print_rankings(report: Report) -> None:
     for headline in report.headlines:
         print_prose(headline, style="bold")
     for step in dict.fromkeys(answer.next_step for answer in report.comparisons if answer.next_step):
-        print_prose(f"Next: {step}")
+        print_line(f"Next: {step.replace('`', '')}")  # it may hold a command
 
 
 def _rich_table(table: Table, score: str) -> rich.table.Table:

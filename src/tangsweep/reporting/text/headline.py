@@ -1,6 +1,8 @@
 """The answer to a sweep's question: one sentence with its uncertainty, and what would settle more."""
 
 import math
+import shlex
+from collections.abc import Sequence
 
 from scipy import stats
 
@@ -8,6 +10,7 @@ from tangsweep.reporting.analysis.ranking import RankedGroup, Ranking
 from tangsweep.reporting.analysis.sampling import advise
 from tangsweep.reporting.analysis.statistics import SIGNIFICANCE_LEVEL
 from tangsweep.reporting.analysis.tuning import TunedComparison
+from tangsweep.reporting.data.run_files import SweepCommand
 from tangsweep.reporting.formatting import (
     format_group_score,
     format_names,
@@ -97,11 +100,27 @@ def _plain(ranking: Ranking, group: RankedGroup) -> str:
     return format_group_score(group, ranking.comparable)
 
 
-def next_step(ranking: Ranking, tuned: TunedComparison | None, edges: list[str], improving: list[str]) -> str:
+def command_with(commands: Sequence[SweepCommand], override: str) -> str:
+    """Return the last command of the one sweep, with another override, as code; else the override alone."""
+    arguments = commands[-1].arguments if len({command.sweep for command in commands}) == 1 else []
+    if not any(a in ("-m", "--multirun") or a.startswith("sweeps=") for a in arguments):
+        return override
+    key = override.partition("=")[0]
+    kept = [argument for argument in arguments if argument.partition("=")[0] != key]
+    return f"`{shlex.join(['python', 'src/train.py', *kept, override])}`"
+
+
+def next_step(
+    ranking: Ranking,
+    tuned: TunedComparison | None,
+    edges: list[str],
+    improving: list[str],
+    commands: Sequence[SweepCommand] = (),
+) -> str:
     """Return what would settle more, the most urgent thing alone; empty where nothing is open.
 
     `edges` are groups whose best learning rate is the last of its grid, `improving` those that were still
-    getting better when training ended.
+    getting better when training ended, `commands` those that trained the runs.
     """
     judged = tuned.ranking if tuned else ranking
     lost = sum(sum(group.other_statuses.values()) for group in judged.groups)
@@ -111,7 +130,8 @@ def next_step(ranking: Ranking, tuned: TunedComparison | None, edges: list[str],
     if edges:
         return f"try learning rates beyond the grid, where a better one may lie, for {format_names(edges)}."
     if len(judged.seeds) < 2 and rivals:
-        return "add seeds, for example seed=0,1,2,3,4: the runs that exist are not trained again."
+        command = command_with(commands, "seed=0,1,2,3,4")
+        return f"add seeds, for example {command}: the runs that exist are not trained again."
     if ahead := judged.ahead_uncompared:
         seeds = ",".join(map(str, judged.seeds))
         names = format_names([group.name for group in ahead])
@@ -130,7 +150,8 @@ def next_step(ranking: Ranking, tuned: TunedComparison | None, edges: list[str],
             factor = f"{advice.documents_factor:.1f}"
             return f"test on at least {factor} times as many documents; no number of seeds settles it."
     if tuned and not tuned.is_confirmed:
-        return "add confirm.seeds=5,6,7,8,9: the seeds that chose the settings also judge them."
+        command = command_with(commands, "confirm.seeds=5,6,7,8,9")
+        return f"let other seeds judge, {command}: those that chose the settings also judge them now."
     return ""
 
 
