@@ -293,7 +293,7 @@ def make_base(base: Path) -> Observed:
 
 
 def write_prosody(base: Path) -> None:
-    """Put tables of tones and rhymes into the cache: of 全唐诗 where it is at hand, else of two characters."""
+    """Put tables of tones and rhymes into the cache: of 全唐诗 where that is at hand, else small ones."""
     from tangsweep.files import write_with_checksum
     from tangsweep.prosody import tables
 

@@ -27,7 +27,8 @@ from tests.training import wandb_file
 
 COMMAND = (
     "train optimizer=adam corpus=sample data.poems=24 data.batch_size=2 model.hidden_size=8 "
-    "model.embed_size=8 trainer.max_epochs=10 trainer.log_every=2 poems.starts='山' poems.quality=false logger=wandb"
+    "model.embed_size=8 trainer.max_epochs=10 trainer.log_every=2 poems.starts='山' poems.quality=false "
+    "logger=wandb"
 )
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGSTOP": signal.SIGSTOP}
 GRACE_SECONDS = 3.0  # in the place of a minute
@@ -67,11 +68,11 @@ def train_and_disturb(home: Path, number: int | None, seconds: float) -> tuple[O
 
 def left_by_run(home: Path) -> dict[str, Any]:
     """Return the record without the mirror, and the rows; `mirrored` are those in W&B's file."""
-    [path] = home.glob("outputs/single/*")
-    folder = RunFolder(path)
+    [result] = home.glob("outputs/single/*/result.json")
+    folder = RunFolder(result.parent)
     record = json.loads(folder.result.read_text(encoding="utf-8"))
     rows = MetricsFile(folder.metrics).rows()
-    offline = wandb_file.read(path)
+    offline = wandb_file.read(folder.path)
     logged = [json.loads(row["val/loss"]) for row in offline.history if "val/loss" in row]
     return {
         "record": {key: value for key, value in record.items() if key not in LOST},

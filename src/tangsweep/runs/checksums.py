@@ -8,6 +8,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tangsweep.files import checksum_of, read_regular_file
 from tangsweep.runs.folder import RunFolder
@@ -55,12 +56,17 @@ def check_checksum(values: Mapping[str, object]) -> None:
         raise ChangedFile(WAS_CHANGED)
 
 
+def checksums_in(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the checksums in the JSON of a record. Raises KeyError or TypeError where it has none."""
+    return dict(values[KEY])
+
+
 def recorded_checksums(folder: RunFolder) -> Mapping[str, str]:
     """Return the checksums in result.json, by file name; none where it has none, or was changed itself."""
     try:
         values = json.loads(read_regular_file(folder.result))
         check_own_checksum(values)
-        return dict(values[KEY])
+        return checksums_in(values)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tangsweep.files import atomic_write, read_regular_file
 from tangsweep.metrics import METRICS
 from tangsweep.runs import record as record_parts
-from tangsweep.runs.checksums import add_checksums, check_own_checksum
+from tangsweep.runs.checksums import add_checksums, check_own_checksum, checksums_in
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Record, RecordPart
 
@@ -31,13 +31,14 @@ LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # in JSON; it may also be hal
 
 
 def write_record(folder: RunFolder, record: Record) -> None:
-    """Write result.json, whole or not at all, with checksums of the run's files.
+    """Write result.json, whole or not at all, with checksums of the run's files, which `record` then has too.
 
     NaN and infinity become null. Nothing else writes a record.
     """
     values = add_checksums(folder, _without_infinities(record.model_dump(by_alias=True, exclude_unset=True)))
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     atomic_write(folder.result, text + "\n")
+    record.checksums = checksums_in(values)
 
 
 def read_record(folder: RunFolder) -> Record | None:

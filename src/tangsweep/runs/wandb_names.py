@@ -52,12 +52,12 @@ def wandb_run_id(folder: RunFolder) -> tuple[str, bool]:
     """
     path = folder.path / "wandb-id.txt"
     remove_interrupted_writes(path)
-    kept = path.read_bytes().decode("utf-8", "replace").strip() if path.exists() else ""
-    is_new = not re.fullmatch("[a-z0-9]{8}", kept)
+    run_id = path.read_bytes().decode("utf-8", "replace").strip() if path.exists() else ""
+    is_new = not re.fullmatch("[a-z0-9]{8}", run_id)
     if is_new:
-        kept = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
-        atomic_write(path, kept + "\n")
-    return kept, is_new
+        run_id = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+        atomic_write(path, run_id + "\n")
+    return run_id, is_new
 
 
 def set_aside_offline_runs(folder: RunFolder) -> None:
