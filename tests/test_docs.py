@@ -168,7 +168,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     book = ("corpus=book", *small_sizes("book"), *FEW_STEPS, "logger=csv")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("TANGSWEEP_HOME", str(home))
-        run_script("src/train.py", ["-m", "optimizer=adam", "hydra/launcher=basic", *poems], monkeypatch)
+        search = ("optimizer.lr=interval(0.009,0.011)", "search.trials=1", "search.eta=1")
+        options = ["-m", "optimizer=adam", "hydra/launcher=basic", *search, *poems]
+        run_script("src/train.py", options, monkeypatch)
         run_script("src/train.py", [*book], monkeypatch)
     return home
 

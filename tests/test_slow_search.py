@@ -1,11 +1,35 @@
 """Searches that are killed with all their processes go on as if nothing had happened."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 from benchmarks import search_kills
 
+from tangsweep.files import REPOSITORY
+from tangsweep.runs.folder import RunFolder
+from tangsweep.runs.state import State, run_state
+from tests.conftest import RunCommand
+
 TRIALS = 4  # of each of two optimizers
+
+
+def tutorial() -> list[list[str]]:
+    """Return the arguments of the first commands of docs/search.md."""
+    page = (REPOSITORY / "docs" / "search.md").read_text(encoding="utf-8")
+    fence = page.partition("## Tutorial")[2].split("```\n")[1]
+    return [shlex.split(line)[2:] for line in fence.splitlines()]
+
+
+@pytest.mark.slow
+def test_the_tutorial(home: Path, run_command: RunCommand) -> None:
+    shorter = ("data.poems=12", "trainer.max_epochs=3", "report=false", "hydra/launcher=basic")
+    base = shlex.join([*search_kills.BASE, *shorter])
+    for arguments in tutorial():
+        done = run_command(f"train {shlex.join(arguments)} {base}")
+        assert done.status == 0, done
+    states = [run_state(RunFolder(path.parent)) for path in home.glob("outputs/*/*/config.yaml")]
+    assert states == [State.DONE] * 18  # of each optimizer nine, which the last command brings to their end
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tangsweep.api import Runs, generate, load_model, load_runs, perplexity, report, train
+    from tangsweep.api import Runs, generate, load_model, load_runs, load_search, perplexity, report, train
     from tangsweep.checkpoint import TrainedModel
     from tangsweep.data_modules.book import BookDataModule
     from tangsweep.data_modules.palindromes import PalindromeDataModule
@@ -22,6 +22,7 @@ MODULES = {
     "generate": "api",
     "load_model": "api",
     "load_runs": "api",
+    "load_search": "api",
     "perplexity": "api",
     "report": "api",
     "train": "api",
@@ -45,6 +46,7 @@ __all__ = [
     "generate",
     "load_model",
     "load_runs",
+    "load_search",
     "perplexity",
     "report",
     "train",

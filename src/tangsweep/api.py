@@ -21,6 +21,7 @@ from tangsweep.generation.compose import generate_texts, text_task
 from tangsweep.generation.request import GenerationRequest
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
+    from tangsweep.reporting.analysis.search_results import SearchResults
     from tangsweep.training.module import LanguageModelModule
 
 WINDOW = 100  # characters of running text that are scored at once; the state is carried on
@@ -72,6 +73,20 @@ def load_runs(*folders: str | Path) -> Runs:
 
     data = read_sweeps(user_folders(folders))
     return Runs(**run_tables(data, rank_comparable_runs(data)))
+
+
+def load_search(folder: str | Path) -> "SearchResults":
+    """Return what a search tried and found, as tables; docs/search.md describes them.
+
+    Raises UserError where the sweep in the folder was no search, or has no result yet.
+    """
+    from tangsweep.reporting.analysis.search_results import read_search_results
+
+    path = user_path(str(folder))
+    results = read_search_results(path)
+    if results is None:
+        raise UserError(f"{path} is of no search with results: name the folder of one, outputs/NAME")
+    return results
 
 
 def report(*folders: str | Path, out: str | Path | None = None) -> list[Path]:

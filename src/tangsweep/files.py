@@ -175,17 +175,17 @@ def cannot_write(path: Path, error: OSError) -> UserError:
     )
 
 
-def new_output_file(name: str) -> Path:
-    """Return the path of the option `--out`, which is relative to the working directory.
+def new_output_file(name: str, option: str = "--out") -> Path:
+    """Return the path that an option names, which is relative to the working directory.
 
     Raises UserError where the file exists already, since nothing is overwritten, or where its folder does
     not exist.
     """
     path = Path(name).expanduser().absolute()
     if path.exists():
-        raise UserError(f"--out {name} exists already: name another file, or move it away")
+        raise UserError(f"{option} {name} exists already: name another file, or move it away")
     if not path.parent.is_dir():
-        raise UserError(f"--out {name}: the folder {path.parent} does not exist, make it first")
+        raise UserError(f"{option} {name}: the folder {path.parent} does not exist, make it first")
     return path
 
 

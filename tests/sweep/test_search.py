@@ -152,7 +152,7 @@ def test_the_plan_names_space_rungs_and_cost(search: Search) -> None:
     for part in ("9 × 1 epoch", "3 × 3 epochs", "1 × to the end, seed 0"):
         assert part in said(command).replace("→ ", "")
     assert "18 settings by tpe" in said(command)
-    assert "then 4 runs that confirm. Nothing was trained." in said(command)
+    assert "then 4 runs that confirm" in said(command)
     assert not (outputs_folder() / "s").exists()
 
 

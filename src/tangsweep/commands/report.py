@@ -3,6 +3,7 @@
 python src/report.py outputs/optimizers                  report.html, report.md, tables/, figures/ in there
 python src/report.py outputs/a outputs/b --out both      one report on several sweeps, in another folder
 python src/report.py outputs/optimizers --wandb publish  the same as a workspace and a report at W&B
+python src/report.py outputs/optimizers_search --optuna study.log  a search for optuna-dashboard
 python src/report.py                                     outputs/index.html: all sweeps with their answers
 """
 
@@ -16,7 +17,14 @@ import yaml
 
 from tangsweep.command_line import ArgumentParser
 from tangsweep.errors import UserError
-from tangsweep.files import atomic_write, display_path, outputs_folder, report_folder, user_folders
+from tangsweep.files import (
+    atomic_write,
+    display_path,
+    new_output_file,
+    outputs_folder,
+    report_folder,
+    user_folders,
+)
 from tangsweep.reporting.index_page import holds_sweeps, write_index
 from tangsweep.reporting.sweep_summary import is_training, summarize, write_summary
 from tangsweep.runs.folder import RunFolder
@@ -34,12 +42,18 @@ def main() -> None:
         choices=("publish", "spec"),
         help="publish: a workspace and a report at W&B; spec: the same as dashboard.json, without a network",
     )
+    parser.add_argument(
+        "--optuna", metavar="FILE", help="write the search of a sweep to a new file, for optuna-dashboard"
+    )
     parser.add_argument("--entity", help="W&B user or team (default: that of the runs, else yours)")
     parser.add_argument("--project", help="W&B project (default: that of the runs)")
     options = parser.parse_args()
     folders = user_folders(options.folders)
     for folder in folders:
         check_folder(folder)
+    if options.optuna:
+        export_to_optuna(folders, options.optuna)
+        return
     if outputs := _folder_of_sweeps(folders):
         if options.out or options.wandb:
             raise UserError("--out and --wandb are for the report of a sweep: name its folder, outputs/NAME")
@@ -48,6 +62,19 @@ def main() -> None:
     if options.wandb and find_spec("wandb_workspaces") is None:
         raise UserError("--wandb needs wandb-workspaces: pip install -c constraints.txt -e '.[dashboard]'")
     write_and_publish(folders, report_folder(folders, options.out), options)
+
+
+def export_to_optuna(folders: list[Path], name: str) -> None:
+    """Write a search to a new file of Optuna's. Raises UserError where it is none, or the file exists."""
+    from tangsweep.sweep.optuna_export import export_search
+
+    if len(folders) != 1:
+        raise UserError("--optuna is for one search: name its folder, outputs/NAME")
+    path = new_output_file(name, option="--optuna")
+    studies = export_search(folders[0], path)
+    print(
+        f"{display_path(path)} holds the studies {', '.join(studies)}: optuna-dashboard {display_path(path)}"
+    )
 
 
 def check_folder(folder: Path) -> None:

@@ -78,14 +78,14 @@ def print_search_plan(
 
     A few steps of each arm are measured. `concurrency` runs are trained side by side.
     """
-    options = runs.probes[0].config.search
-    table, total = Table(*SEARCH_COLUMNS, box=None, pad_edge=False), 0.0
+    options, seeds = runs.probes[0].config.search, len(runs.probes[0].config.confirm.seeds)
+    table, total, confirming = Table(*SEARCH_COLUMNS, box=None, pad_edge=False), 0.0, 0.0
     for arm in space:
         full = max(estimate_cost(runs.probe(arm.name, place)).seconds for place in range(len(arm.branches)))
         epochs = runs.probe(arm.name).config.trainer.max_epochs
         counts, rungs = trials_at_rungs(options, len(ladders[arm.name])), ladders[arm.name]
         seconds = full * training_share(rungs, counts, epochs)
-        total += seconds
+        total, confirming = total + seconds, confirming + full * seeds
         tuned = "; ".join(
             ", ".join(map(describe_parameter, branch.parameters)) or "nothing" for branch in arm.branches
         )
@@ -93,14 +93,13 @@ def print_search_plan(
         whole = full * counts[0] * len({rung.seed for rung in rungs})
         table.add_row(arm.name, tuned, reached, format_duration(seconds), format_duration(whole))
     console.print(table)
-    seeds = len(runs.probes[0].config.confirm.seeds)
-    confirming = f", then {len(space) * seeds} runs that confirm" if seeds else ""
+    then = f", then {len(space) * seeds} runs that confirm: {format_duration(confirming)}" if seeds else ""
     side_by_side = (
         f", {format_duration(total / concurrency)} with {concurrency} at once" if concurrency > 1 else ""
     )
     print_line(
         f"{len(space) * (options.trials or 0)} settings by {options.sampler}: about {format_duration(total)} "
-        f"of training and scoring{side_by_side}{confirming}. Nothing was trained."
+        f"of training and scoring{side_by_side}{then}. Nothing was trained."
     )
 
 

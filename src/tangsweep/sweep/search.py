@@ -1,5 +1,6 @@
 """A search: settings are proposed, trained up to a rung, and then promoted or left paused."""
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ class _Running(NamedTuple):
 
     step: Step
     job: PreparedJob
+    since: float  # by time.monotonic
 
 
 class Search:
@@ -45,6 +47,7 @@ class Search:
         self._failed = deque(step for step, value in state.results.items() if value is None)
         self._resumed = deque(state.pending)
         self.trained = 0
+        self.busy_seconds = 0.0  # of all runs that a launcher had, together
         self.outcomes: list[Outcome] = []
 
     def next_job(self) -> PreparedJob | None:
@@ -57,7 +60,7 @@ class Search:
             value = rung_value(job.run, rung)
             if value is None:
                 self.trained += 1
-                self._running[job.run.folder] = _Running(step, job)
+                self._running[job.run.folder] = _Running(step, job, time.monotonic())
                 return with_rung(job, rung)
             self._add_result(Result(*step, value))
 
@@ -83,7 +86,8 @@ class Search:
 
     def on_job_end(self, job: PreparedJob, outcome: Outcome) -> None:
         """Read from the run's folder how it did; a run without a value has failed, or is left to others."""
-        step, own = self._running.pop(job.run.folder)
+        step, own, since = self._running.pop(job.run.folder)
+        self.busy_seconds += time.monotonic() - since
         self.outcomes.append(outcome)
         self._add_result(Result(*step, rung_value(own.run, self.state.rung(step))))
 

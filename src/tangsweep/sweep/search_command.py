@@ -1,6 +1,7 @@
 """The command of a search, from its space to the report."""
 
 import math
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
@@ -126,8 +127,10 @@ def _train(search: Search, runs: SearchRuns, launcher: StreamLauncher) -> list[O
     live = LivePage(sweep) if command.report else nullcontext()
     try:
         with live:
+            began = time.monotonic()
             launcher.launch_stream(search, command.search.at_once)
             search.close()
+            _print_busy_share(search, launcher.concurrency([command]), time.monotonic() - began)
             if command.confirm.seeds and (phase := _confirmation(search, runs)) is not None:
                 phase.train(launcher, compared=True)
                 confirming = phase.outcomes
@@ -135,6 +138,14 @@ def _train(search: Search, runs: SearchRuns, launcher: StreamLauncher) -> list[O
         close_with_report(sweep, bool(search.trained or confirming), command.report)
         print_line(_summary(search))
     return [*search.outcomes, *confirming]
+
+
+def _print_busy_share(search: Search, workers: int, seconds: float) -> None:
+    """Say for how much of the time the workers had a run, where there are several and it was a while."""
+    if workers > 1 and search.trained > workers:
+        print_line(
+            f"{workers} workers had a run for {search.busy_seconds / (workers * seconds):.0%} of the time"
+        )
 
 
 def _summary(search: Search) -> str:

@@ -150,6 +150,10 @@ class SearchState:
         finite = [best for best in reached if best is not None and math.isfinite(best.value)]
         return min(finite, key=lambda best: (-best.rung, best.value, best.trial), default=None)
 
+    def trials_of(self, name: str) -> list[int]:
+        """Return the trials of an arm, in their order."""
+        return list(self._by_arm[name])
+
     def finished_steps(self, name: str) -> list[Step]:
         """Return the steps of an arm at which a run has come to its end, in the order of their trials."""
         ends = [place for place, rung in enumerate(self.ladders[name]) if rung.epochs is None]
