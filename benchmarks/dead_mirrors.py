@@ -15,8 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bit_rot import Observed, call, import_everything, in_process, observed_by
 from kills import REPOSITORY, Tally, children, command_line, differences
+from observed_runs import Observed, call, import_everything, in_process, observed_by
 
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile
@@ -99,7 +99,7 @@ def try_dead_mirrors(folder: Path, count: int) -> tuple[Tally, list[str]]:
         found = [str(observed)] if observed.get("status") != 0 or "Traceback" in str(observed) else []
         found = found or differences(expected, left_by_run(home))
         counts = tally.setdefault(f"W&B's process, {name}", Counter())
-        counts.update(tried=1, held=not found)
+        counts.update(tried=1, held=int(not found))
         problems += [f"mirror {number}, {name}: {found}"] if found else []
         print(f"mirror {number + 1}, {name}: {found or 'held'}", flush=True)
         shutil.rmtree(home, ignore_errors=True)

@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--rot", type=int, default=0)
     parser.add_argument("--mirror", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=60, help="after which no flip begins (60)")
     parser.add_argument("--jobs", type=int, default=2, help="flips that are tried at once")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments and bits")
     parser.add_argument("--launcher", default="pool", choices=["pool", "basic"])
@@ -42,7 +43,10 @@ def main() -> None:
     tally, problems = kills.Tally(), list[str]()
     with tempfile.TemporaryDirectory() as folder:
         trials: list[tuple[int, Callable[[Path], tuple[kills.Tally, list[str]]]]] = [
-            (arguments.rot, lambda path: bit_rot.try_flips(path, arguments.rot, arguments.jobs)),
+            (
+                arguments.rot,
+                lambda path: bit_rot.try_flips(path, arguments.rot, arguments.jobs, arguments.minutes),
+            ),
             (arguments.mirror, lambda path: dead_mirrors.try_dead_mirrors(path, arguments.mirror)),
             (arguments.kills, lambda path: kills.try_kills(path, arguments.launcher, arguments.kills)),
         ]

@@ -30,7 +30,7 @@ SWEEP = (
     "report=false",
 )  # fmt: skip
 RUNS = 4
-TARGETS = {"whole process group": 4, "one worker": 2, "fork server": 1, "command alone": 2}  # and weights
+TARGETS = {"whole process group": 3, "one worker": 4, "fork server": 1, "command alone": 2}  # and weights
 KILLS_A_ROUND = 12
 # Times differ between equal runs; so does what W&B calls them.
 TIMED = {
