@@ -56,6 +56,12 @@ class PoolLauncher(Launcher):
         """Return how many runs of these configs are trained at once."""
         return len(self._environments(configs))
 
+    def check(self, configs: "Sequence[AnyConfig]") -> None:
+        """Check in a worker process what needs torch. Raises UserError."""
+        from tangsweep.sweep import worker_check, worker_process
+
+        worker_check.check_in_worker(worker_process.process_context(self.preload), configs)
+
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None:
         """Choose the number of workers and their environments from the configs of all runs."""
         self.environments = self._environments(configs)

@@ -29,6 +29,7 @@ class ConcurrentLauncher(Protocol):
 
     def warm_up(self) -> None: ...
     def concurrency(self, configs: "Sequence[AnyConfig]") -> int: ...
+    def check(self, configs: "Sequence[AnyConfig]") -> None: ...
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None: ...
     def launch_stream(self, stream: "OverridesStream") -> None: ...
 
@@ -101,6 +102,15 @@ class TangsweepSweeper(Sweeper):
     def concurrency(self, configs: "Sequence[AnyConfig]") -> int:
         """Return how many runs of these configs the launcher trains at once; 1 where it does not say."""
         return self.launcher.concurrency(configs) if isinstance(self.launcher, ConcurrentLauncher) else 1
+
+    def check(self, configs: "Sequence[AnyConfig]") -> None:
+        """Check what needs torch, in a worker of the launcher if it has any. Raises UserError."""
+        from tangsweep.training.prepare import check_before_training
+
+        if isinstance(self.launcher, ConcurrentLauncher):
+            self.launcher.check(configs)
+        else:
+            check_before_training(configs)
 
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None:
         """Let the launcher choose its workers from the configs of all runs, if it can."""

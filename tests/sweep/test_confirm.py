@@ -38,6 +38,8 @@ class Recomposing:
     def concurrency(self, configs: Sequence[AnyConfig]) -> int:
         return 1
 
+    def check(self, configs: Sequence[AnyConfig]) -> None: ...
+
     def prepare_workers(self, configs: Sequence[AnyConfig]) -> None: ...
 
     def launch(self, jobs: Sequence[PreparedJob]) -> list[Outcome]:

@@ -23,7 +23,6 @@ from tangsweep.tasks.task import AnyTask, Corpus
 from tangsweep.training.job import score_finished_run
 from tangsweep.training.prepare import (
     PreparedRun,
-    check_before_training,
     check_resources,
     lacks_scores,
     prepare,
@@ -35,6 +34,7 @@ class Launcher(Protocol):
 
     def warm_up(self) -> None: ...  # begin what takes time before the first run can start
     def concurrency(self, configs: Sequence[AnyConfig]) -> int: ...  # how many such runs at once
+    def check(self, configs: Sequence[AnyConfig]) -> None: ...  # what needs torch; raises UserError
     def prepare_workers(self, configs: Sequence[AnyConfig]) -> None: ...  # all configs of the sweep
     def launch(self, jobs: Sequence[PreparedJob]) -> Sequence[Outcome]: ...
 
@@ -85,9 +85,9 @@ class Phase:
         statuses = run_status.look_up_runs([run.folder for run in self.runs], self.runs[0].config.rerun)
         to_train = [run for run in self.runs if statuses[run.folder].trained]
         if to_train:
-            prepare_training(to_train, launcher)
             if compared:
                 _import_report_meanwhile()
+            prepare_training(to_train, launcher)
         _announce(statuses, compared)
         run_status.set_aside(statuses, self.runs[0].config.unlock)
         self.changed = _score_finished([run for run in self.runs if not statuses[run.folder].trained])
@@ -129,7 +129,7 @@ def prepare_runs(jobs: Sequence[Job], configs: Sequence[AnyConfig]) -> list[Prep
 def prepare_training(runs: Sequence[PreparedRun], launcher: Launcher) -> None:
     """Do once what all runs need: heavy checks, downloads beside the corpora, workers."""
     configs = [run.config for run in runs]
-    check_before_training(configs)
+    launcher.check(configs)
     for task in dict.fromkeys(run.task for run in runs):
         own = [run for run in runs if run.task is task]
         task.download_extras([run.config for run in own], [run.corpus for run in own])

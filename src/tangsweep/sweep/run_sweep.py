@@ -24,6 +24,7 @@ from tangsweep.sweep.phase import Launcher, Phase, checked_configs, prepare_runs
 from tangsweep.training.job import print_outcome, train_prepared
 from tangsweep.training.prepare import (
     PreparedRun,
+    check_before_training,
     print_corpora,
 )
 
@@ -35,6 +36,9 @@ class ThisProcess:
 
     def concurrency(self, configs: Sequence[AnyConfig]) -> int:
         return 1
+
+    def check(self, configs: Sequence[AnyConfig]) -> None:
+        check_before_training(configs)
 
     def prepare_workers(self, configs: Sequence[AnyConfig]) -> None: ...
 

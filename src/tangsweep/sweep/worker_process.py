@@ -29,7 +29,7 @@ def process_context(preload: str | None) -> ProcessContext:
     from multiprocessing import forkserver, resource_tracker
 
     resource_tracker.ensure_running()  # first, because it would unblock Ctrl-C
-    with _starting_processes():
+    with starting_processes():
         forkserver.ensure_running()
     atexit.unregister(_end_fork_server)
     atexit.register(_end_fork_server, os.getpid())
@@ -52,7 +52,7 @@ def _end_fork_server(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _starting_processes() -> Iterator[None]:
+def starting_processes() -> Iterator[None]:
     """Prepare for processes that are started inside the block.
 
     Ctrl-C, which a terminal sends to every process, is blocked in them. They do not import this process's
@@ -76,7 +76,7 @@ class Worker:
     def __init__(self, context: ProcessContext, setup: bytes) -> None:
         self.pipe, child_pipe = context.Pipe()
         self.process = context.Process(target=run_worker, args=(child_pipe, setup), daemon=True)
-        with _starting_processes():
+        with starting_processes():
             self.process.start()
         child_pipe.close()
         self.job: int | None = None
