@@ -41,13 +41,14 @@ def main() -> None:
         for path in sweep.glob("*/metrics.csv"):
             pd.read_csv(path)
         read = time.perf_counter() - began
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         _, report = report_on([sweep])
         files = write_report(report, sweep)
-        seconds = time.perf_counter() - began
+        seconds, processor = time.perf_counter() - began, time.process_time() - worked
         page = files[0].stat().st_size / 2**20
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{options.runs} runs of {options.epochs} epochs in {options.groups} groups: {seconds:.1f} s,")
+    print(f"{processor:.1f} s of the processor, which other programs on the machine do not change,")
     print(f"{seconds / read:.0f} times pandas' reading ({read:.1f} s)")
     print(f"{memory:.2f} GiB at most; page {page:.1f} MiB")
 

@@ -106,8 +106,8 @@ def command_with(commands: Sequence[SweepCommand], override: str) -> str:
     if not any(a in ("-m", "--multirun") or a.startswith("sweeps=") for a in arguments):
         return override
     key = override.partition("=")[0]
-    kept = [argument for argument in arguments if argument.partition("=")[0] != key]
-    return f"`{shlex.join(['python', 'src/train.py', *kept, override])}`"
+    others = [argument for argument in arguments if argument.partition("=")[0] != key]
+    return f"`{shlex.join(['python', 'src/train.py', *others, override])}`"
 
 
 def next_step(
@@ -138,21 +138,27 @@ def next_step(
         return f"train {names} with the seeds of the others, seed={seeds}: until then nothing is compared."
     if improving:
         return f"train longer: {format_names(improving)} still improved at the last epoch."
-    if judged.tests and not judged.has_winner and rivals and rivals[0].difference_sample:
-        advice = advise(rivals[0].difference_sample)
-        if advice and advice.seeds:
-            return (
-                f"about {advice.seeds:,} seeds a group instead of {len(judged.seeds)} would tell "
-                f"{judged.groups[0].name} from {rivals[0].name} in half of all cases, "
-                "if the difference and the spread stay as they are."
-            )
-        if advice:
-            factor = f"{advice.documents_factor:.1f}"
-            return f"test on at least {factor} times as many documents; no number of seeds settles it."
+    if judged.tests and not judged.has_winner and rivals and (step := _more_luck(judged, rivals[0])):
+        return step
     if tuned and not tuned.is_confirmed:
         command = command_with(commands, "confirm.seeds=5,6,7,8,9")
         return f"let other seeds judge, {command}: those that chose the settings also judge them now."
     return ""
+
+
+def _more_luck(judged: Ranking, rival: RankedGroup) -> str:
+    """Return how many seeds or documents would tell the first group from the next; empty where unknown."""
+    advice = advise(rival.difference_sample) if rival.difference_sample else None
+    if advice is None:
+        return ""
+    if advice.seeds:
+        return (
+            f"about {advice.seeds:,} seeds a group instead of {len(judged.seeds)} would tell "
+            f"{judged.groups[0].name} from {rival.name} in half of all cases, "
+            "if the difference and the spread stay as they are."
+        )
+    factor = f"{advice.documents_factor:.1f}"
+    return f"test on at least {factor} times as many documents; no number of seeds settles it."
 
 
 def outcomes(group: RankedGroup) -> list[float]:
