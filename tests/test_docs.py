@@ -185,6 +185,7 @@ def with_paths(words: Sequence[str], home: Path) -> list[str]:
         r"RUN|outputs/\S*optimizer-\S+": poems,
         r"outputs/\S*book\S+": book,
         r"outputs/\w+": poems.parent,
+        r"study\.log": home / "study.log",
     }
     for pattern, path in runs.items():
         words = [str(path) if re.fullmatch(pattern, word) else word for word in words]

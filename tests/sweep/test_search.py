@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from tangsweep.files import outputs_folder
+from tangsweep.runs import lock
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.search_log import FILE_NAME, Line, read_search
 from tangsweep.runs.state import State, run_state
 from tangsweep.sweep.search_state import unlike_replay
+from tangsweep.training import run as training_run
 from tests.conftest import QUIET, CommandRun, RunCommand
 
 TINY = (
@@ -223,3 +225,46 @@ def test_grids_of_a_file_are_branches(own_sweeps: Path, search: Search) -> None:
     header, _ = read_search(outputs_folder() / "t" / FILE_NAME)
     assert header is not None
     assert [arm["name"] for arm in header["space"]] == ["all"]  # type: ignore[attr-defined]
+
+
+def test_two_commands_do_not_search_at_once(search: Search) -> None:
+    with lock.hold_lock(RunFolder(outputs_folder() / "s")):
+        command = search("search.trials=1")
+    assert command.status == 2
+    assert "is searched by process" in said(command)
+    assert len(command.err.strip().splitlines()) == 1
+    assert not (outputs_folder() / "s" / FILE_NAME).exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_failed_is_tried_again_by_the_same_command(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the disk was full")
+
+    command = ("search.trials=2", "search.eta=1")
+    space = ("optimizer=adam", SPACE[1])
+    with monkeypatch.context() as patched:
+        patched.setattr(training_run, "record_final_scores", broken)
+        assert search(*command, space=space).status == 1
+    assert states() == [State.FAILED] * 2
+    assert [result.value for line in lines() for result in line.results] == [None, None]
+    before = lines()
+    assert search(*command, space=space).status == 0
+    assert states() == [State.DONE] * 2
+    assert lines()[: len(before)] == before
+    assert all(result.value for result in lines()[-1].results)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Hydra's, about the launcher of submitit
+def test_batches_of_another_launcher_decide_by_what_is_known(search: Search) -> None:
+    """Submitit takes whole batches; three runs at once, and nothing is launched twice."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    base = (*(text for text in TINY if text != "hydra/launcher=basic"), "hydra/launcher=submitit_local")
+    command = search("search.trials=3", "search.at_once=3", space=("optimizer=adam", *SPACE[1:]), base=base)
+    assert command.status == 0, command
+    known = [len(line.results) for line in lines() if line.step]
+    assert known[:4] == [0, 0, 0, 3]
+    assert states() == [State.DONE, State.PAUSED, State.PAUSED]

@@ -25,7 +25,7 @@ class SearchResults(NamedTuple):
 
 
 def read_search_results(sweep: Path) -> SearchResults | None:
-    """Return the search of a sweep's folder; None where it is none or has no result yet.
+    """Return the search of a sweep's folder; None where it is none or no run has a value yet.
 
     Raises UserError where search.jsonl is damaged.
     """
@@ -33,7 +33,7 @@ def read_search_results(sweep: Path) -> SearchResults | None:
     if not path.exists():
         return None
     header, lines = read_search(path)
-    if header is None or not any(line.results for line in lines):
+    if header is None or all(result.value is None for result in results_of(lines).values()):
         return None
     return search_tables(header, lines)
 
@@ -45,7 +45,7 @@ def search_tables(header: Header, lines: list[Line]) -> SearchResults:
     values = pd.DataFrame(
         [(settings[s.trial].arm, s.trial, s.rung, value) for s, value in results.items()],
         columns=["arm", "trial", "rung", "value"],
-    )
+    ).astype({"value": float})
     rows = []
     for trial, setting in enumerate(settings):
         reached = max((step.rung for step in results if step.trial == trial), default=None)
