@@ -60,8 +60,11 @@ def only_refused(reference: Observed, observed: Observed) -> bool:
     if observed["status"] or any(different(reference[k], observed[k]) for k in ("before", "after")):
         return False
     found = different(reference["left"], observed["left"])
-    runs = observed["left"]
-    return all(runs[path.split("/")[1]]["weights"].get(path.split("/")[3]) == "refused" for path in found)
+    parts = (path.split("/") for path in found)  # `/RUN/weights/CHECKPOINT/…`
+    return all(
+        part[2] == "weights" and observed["left"][part[1]]["weights"].get(part[3]) == "refused"
+        for part in parts
+    )
 
 
 def wrong_numbers(expected: Observed, tables: Observed) -> list[str]:
