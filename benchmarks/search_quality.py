@@ -109,6 +109,21 @@ def _epochs(rung: Rung, epochs: int) -> int:
     return epochs if rung.epochs is None else rung.epochs
 
 
+def busy_share(seconds: Sequence[float], workers: int, in_batches: bool) -> float:
+    """Return for how much of the time workers have a run, simulated from how long each run takes.
+
+    In batches, as hydra-optuna-sweeper works, all wait for the slowest; else a free worker takes the next.
+    """
+    ends = [0.0] * workers
+    for place in range(0, len(seconds), workers if in_batches else 1):
+        batch = seconds[place : place + (workers if in_batches else 1)]
+        if in_batches:
+            ends = [max(ends) + max(batch)] * workers
+        else:
+            ends[ends.index(min(ends))] += batch[0]
+    return sum(seconds) / (workers * max(ends))
+
+
 def ask_milliseconds(trials: int) -> float:
     """Return the median processor time of a proposal, study included, after so many trials."""
     generator = random.Random(0)
@@ -146,6 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             f"{name:20} median {median:6.0f} epochs, {median / baseline:.2f} of random search without pruning"
         )
+    unequal = [len(curve.losses) * curve.seconds_per_epoch for curve in curves[:40]]
+    for name, in_batches in (("in batches", True), ("one after another", False)):
+        share = busy_share(unequal, 2, in_batches)
+        print(f"40 recorded runs on 2 workers, {name}: busy {share:.0%} of the time (simulated)")
     for trials in (100, 1000):
         print(f"a proposal after {trials} settings takes {ask_milliseconds(trials):.0f} ms")
 
