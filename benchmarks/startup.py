@@ -33,7 +33,7 @@ TIMED = {
     "tangsweep.reporting.blocks": ["Chart.from_altair"],
 }
 # Is imported by every Python process of the command: writes down when modules and functions began and ended.
-HOOKS = '''
+HOOKS = """
 import atexit, functools, importlib.abc, importlib.machinery, json, os, sys, time
 
 TIMED = json.loads(os.environ["STARTUP_TIMED"])
@@ -82,7 +82,7 @@ class Finder(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Finder())
 note("python", time.time())
 atexit.register(lambda: note("exit", time.time()))
-'''
+"""
 
 
 class Part(NamedTuple):

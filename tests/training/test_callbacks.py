@@ -1,12 +1,15 @@
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tangsweep.errors import UserError
 from tangsweep.metrics import METRICS
-from tangsweep.training.callbacks import StepBudget, StopWhenSolved
+from tangsweep.training.callbacks import AtomicCheckpointIO, StepBudget, StopWhenSolved
 from tangsweep.training.metrics_callback import Evaluation
 
 
@@ -72,3 +75,25 @@ def test_a_continued_run_ends_as_an_undisturbed_one(values: list[float], data: s
         if trainer.should_stop:
             break
     assert (callback.ended, callback.solved_step, trainer.global_step // 10) == whole
+
+
+class TestAtomicCheckpointIO:
+    def test_a_checkpoint_holds_what_was_so_when_it_was_saved(self, tmp_path: Path) -> None:
+        writer, weight = AtomicCheckpointIO(), torch.zeros(200_000)
+        for number in range(5):
+            writer.save_checkpoint({"weight": weight}, tmp_path / f"{number}.ckpt")
+            weight += 1
+        writer.teardown()
+        for number in range(5):
+            assert (writer.load_checkpoint(tmp_path / f"{number}.ckpt")["weight"] == number).all()
+
+    @pytest.mark.parametrize("end", ["the next one", "the end of training"])
+    def test_a_write_that_fails_is_raised_by(self, tmp_path: Path, end: str) -> None:
+        writer = AtomicCheckpointIO()
+        writer.save_checkpoint({"step": 1}, tmp_path / "no folder" / "last.ckpt")
+        with pytest.raises(UserError, match=r"cannot write .*no folder"):
+            if end == "the next one":
+                writer.save_checkpoint({"step": 2}, tmp_path / "last.ckpt")
+            else:
+                writer.teardown()
+        assert not (tmp_path / "last.ckpt").exists()

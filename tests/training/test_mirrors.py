@@ -1,6 +1,6 @@
 """TensorBoard's mirror, several mirrors at once, and mirrors that fail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tangsweep.errors import UserError
+from tangsweep.runs import mirror
 from tangsweep.runs.metrics_file import MetricsRow
+from tangsweep.runs.mirror import Mirrors, TextTable
+from tangsweep.runs.record import Record
 from tangsweep.tasks.registry import parse_config
 from tangsweep.training.callbacks import Checkpoints
 from tangsweep.training.mirror_settings import check_mirror, mirror_settings
@@ -138,3 +141,44 @@ class TestSettings:
         [settings] = self.settings("logger=tensorboard")
         with pytest.raises(UserError, match="logger=tensorboard needs TensorBoard: pip install"):
             check_mirror(settings)
+
+
+class RememberingMirror:
+    identity = None
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def replay(self, rows: Sequence[MetricsRow]) -> None:
+        self.got += [row["step"] for row in rows]
+
+    def log(self, row: MetricsRow) -> None:
+        self.got.append(row["step"])
+
+    def log_table(self, table: TextTable, step: int | None = None) -> None:
+        self.got.append(table.name)
+
+    def summarize(self, record: Record) -> None:
+        self.got.append("summary")
+
+    def finish(self, failed: bool) -> None:
+        self.got.append("end")
+
+
+def test_rows_that_wait_come_before_what_is_logged_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "SECONDS_BETWEEN_ROWS", 1e9)
+    one = RememberingMirror()
+    mirrors = Mirrors({"one": lambda again: one}, list)
+    mirrors.replay([{"step": 1}])
+    for step in (2, 3):
+        mirrors.log({"step": step})
+    assert one.got == [1]
+    mirrors.log_table(TextTable("poems", ["poem"], []), 3)
+    mirrors.log({"step": 4})
+    mirrors.summarize(Record(schema=2, status="done"))
+    mirrors.log({"step": 5})
+    mirrors.finish(failed=False)
+    assert one.got == [1, 2, 3, "poems", 4, "summary", 5, "end"]
+    monkeypatch.setattr(mirror, "SECONDS_BETWEEN_ROWS", 0.0)
+    mirrors.log({"step": 6})
+    assert one.got[-1] == 6

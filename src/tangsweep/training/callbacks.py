@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,15 +112,36 @@ class StopWhenSolved(L.Callback):
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes Lightning's checkpoints through `atomic_write`: an interruption never leaves half a file.
 
-    Reads them through `read_checkpoint`, which compares their checksums.
+    A thread writes them, one after another, while training goes on: flushing a file to disk takes as long as
+    some ten short steps. A kill loses no more for it: the epoch whose checkpoint is being written, and the
+    steps since. Reads them through `read_checkpoint`, which compares their checksums.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None  # the last write
 
     def save_checkpoint(
         self, checkpoint: Mapping[str, Any], path: str | Path, storage_options: object = None
     ) -> None:
+        """Write what the checkpoint holds now. Raises UserError where the write before this one failed."""
+        self._wait()
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        atomic_write(Path(path), buffer.getvalue())
+        self._written = self._thread.submit(atomic_write, Path(path), buffer.getvalue())
+
+    def teardown(self) -> None:
+        """Wait for the last write; Lightning calls this when training ends. Raises UserError if it failed."""
+        try:
+            self._wait()
+        finally:
+            self._thread.shutdown()
+
+    def _wait(self) -> None:
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
 
     def load_checkpoint(
         self, path: str | Path, map_location: object = None, weights_only: bool | None = None

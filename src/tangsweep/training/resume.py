@@ -127,7 +127,9 @@ def _write_best_again(folder: RunFolder, last: LastCheckpoint) -> None:
     if folder.best.exists():
         set_file_aside(folder.best)
     weights = {key: value for key, value in last.content.items() if key not in NOT_IN_BEST}
-    AtomicCheckpointIO().save_checkpoint(weights, folder.best)
+    writer = AtomicCheckpointIO()
+    writer.save_checkpoint(weights, folder.best)
+    writer.teardown()
     print_line(
         f"{folder.path.name}: {last.best_problem}; it is written again from last.ckpt, "
         "which is of the same epoch"
