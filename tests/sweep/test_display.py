@@ -11,7 +11,8 @@ from rich.console import Console
 from tangsweep import console, progress_bar
 from tangsweep.runs.record import Outcome, PrimaryMetric, Record, Scores
 from tangsweep.sweep import display
-from tangsweep.sweep.display import SweepDisplay
+from tangsweep.sweep.display import SearchDisplay, SweepDisplay
+from tangsweep.sweep.phase import StreamProgress
 
 
 @pytest.fixture
@@ -174,3 +175,19 @@ def test_a_relayed_bar_sends_to_the_parent_process(monkeypatch: pytest.MonkeyPat
     assert messages[0] == console.ProgressMessage("a-1", 0, 40, "")
     assert len(messages) < 10
     assert messages[-1] == console.LineMessage("a line", "bold")
+
+
+def test_a_search_names_its_jobs_as_they_come(terminal: io.StringIO) -> None:
+    progress = [StreamProgress(0, 4, "0 of 4 settings tried", "")]
+    with SearchDisplay(lambda: progress[-1]) as view:
+        view.add_name("optimizer.lr=0.1")
+        view.on_job_start(0)
+        assert "0 of 4 settings tried" in (picture := shown(terminal, view))
+        assert "optimizer.lr=0.1" in picture
+        progress.append(StreamProgress(2, 4, "2 of 4 settings tried", "best so far: ppl 9"))
+        view.on_job_end(0, result("a-1", 9.0))
+        picture = shown(terminal, view)
+        assert "best so far: ppl 9" in picture
+        assert "2 of 4 settings tried" in picture
+        assert "50%" in picture
+        assert "optimizer.lr=0.1" not in picture

@@ -8,7 +8,6 @@ from benchmarks import search_quality
 from tests.sweep.recorded_curves import recorded_curves
 
 
-@pytest.mark.slow
 def test_a_third_of_the_training_of_random_search_is_enough() -> None:
     curves, seeds = recorded_curves(), range(50)
     assert len(curves) >= 150
