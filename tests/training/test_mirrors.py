@@ -164,6 +164,8 @@ class RememberingMirror:
     def finish(self, failed: bool) -> None:
         self.got.append("end")
 
+    def abandon(self) -> None: ...
+
 
 def test_rows_that_wait_come_before_what_is_logged_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "SECONDS_BETWEEN_ROWS", 1e9)

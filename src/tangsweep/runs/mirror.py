@@ -1,5 +1,6 @@
 """What a mirror of a run's files, such as W&B, takes. The files are complete without it."""
 
+import contextlib
 import logging
 import time
 from collections import deque
@@ -35,7 +36,8 @@ class Mirror(Protocol):
     def log(self, row: MetricsRow) -> None: ...  # a row of metrics.csv
     def log_table(self, table: TextTable, step: int | None = None) -> None: ...
     def summarize(self, record: Record) -> None: ...  # scores at the best epoch
-    def finish(self, failed: bool) -> None: ...  # exactly once, however the run ended
+    def finish(self, failed: bool) -> None: ...  # once, however the run ended, unless the mirror failed
+    def abandon(self) -> None: ...  # after it failed: write nothing any more, whatever still waits
 
 
 StartMirror = Callable[[bool], Mirror]  # True: in the place of one that failed, with nothing but files
@@ -114,6 +116,8 @@ class Mirrors:
             except Exception as error:
                 del self._mirrors[name]
                 self._lose(name, error)
+                with contextlib.suppress(Exception):
+                    mirror.abandon()
 
     def _lose(self, name: str, error: Exception) -> None:
         reason = describe_error(error)

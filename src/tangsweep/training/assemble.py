@@ -124,7 +124,7 @@ def build_callbacks(
     folder: RunFolder,
     batches: RunBatches,
     metrics_file: MetricsFile,
-    mirror: Mirror,
+    mirror: Mirrors,
     pause: PauseAtEpoch,
 ) -> RunCallbacks:
     """Return the callbacks of a run beside `pause`, which is no state of it.

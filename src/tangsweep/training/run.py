@@ -19,7 +19,7 @@ from tangsweep.runs import lock, provenance
 from tangsweep.runs.config_file import write_config
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile, parse_metrics
-from tangsweep.runs.mirror import Mirror, Mirrors
+from tangsweep.runs.mirror import Mirrors
 from tangsweep.runs.published import compare_with_published
 from tangsweep.runs.record import SCHEMA_VERSION, CorpusFacts, Outcome, PrimaryMetric, Record
 from tangsweep.runs.record_file import read_record, write_record
@@ -137,7 +137,7 @@ def _new_record(run: PreparedRun) -> Record:
     )
 
 
-def _train(run: PreparedRun, folder: RunFolder, mirror: Mirror, resume: ResumePoint, record: Record) -> None:
+def _train(run: PreparedRun, folder: RunFolder, mirror: Mirrors, resume: ResumePoint, record: Record) -> None:
     """Train and score. `record` is filled on the way, so that a late failure loses nothing."""
     config, encoded, task = run.config, run.encoded, run.task
     _limit_threads(config.trainer.threads)
@@ -204,7 +204,7 @@ def _record_training(
     callbacks: RunCallbacks,
     trainer: L.Trainer,
     module: LanguageModelModule,
-    mirror: Mirror,
+    mirror: Mirrors,
 ) -> None:
     """Record why training ended, how long it was and how fast."""
     record.status = end.status

@@ -69,3 +69,7 @@ class TensorboardMirror:
         """Write what is pending, and close the file. Raises OSError where the disk is full."""
         self._writer.flush()
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Close the file: its thread would write to a file of this name even after that was set aside."""
+        self._writer.close()

@@ -125,6 +125,9 @@ class WandbMirror:
             time.sleep(0.005)
         fault_point("finished W&B")
 
+    def abandon(self) -> None:
+        """Do nothing: where W&B's process has died nothing waits, and no call to it is safe."""
+
     @property
     def identity(self) -> WandbRun:
         return WandbRun(id=self.run.id, path=self.run.path)
