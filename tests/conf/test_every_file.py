@@ -9,11 +9,13 @@ import torch
 import yaml
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 
 from tangsweep.files import REPOSITORY
 from tangsweep.sweep.compose import Composer
-from tangsweep.sweep.grid import expand_grids, parse_grids
+from tangsweep.sweep.grid import expand_grids, parse_grids, read_grids
+from tangsweep.sweep.search_space import read_space
 from tangsweep.tasks.registry import parse_config
 from tests.conftest import configured
 from tests.small import FEW_STEPS, FIXED_POOL, TALE, VECTORS, small_sizes
@@ -66,8 +68,27 @@ def sweep_file(name: str) -> dict:  # type: ignore[type-arg]
 
 
 def jobs_of(file: dict) -> list[list[str]]:  # type: ignore[type-arg]
+    """Return the jobs of a sweep; of a search those at both ends of every arm's ranges."""
+    if "search" not in file:
+        return expand_grids(grids_of(file))
+    branches = [branch for arm in read_space(grids_of(file), None) for branch in arm.branches]
+    return [
+        [*branch.fixed, *(f"{p.key}={p.at(end)}" for p in branch.parameters)]
+        for branch in branches
+        for end in (0.0, 0.999)
+    ]
+
+
+def grids_of(file: dict) -> list[list[Override]]:  # type: ignore[type-arg]
     sweeper = file["hydra"]["sweeper"]
-    return expand_grids(parse_grids(sweeper.get("grids") or [sweeper["params"]], []))
+    return parse_grids(read_grids(sweeper.get("params"), sweeper.get("grids")), [])
+
+
+def count_of(file: dict) -> int:  # type: ignore[type-arg]
+    """Return how many runs a sweep has, or how many settings a search tries."""
+    if "search" not in file:
+        return len(jobs_of(file))
+    return len(read_space(grids_of(file), None)) * int(file["search"]["trials"])
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SWEEPS.glob("*.yaml")))
@@ -89,7 +110,7 @@ def test_every_sweep_has_a_row_that_counts_its_runs() -> None:
         for line in (SWEEPS / "README.md").read_text(encoding="utf-8").splitlines()
         if line.startswith("| `") and len(cells := line.split("|")) > 4
     }
-    counts = {path.stem: str(len(jobs_of(sweep_file(path.stem)))) for path in SWEEPS.glob("*.yaml")}
+    counts = {path.stem: str(count_of(sweep_file(path.stem))) for path in SWEEPS.glob("*.yaml")}
     assert rows == counts
 
 

@@ -44,6 +44,7 @@ class Search:
             state.add_line(line)
         self._results: list[Result] = []  # that no line has yet
         self._running: dict[Path, _Running] = {}
+        self._folders: dict[tuple[int, int], Path] = {}  # of a trial and a seed
         self._failed = deque(step for step, value in state.results.items() if value is None)
         self._resumed = deque(state.pending)
         self.trained = 0
@@ -82,7 +83,20 @@ class Search:
 
     def job_of(self, step: Step) -> PreparedJob:
         """Return the job of the run that a step trains."""
-        return self._runs.job(self.state.settings[step.trial], self.state.rung(step).seed)
+        seed = self.state.rung(step).seed
+        job = self._runs.job(self.state.settings[step.trial], seed)
+        self._folders[step.trial, seed] = job.run.folder
+        return job
+
+    def folder_of(self, step: Step) -> Path:
+        """Return the folder of the run that a step trains."""
+        known_folder = self._folders.get((step.trial, self.state.rung(step).seed))
+        return known_folder or self.job_of(step).run.folder
+
+    @property
+    def may_train(self) -> bool:
+        """Whether there may be a run to train; False where all is done."""
+        return bool(self._failed) or self._rerun == "paused" or not self.state.is_complete
 
     def on_job_end(self, job: PreparedJob, outcome: Outcome) -> None:
         """Read from the run's folder how it did; a run without a value has failed, or is left to others."""

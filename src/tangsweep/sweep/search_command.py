@@ -106,7 +106,7 @@ def run_search(space: Space, runs: SearchRuns, launcher: StreamLauncher) -> Swee
             outcomes = _train(search, runs, launcher)
     except lock.LockHeld as held:
         raise UserError(f"{display_path(sweep)} is searched by {held}: wait for it, or stop it") from None
-    result = SweepResult([search.job_of(step).run.folder for step in state.begun], outcomes)
+    result = SweepResult(list(dict.fromkeys(map(search.folder_of, state.begun))), outcomes)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise RunsFailed(result)
     return result
@@ -116,7 +116,7 @@ def _train(search: Search, runs: SearchRuns, launcher: StreamLauncher) -> list[O
     """Train what the search decides and then what confirms it, and write the report however that ends."""
     command, sweep = runs.probes[0].config, runs.probes[0].folder.parent
     state, confirming = search.state, list[Outcome]()
-    if not state.is_complete:
+    if search.may_train:
         prepare_training(runs.probes, launcher)
     count = len(state.arms) * (command.search.trials or 0)
     print_line(
