@@ -169,12 +169,13 @@ def _confirmation(search: Search, runs: SearchRuns) -> Phase | None:
     seeds = runs.probes[0].config.confirm.seeds
     jobs: list[PreparedJob] = []
     for name in search.state.arms:
-        steps = search.state.finished_steps(name)
+        steps = search.state.run_steps(name)
         costs: dict[TunedValues, list[DevelopmentCost]] = {}
         for step in steps:
-            run = search.job_of(step).run
-            cost = development_cost(read_record(RunFolder(run.folder)), run.config.seed)
-            costs.setdefault(_tuned_values(search, step), []).append(cost)
+            record = read_record(RunFolder(search.folder_of(step)))
+            if record is not None:  # a run may lose patience before its rung
+                cost = development_cost(record, search.state.rung(step).seed)
+                costs.setdefault(_tuned_values(search, step), []).append(cost)
         best = best_setting(costs)
         if best is None:
             continue

@@ -154,11 +154,11 @@ class SearchState:
         """Return the trials of an arm, in their order."""
         return list(self._by_arm[name])
 
-    def finished_steps(self, name: str) -> list[Step]:
-        """Return the steps of an arm at which a run has come to its end, in the order of their trials."""
-        ends = [place for place, rung in enumerate(self.ladders[name]) if rung.epochs is None]
-        steps = (Step(trial, rung) for trial in self._by_arm[name] for rung in ends)
-        return [step for step in steps if step in self.results]
+    def run_steps(self, name: str) -> list[Step]:
+        """Return one step for each run of an arm that has begun, in the order of their trials and seeds."""
+        first = {(step.trial, self.rung(step).seed): step for step in reversed(self.begun)}
+        own = set(self._by_arm[name])
+        return sorted(step for step in first.values() if step.trial in own)
 
     @property
     def is_complete(self) -> bool:
