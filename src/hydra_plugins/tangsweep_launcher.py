@@ -130,9 +130,13 @@ class _StreamSource:
             return None
         self._display.add_name(_display_name(overrides))
         self._count += 1
-        return partial(self._compose, overrides, self._count - 1)
+        with interrupts_deferred():
+            config = self._compose(overrides, self._count - 1)
+        return lambda: config
 
     def on_job_end(self, job: int, returned: JobReturn) -> None:
+        from tangsweep.sweep.search import interrupts_deferred
+
         self._stream.on_job_end(job, returned)
 
 

@@ -1,8 +1,11 @@
 """A search: settings are proposed, trained up to a rung, and then promoted or left paused."""
 
+import contextlib
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +22,7 @@ from tangsweep.sweep.phase import StreamProgress
 from tangsweep.sweep.search_runs import SearchRuns, rung_value, with_rung
 from tangsweep.sweep.search_state import SearchState
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 RERUNS = ("unfinished", "paused")  # what a search can be asked to do
 
 
@@ -52,7 +56,14 @@ class Search:
         self.outcomes: list[Outcome] = []
 
     def next_job(self) -> PreparedJob | None:
-        """Decide, write the decision down, and return its run unless that has come so far already."""
+        """Decide, write the decision down, and return its run unless that has come so far already.
+
+        Ctrl-C waits until it is made: inside OmegaConf it would become another error.
+        """
+        with interrupts_deferred():
+            return self._decided_job()
+
+    def _decided_job(self) -> PreparedJob | None:
         while True:
             step = self._next_step()
             if step is None:
@@ -140,6 +151,23 @@ class Search:
             if primary == "accuracy"
             else f"ppl {format_number(perplexity_of(value))}"
         )
+
+
+@contextlib.contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt at the end of the block, and not inside it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    handlers = {n: signal.signal(n, lambda number, _: received.append(number)) for n in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    if received:
+        raise KeyboardInterrupt
 
 
 def describe_rung(rung: Rung) -> str:

@@ -68,7 +68,7 @@ def run_worker(pipe: Connection, setup: bytes) -> None:
         setup_globals()
         Singleton.set_state(singletons)
         console.relay_to_parent(send)
-        while (job := pipe.recv()) is not None:
+        while not _interrupted.is_set() and (job := pipe.recv()) is not None:
             try:
                 returned = _run_job(pickle.loads(job), context, task_function)
             except SystemExit as error:
@@ -100,7 +100,11 @@ def _pickle_result(returned: JobReturn) -> bytes:
         pickled = cloudpickle.dumps(returned)
     return pickled
 
+_interrupted = threading.Event()  # Python ignores an exception in some callbacks: then this ends the worker
 
+
+
+    _interrupted.set()
 def _raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
