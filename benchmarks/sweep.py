@@ -1,18 +1,16 @@
-"""Time the default sweep and the same six runs in plain Lightning: `python benchmarks/sweep.py`.
+"""Time the default sweep against the same six runs in plain Lightning: `python benchmarks/sweep.py`.
 
 `lightning` is what one would write: torch.nn.Embedding, LSTM and Linear, torch's own data loader and
 Lightning's defaults, one run after another in one process with 2 threads. `tangsweep` is the README's
-command, one run after another, with its poems, scores and report. Both write an offline W&B run, a CSV log
-and checkpoints, and evaluate after every epoch. Imports and a first epoch of each run are not timed. The
-corpus is the one that TANGSWEEP_DATA names, else the bundled sample.
+command: the default launcher, with poems, scores and report. Both write an offline W&B run, a CSV log and
+checkpoints, and evaluate after every epoch. Whole commands are timed, imports included, after one of each
+that fills caches. The corpus is the one that TANGSWEEP_DATA names, else the bundled sample.
 """
 
 import argparse
-import contextlib
-import io
 import itertools
 import os
-import runpy
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,19 +20,8 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SIDES = ("lightning", "tangsweep")
 NAMES = "sgd,momentum,adam,adagrad,adadelta,rmsprop"
-
-
-def time_tangsweep(epochs: int, overrides: list[str]) -> float:
-    """Return the seconds of the whole command, without imports."""
-    sys.argv = ["train.py", "-m", f"optimizer={NAMES}", f"trainer.max_epochs={epochs}", *overrides]
-    start = time.perf_counter()
-    try:
-        runpy.run_path(str(REPOSITORY / "src" / "train.py"), run_name="__main__")
-    except SystemExit as end:
-        if end.code:
-            raise
-    return time.perf_counter() - start
 
 
 def lightning_module() -> Any:
@@ -94,45 +81,50 @@ def prepared_runs(overrides: list[str]) -> dict[str, Any]:
     return runs
 
 
-def time_lightning(epochs: int, overrides: list[str]) -> float:
-    """Return the seconds of six runs, without imports and without reading and encoding the corpus."""
+def train_in_lightning(epochs: int, overrides: list[str]) -> None:
+    """Train the six runs, one after another."""
     import pytorch_lightning as L
     import torch
     from hydra.utils import instantiate
     from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
     torch.set_num_threads(2)
-    module, runs = lightning_module(), prepared_runs(overrides)
-    folder = os.environ["TANGSWEEP_HOME"]
-    start = time.perf_counter()
-    for name, run in runs.items():
+    module, folder = lightning_module(), os.environ["TANGSWEEP_HOME"]
+    for name, run in prepared_runs(overrides).items():
         encoded, size = run.encoded, run.config.data.batch_size
-        model = module(len(encoded.tokens), instantiate(run.config.plain["optimizer"]))
+        settings = {key: value for key, value in run.config.plain["optimizer"].items() if key != "kernel"}
+        model = module(len(encoded.tokens), instantiate(settings))
         wandb = WandbLogger(name=name, save_dir=folder, offline=True)
         trainer = L.Trainer(max_epochs=epochs, accelerator="cpu", default_root_dir=f"{folder}/{name}",
                             logger=[wandb, CSVLogger(folder, name)])  # fmt: skip
         trainer.fit(model, data_loader(encoded.train, size, shuffle=True), data_loader(encoded.dev, 64))
         wandb.experiment.finish()
-    return time.perf_counter() - start
 
 
-SIDES = {"tangsweep": time_tangsweep, "lightning": time_lightning}
+def command(side: str, epochs: int, overrides: list[str]) -> list[str]:
+    """Return the command of one side."""
+    if side == "lightning":
+        return [sys.executable, __file__, "--lightning", "--epochs", str(epochs), *overrides]
+    train = [sys.executable, str(REPOSITORY / "src" / "train.py"), "-m", f"optimizer={NAMES}"]
+    return [*train, f"trainer.max_epochs={epochs}", *overrides]
 
 
-def time_in_own_process(side: str, epochs: int, overrides: list[str]) -> float:
-    """Time one side in a process of its own, with a TANGSWEEP_HOME of its own."""
-    with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, __file__, "--side", side, "--epochs", str(epochs), *overrides]
-        environment = {
-            **os.environ,
-            "TANGSWEEP_HOME": home,
-            "WANDB_SILENT": "true",
-            "PYTHONWARNINGS": "ignore",
-        }
-        process = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if process.returncode:
-            raise SystemExit(process.stderr)
-        return float(process.stdout.splitlines()[-1])
+def time_command(side: str, home: Path, epochs: int, overrides: list[str]) -> float:
+    """Return the seconds of a whole command, whose outputs are removed; caches below `home` stay."""
+    environment = {
+        **os.environ, "TANGSWEEP_HOME": str(home), "WANDB_SILENT": "true", "PYTHONWARNINGS": "ignore",
+    }  # fmt: skip
+    start = time.perf_counter()
+    done = subprocess.run(
+        command(side, epochs, overrides), env=environment, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    for path in home.iterdir():
+        if path.name != "data":
+            shutil.rmtree(path)
+    return seconds
 
 
 def main() -> None:
@@ -140,30 +132,29 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=10, help="2 or more: the first is not timed")
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--epochs", type=int, nargs="+", default=[1, 10, 30, 100])
+    parser.add_argument("--lightning", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("overrides", nargs="*", default=[])
     arguments = parser.parse_args()
-    if arguments.side:
-        launcher = ["hydra/launcher=basic"] if arguments.side == "tangsweep" else []
-        with contextlib.redirect_stdout(io.StringIO()):
-            for epochs in (1, arguments.epochs):
-                seconds = SIDES[arguments.side](epochs, [*arguments.overrides, *launcher])
-        print(seconds)
+    if arguments.lightning:
+        train_in_lightning(arguments.epochs[0], arguments.overrides)
         return
-    ratios = []
-    for pair in range(arguments.pairs):
-        lightning, tangsweep = (
-            time_in_own_process(side, arguments.epochs, arguments.overrides)
-            for side in ("lightning", "tangsweep")
-        )
-        ratios.append(tangsweep / lightning)
-        print(
-            f"{pair + 1}: Lightning {lightning:.1f} s, tangsweep {tangsweep:.1f} s, ratio {ratios[-1]:.2f}",
-            flush=True,
-        )
-    low, high = min(ratios), max(ratios)
-    print(f"tangsweep over Lightning: median {statistics.median(ratios):.2f}, from {low:.2f} to {high:.2f}")
+    print("| epochs | Lightning, s | tangsweep, s | ratios | median |\n|---|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for side in SIDES:
+            time_command(side, Path(folder), 1, arguments.overrides)
+        for epochs in arguments.epochs:
+            times = [
+                [time_command(side, Path(folder), epochs, arguments.overrides) for side in SIDES]
+                for _ in range(arguments.pairs)
+            ]
+            ratios = sorted(ours / theirs for theirs, ours in times)
+            theirs, ours = (statistics.median(side) for side in zip(*times, strict=True))
+            listed = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            print(
+                f"| {epochs} | {theirs:.1f} | {ours:.1f} | {listed} | {statistics.median(ratios):.2f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -27,7 +27,8 @@ class PoolConf:
 
     _target_: str = "hydra_plugins.tangsweep_launcher.PoolLauncher"
     workers: int | None = None  # processes; null: as many as pay off
-    preload: str | None = "tangsweep.sweep.preload"  # module that is imported before workers are forked
+    # A module that is imported before workers are forked; worker_process.PRELOAD.
+    preload: str | None = "tangsweep.sweep.preload"
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="pool", node=PoolConf, provider="tangsweep")
@@ -58,9 +59,13 @@ class PoolLauncher(Launcher):
 
     def check(self, configs: "Sequence[AnyConfig]") -> None:
         """Check in a worker process what needs torch. Raises UserError."""
-        from tangsweep.sweep import worker_check, worker_process
+        from tangsweep.sweep import compose, worker_check, worker_process
 
-        worker_check.check_in_worker(worker_process.process_context(self.preload), configs)
+        check = worker_check.ConfigCheck(worker_process.process_context(self.preload), configs)
+        loader: object = self.context.config_loader
+        if isinstance(loader, compose.PrecomposedLoader):
+            loader.compose_template(self.config)  # 0.25 s, meanwhile
+        check.wait()
 
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None:
         """Choose the number of workers and their environments from the configs of all runs."""
@@ -87,12 +92,15 @@ class PoolLauncher(Launcher):
 
     def _run(self, source: "JobSource", display: "SweepDisplay") -> list[JobReturn]:
         from tangsweep.sweep import pool, worker, worker_process  # no command but a sweep needs them
+        from tangsweep.sweep.hydra_adapter import worker_state
 
         context = worker_process.process_context(self.preload)
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        setup = worker.WorkerSetup(self.context, self.task_function, Singleton.get_state(), dict(os.environ))
+        # Workers compose nothing.
+        hydra_context = HydraContext(cast(ConfigLoader, None), self.context.callbacks)
+        setup = worker.WorkerSetup(hydra_context, self.task_function, worker_state(), dict(os.environ))
         environments = self.environments or self._environments([])
         fail_fast = bool(self.config.get("fail_fast"))
         return pool.Pool(context, setup, environments, display, fail_fast).run(source)
@@ -125,6 +133,8 @@ class _StreamSource:
         self._count = 0
 
     def next_job(self) -> Callable[[], DictConfig] | None:
+        from tangsweep.sweep.search import interrupts_deferred
+
         overrides = self._stream.next_overrides()
         if overrides is None:
             return None
@@ -135,8 +145,6 @@ class _StreamSource:
         return lambda: config
 
     def on_job_end(self, job: int, returned: JobReturn) -> None:
-        from tangsweep.sweep.search import interrupts_deferred
-
         self._stream.on_job_end(job, returned)
 
 

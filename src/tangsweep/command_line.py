@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import os
 import re
 import shlex
@@ -122,6 +123,8 @@ def run_command(main: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         print(f"interrupted; this continues: {continuing_command(sys.argv)}", file=sys.stderr)
         sys.exit(TERMINATED if terminated else INTERRUPTED)
+    finally:
+        gc.freeze()  # nothing is left to collect: Python would look through all objects, 0.3 s, when it ends
 
 
 def continuing_command(arguments: Sequence[str]) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, open_dict
 
 from tangsweep import console
 from tangsweep.sweep import pool
+from tangsweep.sweep.hydra_adapter import worker_state
 from tangsweep.sweep.worker import WorkerSetup
 from tangsweep.sweep.worker_process import process_context
 
@@ -41,9 +41,9 @@ def task(config: DictConfig) -> Any:
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "wait":
-        marker.touch()
         try:
             console.print_line("waits")
+            marker.touch()  # from now on it may be interrupted
             while True:
                 os.sched_yield()
         except KeyboardInterrupt:
@@ -114,7 +114,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                     composed.hydra.job.id = composed.hydra.job.num = 0
                 return composed
 
-            setup = WorkerSetup(HydraContext(loader, _callbacks()), task, Singleton.get_state(), {})
+            setup = WorkerSetup(HydraContext(loader, _callbacks()), task, worker_state(), {})
             workers_pool = pool.Pool(process_context(None), setup, environments, observer, **options)
             listed = pool.JobList(partial(config, word) for word in words)
             return workers_pool.run(source(partial(partial, config)) if source else listed), observer

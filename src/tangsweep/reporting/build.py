@@ -36,7 +36,7 @@ from tangsweep.reporting.render.csv_table import render_csv
 from tangsweep.reporting.render.html_page import render_html
 from tangsweep.reporting.render.markdown import render_markdown
 from tangsweep.reporting.render.terminal import print_rankings
-from tangsweep.reporting.render.vega import draw_svg, svg_to_png
+from tangsweep.reporting.render.vega import draw_pictures
 from tangsweep.reporting.sweep_summary import summarize, write_summary
 from tangsweep.reporting.text.cautions import Cautions, find_cautions
 from tangsweep.reporting.text.cost import cost_section
@@ -211,10 +211,9 @@ def write_report(report: Report, out: Path, pictures: bool = True) -> list[Path]
     }
     for name, table in report.tables.items():
         files[out / "tables" / f"{name}.csv"] = render_csv(table)
-    for chart in report.charts if pictures else []:
-        svg = draw_svg(chart.spec)
-        files[out / "figures" / f"{chart.name}.svg"] = svg
-        files[out / "figures" / f"{chart.name}.png"] = svg_to_png(svg)
+    for picture in draw_pictures(report.charts if pictures else []):
+        files[out / "figures" / f"{picture.name}.svg"] = picture.svg
+        files[out / "figures" / f"{picture.name}.png"] = picture.png
     for path, content in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,11 @@ Composed configs are cached for the next command. The name of the cache file is 
 
 import contextlib
 import copy
+import functools
 import hashlib
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tangsweep.files import data_folder, read_with_checksum, write_with_checksum
 from tangsweep.sweep.hydra_adapter import apply_value_overrides, config_folders, is_group_override
 
 CACHE_FORMAT = 1  # increase it whenever the same files and overrides would give another config
+SET_LAST = (*COMMAND_OPTIONS, "sweep.stands_in", "data.test_after")  # nothing refers to these
 MAX_CACHE_FILES = 5  # the newest are kept
 EXTERNAL_REFERENCE = re.compile(r"\$\{\s*(?:[^}]*:|hydra\b)")  # such as `${oc.env:HOME}`
 
@@ -40,7 +41,7 @@ class Composer:
 
     def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
         self._loader, self._master = loader, master
-        self._parse = cache(OverridesParser.create(loader).parse_override)
+        self._parse = functools.cache(OverridesParser.create(loader).parse_override)
         self._bases: dict[tuple[str, ...], DictConfig] = {}
         self._cache_file = self._find_cache_file()
         self._cached: dict[str, PlainConfig] = self._read_cache()  # by overrides
@@ -49,12 +50,16 @@ class Composer:
     def plain(self, overrides: Sequence[str]) -> PlainConfig:
         """Return the job's config, resolved, as plain values.
 
-        Options of the command (`plan`, `rerun`, …) are set last and not cached: `plan=true` and the sweep
-        itself share the cache.
+        Options of the command (`plan`, `rerun`, …), and what is decided once all runs are known, are set last
+        and not cached: `plan=true`, the checks before a sweep and the sweep itself share the cache.
         """
-        options = [text for text in overrides if text.partition("=")[0] in COMMAND_OPTIONS]
-        config = self._composed_or_cached([text for text in overrides if text not in options])
-        return config | {text.partition("=")[0]: self._parse(text).value() for text in options}
+        last = [text for text in overrides if text.partition("=")[0] in SET_LAST]
+        config = self._composed_or_cached([text for text in overrides if text not in last])
+        for text in last:
+            *groups, key = text.partition("=")[0].split(".")
+            owner = functools.reduce(dict.__getitem__, groups, config)
+            owner[key] = self._parse(text).value()
+        return config
 
     def _composed_or_cached(self, overrides: Sequence[str]) -> PlainConfig:
         key = "\n".join(overrides)
@@ -139,13 +144,18 @@ class PrecomposedLoader:
     def __reduce__(self) -> tuple[object, ...]:
         return _unpickle_loader, (self._loader,)
 
-    def load_sweep_config(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
-        """Return the job's config, with the first job's key `hydra` and these overrides in it."""
+    def compose_template(self, master: DictConfig) -> DictConfig:
+        """Compose, once, the config whose key `hydra` the jobs share."""
         if self._template is None:
-            self._template = self._loader.load_sweep_config(master, list(overrides))
+            self._template = self._loader.load_sweep_config(master, [])
+        return self._template
+
+    def load_sweep_config(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
+        """Return the job's config, with the key `hydra` that all jobs share and these overrides in it."""
+        template = self.compose_template(master)
         config = OmegaConf.create(self._composer.plain(overrides))
         with open_dict(config):
-            config.hydra = copy.deepcopy(self._template.hydra)
+            config.hydra = copy.deepcopy(template.hydra)
             config.hydra.overrides.task = list(overrides)
             config.hydra.job.override_dirname = ",".join(overrides)
         OmegaConf.set_struct(config, True)

@@ -5,7 +5,7 @@ They are those of Hydra 1.3; tests/sweep/test_hydra_adapter.py fails where anoth
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, NamedTuple, NoReturn, Protocol, cast
 
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -14,9 +14,12 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus
 from hydra.types import RunMode
+from hydra.version import VersionBase
 from omegaconf import DictConfig
+from omegaconf.basecontainer import BaseContainer
 
 from tangsweep.command_line import describe_wrong_argument, option_names
 from tangsweep.config.yaml_aliases import check_alias_sizes
@@ -24,6 +27,7 @@ from tangsweep.errors import UserError
 from tangsweep.files import CONFIG_FOLDER, INSTALLED_FILES
 
 HYDRA_VERSION = "1.3"
+RAY_RESOLVER = "ray_pkg_version"  # of hydra-ray-launcher
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -102,6 +106,31 @@ def is_basic_launcher(launcher: object) -> bool:
     from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 
     return isinstance(launcher, BasicLauncher)
+
+
+class WorkerState(NamedTuple):
+    """What a worker that runs composed jobs needs of Hydra."""
+
+    instances: dict[type, Singleton]  # singletons: the version that is asked for, the job's name
+    resolvers: dict[str, Callable[..., object]]  # of OmegaConf
+
+
+def worker_state() -> WorkerState:
+    """Return this process's state, without what composes configs and what is another launcher's.
+
+    For these workers would import every plugin, 0.3 s.
+    """
+    instances = Singleton.get_state()["instances"]
+    kinds: tuple[type, ...] = (VersionBase, JobRuntime)
+    needed = {kind: instances[kind] for kind in kinds if kind in instances}
+    resolvers = {name: r for name, r in BaseContainer._resolvers.items() if name != RAY_RESOLVER}
+    return WorkerState(needed, resolvers)
+
+
+def set_worker_state(state: WorkerState) -> None:
+    """Take over `worker_state` of another process."""
+    Singleton._instances.update(state.instances)
+    BaseContainer._resolvers.update(state.resolvers)
 
 
 def job_result(returned: JobReturn) -> object:

@@ -1,7 +1,6 @@
 """Runs of a sweep that are trained together: prepared, announced, trained by a launcher, or scored."""
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple, Protocol
@@ -138,7 +137,14 @@ def prepare_training(runs: Sequence[PreparedRun], launcher: Launcher) -> None:
 
 def _import_report_meanwhile() -> None:
     """Import what the report needs, 1.5 s, while workers import what runs need: this process only waits."""
-    Thread(target=import_module, args=["tangsweep.reporting.build"], daemon=True).start()
+
+    def load() -> None:
+        from tangsweep.reporting import build  # noqa: F401
+        from tangsweep.reporting.render import vega
+
+        vega.warm_up()
+
+    Thread(target=load, daemon=True).start()
 
 
 def _announce(statuses: Mapping[Path, RunStatus], compared: bool) -> None:

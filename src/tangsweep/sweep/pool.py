@@ -100,15 +100,19 @@ class Pool:
         return [self._returns[job] for job in range(len(self._jobs))]
 
     def _assign_jobs(self) -> None:
+        """Give every free worker a job. New workers start up while the jobs' configs are composed."""
+        assigned: list[tuple[Worker, int]] = []
         for place, setup in enumerate(self._setups):
             worker = self._workers.get(place)
             if worker is not None and worker.job is not None:
                 continue
             job = self._next_job()
             if job is None:
-                return
+                break
             if worker is None or worker.pipe.closed:
                 worker = self._workers[place] = Worker(self._context, setup)
+            assigned.append((worker, job))
+        for worker, job in assigned:
             self._attempts[job] += 1
             worker.start_job(job, pickle.dumps(self._jobs[job]()))
             self._observer.on_job_start(job)

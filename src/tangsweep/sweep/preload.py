@@ -29,6 +29,7 @@ def _import_without_scipy_signal(name: str) -> None:
 
 _import_without_scipy_signal("torchmetrics")
 
+import pandas  # noqa: E402, F401  # W&B's tables ask for it
 import wandb.sdk.launch  # noqa: E402, F401
 
 import tangsweep.batches.poems  # noqa: E402

@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import cloudpickle
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from tangsweep import console
-from tangsweep.sweep.hydra_adapter import job_result, replace_job_result
+from tangsweep.sweep.hydra_adapter import WorkerState, job_result, replace_job_result, set_worker_state
 
 
 class WorkerSetup(NamedTuple):
@@ -25,7 +24,7 @@ class WorkerSetup(NamedTuple):
 
     context: HydraContext
     task_function: TaskFunction
-    singletons: object  # from Singleton.get_state(): Hydra's registries and OmegaConf's resolvers
+    hydra_state: WorkerState
     environment: dict[str, str]
 
 
@@ -63,10 +62,10 @@ def run_worker(pipe: Connection, setup: bytes) -> None:
             pipe.send(message)
 
     try:
-        context, task_function, singletons, environment = cloudpickle.loads(setup)
+        context, task_function, hydra_state, environment = cloudpickle.loads(setup)
         os.environ.update(environment)
         setup_globals()
-        Singleton.set_state(singletons)
+        set_worker_state(hydra_state)
         console.relay_to_parent(send)
         while not _interrupted.is_set() and (job := pipe.recv()) is not None:
             try:
@@ -100,12 +99,12 @@ def _pickle_result(returned: JobReturn) -> bytes:
         pickled = cloudpickle.dumps(returned)
     return pickled
 
+
 _interrupted = threading.Event()  # Python ignores an exception in some callbacks: then this ends the worker
 
 
-
-    _interrupted.set()
 def _raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:
+    _interrupted.set()
     raise KeyboardInterrupt
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 from tangsweep import temporary_folder
 from tangsweep.sweep.worker import run_worker
 
+PRELOAD = "tangsweep.sweep.preload"  # what the pool's workers are forked with
 ProcessContext = ForkServerContext | SpawnContext
 
 

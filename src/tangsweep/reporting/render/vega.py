@@ -2,15 +2,42 @@
 
 import json
 import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from typing import NamedTuple
 
 import vl_convert
 
+from tangsweep import machine
 from tangsweep.files import atomic_write, data_folder
-from tangsweep.reporting.blocks import VegaLiteSpec
+from tangsweep.reporting.blocks import Chart, VegaLiteSpec
 
 PIXELS_PER_POINT = 2
 CLIPPED_LINE = re.compile(r'(<g class="mark-\w+ role-mark (\S+)_marks") clip-path="(url\(#\w+\))"')
+
+
+def warm_up() -> None:
+    """Start vl-convert's JavaScript engine and read its fonts, half a second, before a chart is drawn."""
+    svg_to_png(
+        draw_svg({"data": {"values": [{"x": 0}]}, "mark": "text", "encoding": {"text": {"field": "x"}}})
+    )
+
+
+class Picture(NamedTuple):
+    """A chart as a file of each kind."""
+
+    name: str
+    svg: str
+    png: bytes
+
+
+def draw_pictures(charts: Sequence[Chart]) -> list[Picture]:
+    """Draw every chart, several at once: vl-convert works without holding Python's lock."""
+    with ThreadPoolExecutor(machine.usable_cores()) as threads:
+        vectors = list(threads.map(draw_svg, [chart.spec for chart in charts]))
+        pixels = list(threads.map(svg_to_png, vectors))
+    return [Picture(chart.name, svg, png) for chart, svg, png in zip(charts, vectors, pixels, strict=True)]
 
 
 def draw_svg(spec: VegaLiteSpec) -> str:
