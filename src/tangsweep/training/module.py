@@ -27,7 +27,6 @@ from tangsweep.training.scored_module import ScoredModule
 CHECKPOINT_FORMAT = 2  # training is not continued from checkpoints of another format
 
 
-
 class StepOutput(TypedDict):
     """The loss of one optimizer step; tensors have no gradient once the step is done."""
 
