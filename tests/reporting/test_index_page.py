@@ -214,6 +214,7 @@ class TestCommand:
     def test_no_sweep_at_all(
         self, outputs: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
     ) -> None:
+        monkeypatch.chdir(outputs.parent)
         if arguments:
             outputs.mkdir()
         with pytest.raises(

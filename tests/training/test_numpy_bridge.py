@@ -18,6 +18,7 @@ from tangsweep.runs.mirror import Mirrors
 from tangsweep.training import assemble, numpy_bridge
 from tangsweep.training.group_loader import StepGroupLoader
 from tangsweep.training.numpy_bridge import NumpyLanguageModel, NumpyOptimizer
+from tangsweep.training.pause import PauseAtEpoch
 from tests.conftest import QUIET, SMALL, Ran, configured, prepare
 
 Train = Callable[..., Ran]
@@ -148,9 +149,8 @@ def test_stopped_after_an_epoch_and_continued_equals_uninterrupted(train: Train,
     batches = prepared.task.batches(prepared.encoded, prepared.config)
     module = assemble.build_module(prepared, None)
     metrics_file = MetricsFile(half.metrics)
-    callbacks = assemble.build_callbacks(
-        prepared, half, batches, metrics_file, Mirrors({}, metrics_file.rows)
-    )
+    mirrors = Mirrors({}, metrics_file.rows)
+    callbacks = assemble.build_callbacks(prepared, half, batches, metrics_file, mirrors, PauseAtEpoch(None))
     trainer = assemble.build_trainer(prepared.config, half, callbacks)
     trainer.fit(
         module,
