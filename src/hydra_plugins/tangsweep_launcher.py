@@ -59,13 +59,9 @@ class PoolLauncher(Launcher):
 
     def check(self, configs: "Sequence[AnyConfig]") -> None:
         """Check in a worker process what needs torch. Raises UserError."""
-        from tangsweep.sweep import compose, worker_check, worker_process
+        from tangsweep.sweep import worker_check, worker_process
 
-        check = worker_check.ConfigCheck(worker_process.process_context(self.preload), configs)
-        loader: object = self.context.config_loader
-        if isinstance(loader, compose.PrecomposedLoader):
-            loader.compose_template(self.config)  # 0.25 s, meanwhile
-        check.wait()
+        worker_check.check_in_worker(worker_process.process_context(self.preload), configs)
 
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None:
         """Choose the number of workers and their environments from the configs of all runs."""

@@ -19,7 +19,7 @@ from tests.conftest import QUIET, SMALL, configured, prepare
 
 def check(*overrides: str) -> None:
     config = parse_config(configured(*SMALL, *QUIET, *overrides))
-    worker_check.ConfigCheck(worker_process.process_context(None), [config]).wait()
+    worker_check.check_in_worker(worker_process.process_context(None), [config])
 
 
 def test_a_mistake_is_raised_here() -> None:

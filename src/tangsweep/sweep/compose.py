@@ -144,18 +144,13 @@ class PrecomposedLoader:
     def __reduce__(self) -> tuple[object, ...]:
         return _unpickle_loader, (self._loader,)
 
-    def compose_template(self, master: DictConfig) -> DictConfig:
-        """Compose, once, the config whose key `hydra` the jobs share."""
-        if self._template is None:
-            self._template = self._loader.load_sweep_config(master, [])
-        return self._template
-
     def load_sweep_config(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
-        """Return the job's config, with the key `hydra` that all jobs share and these overrides in it."""
-        template = self.compose_template(master)
+        """Return the job's config, with the first job's key `hydra` and these overrides in it."""
+        if self._template is None:  # of a job: a sweep file sets keys of `hydra` too
+            self._template = self._loader.load_sweep_config(master, list(overrides))
         config = OmegaConf.create(self._composer.plain(overrides))
         with open_dict(config):
-            config.hydra = copy.deepcopy(template.hydra)
+            config.hydra = copy.deepcopy(self._template.hydra)
             config.hydra.overrides.task = list(overrides)
             config.hydra.job.override_dirname = ",".join(overrides)
         OmegaConf.set_struct(config, True)

@@ -12,33 +12,30 @@ from tangsweep.sweep.worker_process import ProcessContext, starting_processes
 from tangsweep.tasks.registry import parse_config
 
 
-class ConfigCheck:
-    """`check_before_training` in a process that has imported already what it needs."""
+def check_in_worker(context: ProcessContext, configs: Sequence[AnyConfig]) -> None:
+    """Do what `check_before_training` does, in a process that has imported already what it needs.
 
-    def __init__(self, context: ProcessContext, configs: Sequence[AnyConfig]) -> None:
-        self._receiver, sender = context.Pipe(duplex=False)
-        plain = [config.plain for config in configs]
-        self._process = context.Process(target=_check, args=(sender, plain), daemon=True)
-        with starting_processes():
-            self._process.start()
-        sender.close()
-
-    def wait(self) -> None:
-        """Print what the check prints. Raises UserError where the check does, and where its process dies."""
-        try:
-            while isinstance(message := self._receiver.recv(), console.LineMessage):
-                console.print_line(message.line, message.style)
-        except EOFError:
-            self._process.join()
-            raise UserError(
-                f"the process that checks optimizers and kernels ended with status {self._process.exitcode}: "
-                "free some memory, or name hydra/launcher=basic"
-            ) from None
-        finally:
-            self._receiver.close()
-        self._process.join()
-        if message is not None:
-            raise UserError(message)
+    Prints what that prints. Raises UserError where it does, and where the process dies.
+    """
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_check, args=(sender, [config.plain for config in configs]), daemon=True)
+    with starting_processes():
+        process.start()
+    sender.close()
+    try:
+        while isinstance(message := receiver.recv(), console.LineMessage):
+            console.print_line(message.line, message.style)
+    except EOFError:
+        process.join()
+        raise UserError(
+            f"the process that checks optimizers and kernels ended with status {process.exitcode}: free some "
+            "memory, or name hydra/launcher=basic"
+        ) from None
+    finally:
+        receiver.close()
+    process.join()
+    if message is not None:
+        raise UserError(message)
 
 
 def _check(pipe: Connection, configs: Sequence[Mapping[str, Any]]) -> None:
