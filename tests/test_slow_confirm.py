@@ -25,7 +25,7 @@ CHOOSING_RUNS, ALL_RUNS = 4, 8
 KILLS = 10
 STRIDE = 8  # events from one start to the next kill; all runs together have 112
 POLL_SECONDS = 0.03
-TIMED = ("seconds", "chars_per_second", "finished", "cost", "git")
+TIMED = ("seconds", "chars_per_second", "finished", "cost", "git", "checksums")
 
 
 def start(home: Path) -> subprocess.Popen[str]:

@@ -90,7 +90,7 @@ def records(result: SweepResult) -> dict[str, dict[str, Any]]:
     read = {
         path.name: json.loads((path / "result.json").read_text(encoding="utf-8")) for path in result.folders
     }
-    changing = ("seconds", "chars_per_second", "finished", "cost", "wandb", "git")
+    changing = ("seconds", "chars_per_second", "finished", "cost", "wandb", "git", "checksums")
     for record in read.values():
         record["overrides"] = [o for o in record["overrides"] if not o.startswith("sweep.name=")]
     return {run: {k: v for k, v in record.items() if k not in changing} for run, record in read.items()}

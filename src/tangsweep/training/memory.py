@@ -11,6 +11,7 @@ OPTIMIZER_STATES = {
     "Adagrad": 1,
     "RMSprop": 1,
     "Adadelta": 2,
+    "ASGD": 1,
     "Adam": 2,
     "AdamW": 2,
     "Adamax": 2,
