@@ -169,11 +169,15 @@ class _NumberedStream:
 def _outcome(job: "PreparedJob", returned: JobReturn) -> "Outcome":
     """Return the outcome that a job returned. A job that raised has failed before its run could record it."""
     from tangsweep.console import print_line
+    from tangsweep.errors import first_line
     from tangsweep.runs.record import Outcome
     from tangsweep.sweep.hydra_adapter import job_result
 
     result = job_result(returned)
     if returned.status is JobStatus.FAILED or not isinstance(result, Outcome):
-        print_line(f"a run failed: {result}")
+        reason = f"its job returned a {type(result).__name__}"
+        if isinstance(result, BaseException):
+            reason = first_line(result) or type(result).__name__
+        print_line(f"{job.run.name} failed: {reason}")
         return Outcome(job.run.name, "failed")
     return result
