@@ -26,7 +26,7 @@ POINTS = [
     "writing last.ckpt@2", "step@7", "writing poems.txt@1", "wrote poems.txt@1", "finishing W&B@1",
     "finished W&B@1", "writing result.json@1", "wrote result.json@1", "wrote last.ckpt@3", "step@9",
 ]  # fmt: skip
-TIMED = {"seconds", "characters_per_second", "chars_per_second", "finished", "cost"}
+TIMED = {"seconds", "characters_per_second", "chars_per_second", "finished", "cost", "checksums"}
 
 
 # With the pool every run that comes to the point is killed, twice a command.
