@@ -191,4 +191,6 @@ def test_a_command_whose_wandb_processes_are_killed(home: Path, multirun: bool) 
     assert len(records) == done.stdout.count(" and written anew") == (3 if multirun else 1)
     for folder, record in records.items():
         assert record["status"] == "done"
-        assert_mirrors_the_files(folder, record["lost_mirrors"]["wandb"], 5)
+        assert_mirrors_the_files(
+            folder, record["lost_mirrors"]["wandb"], 0
+        )  # rows wait, so it is noticed later
