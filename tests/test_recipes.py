@@ -119,7 +119,7 @@ def run_tests_in(checkout: Path, *arguments: str) -> None:
 
 
 FILES = {
-    "optimizer": ["conf/optimizer/nadam.yaml"],
+    "optimizer": ["conf/optimizer/asgd.yaml"],
     "initialization": ["src/tangsweep/inits.py", "conf/init/half_normal.yaml"],
     "cell": [
         "src/tangsweep/cells/ugrnn.py",

@@ -255,8 +255,9 @@ class TestMetrics:
         self, train: Train, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch, capsys: Capture
     ) -> None:
         folder = RunFolder(prepare(configured(*POEMS, "sweep.name=x")).folder)
-        monkeypatch.setattr(step_groups, "fault_point", lambda _: folder.metrics.unlink(missing_ok=True))
-        train("sweep.name=x", base=POEMS)
+        with monkeypatch.context() as patch:
+            patch.setattr(step_groups, "fault_point", lambda _: folder.metrics.unlink(missing_ok=True))
+            train("sweep.name=x", base=POEMS)
         assert "metrics.csv was damaged" in capsys.readouterr().out
         same(folder, undisturbed(POEMS))
 
