@@ -39,8 +39,8 @@ $(DEMO): $(READY)
 	@touch $@
 
 sweep: $(READY)  ## the main job: six optimizers compared
-	@echo "Six optimizers on the first 100 poems of 全唐诗, the complete Tang poems: five"
-	@echo "minutes on two cores. Ctrl-C stops it, and the same command goes on."
+	@echo "Six optimizers on the first 100 poems of 全唐诗, the complete Tang poems: a"
+	@echo "minute on two cores. Ctrl-C stops it, and the same command goes on."
 	$(BIN)/python src/train.py -m optimizer=sgd,momentum,adam,adagrad,adadelta,rmsprop
 
 report: $(READY)  ## a page over all sweeps; of one: make report FOLDER=outputs/optimizer
