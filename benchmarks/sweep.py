@@ -88,12 +88,16 @@ def train_in_lightning(epochs: int, overrides: list[str]) -> None:
     from hydra.utils import instantiate
     from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
+    from tangsweep.config.groups import optimizer_arguments
+
     torch.set_num_threads(2)
     module, folder = lightning_module(), os.environ["TANGSWEEP_HOME"]
     for name, run in prepared_runs(overrides).items():
         encoded, size = run.encoded, run.config.data.batch_size
-        settings = {key: value for key, value in run.config.plain["optimizer"].items() if key != "kernel"}
-        model = module(len(encoded.tokens), instantiate(settings))
+        settings = run.config.plain["optimizer"]
+        arguments = optimizer_arguments(settings)
+        optimizer = instantiate({"_target_": settings["_target_"], **arguments}, _partial_=True)
+        model = module(len(encoded.tokens), optimizer)
         wandb = WandbLogger(name=name, save_dir=folder, offline=True)
         trainer = L.Trainer(max_epochs=epochs, accelerator="cpu", default_root_dir=f"{folder}/{name}",
                             logger=[wandb, CSVLogger(folder, name)])  # fmt: skip

@@ -1,17 +1,15 @@
 """A sweep that confirms its choice, killed with all its processes again and again, and each time started alike."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks import search_kills
 
-from tangsweep.files import REPOSITORY
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.state import State, run_state
 
@@ -25,27 +23,14 @@ CHOOSING_RUNS, ALL_RUNS = 4, 8
 KILLS = 10
 STRIDE = 8  # events from one start to the next kill; all runs together have 112
 POLL_SECONDS = 0.03
-TIMED = ("seconds", "chars_per_second", "finished", "cost", "git", "checksums")
 
 
 def start(home: Path) -> subprocess.Popen[str]:
-    """Start the sweep as the leader of a process group, as a terminal does."""
-    return subprocess.Popen(
-        [sys.executable, str(REPOSITORY / "src" / "train.py"), *COMMAND],
-        env={**os.environ, "TANGSWEEP_HOME": str(home)},
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    return search_kills.start(home, *COMMAND)
 
 
 def records(home: Path) -> dict[str, Any]:
-    """Return every record by its run, without what differs from one time to the next."""
-    paths = (home / "outputs" / "s").glob("*/result.json")
-    read = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in paths}
-    return {run: {k: v for k, v in record.items() if k not in TIMED} for run, record in read.items()}
+    return search_kills.records(home / "outputs" / "s")
 
 
 def events(home: Path) -> int:

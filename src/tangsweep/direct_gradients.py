@@ -15,16 +15,24 @@ from torch.nn import functional as F
 from tangsweep.cells.lstm import LSTM, State
 from tangsweep.input_layers import Embedding
 from tangsweep.kernels.cross_entropy import OutputLayerInputs, compute_cross_entropy, cross_entropy_options
-from tangsweep.kernels.lstm import LSTMInputs, Trace, lstm_backward, lstm_forward, lstm_options
+from tangsweep.kernels.lstm import (
+    LSTMInputs,
+    LSTMKernelOptions,
+    Trace,
+    lstm_backward,
+    lstm_forward,
+    lstm_options,
+)
 from tangsweep.language_model import Carry, LanguageModel, LossOutput, select_scored
 
 DTYPES = (torch.float32, torch.float64)
 
 
 class LayerRun(NamedTuple):
-    """What one layer read, and what its backward pass needs."""
+    """What one layer read, how it computes, and what its backward pass needs."""
 
     inputs: LSTMInputs
+    options: LSTMKernelOptions
     trace: Trace
 
 
@@ -67,10 +75,9 @@ def loss_and_gradients(
         parameter.grad = gradient
     dx = _at_all_positions(dhidden, positions, runs[-1].trace)
     for cell, run in zip(reversed(list(model.cells)), reversed(runs), strict=True):
-        options_of_layer = lstm_options(run.inputs.x, cast(LSTM, cell).kernel)
         needed = (True, True, True, True, False, False)
         dx_below, cell.W.grad, cell.U.grad, cell.b.grad, *_ = lstm_backward(
-            run.inputs, run.trace, options_of_layer, dx, None, needed
+            run.inputs, run.trace, run.options, dx, None, needed
         )
         assert dx_below is not None
         dx = dx_below
@@ -85,8 +92,9 @@ def _run_layers(model: LanguageModel, x: Tensor, carry: Carry | None) -> tuple[l
     for cell, state in zip(model.cells, before, strict=True):
         h, c = cast(State | None, state) or (None, None)
         inputs = LSTMInputs(x, cell.W, cell.U, cell.b, h, c)
-        trace = lstm_forward(inputs, lstm_options(x, cast(LSTM, cell).kernel))
-        runs.append(LayerRun(inputs, trace))
+        options = lstm_options(x, cast(LSTM, cell).kernel)
+        trace = lstm_forward(inputs, options)
+        runs.append(LayerRun(inputs, options, trace))
         states.append(State(trace.h[-1], trace.c[-1]))
         x = trace.h[1:]
     return runs, Carry(states, len(x) + (carry.steps if carry else 0))

@@ -16,12 +16,14 @@ from omegaconf import DictConfig, OmegaConf
 from tangsweep.command_line import os_error_line, print_error, user_errors
 from tangsweep.errors import UserError
 from tangsweep.files import CONFIG_FOLDER
-from tangsweep.sweep import hydra_adapter, worker_process
+from tangsweep.sweep import hydra_adapter
 
 
 def main() -> None:
     hydra_adapter.check_arguments(sys.argv[1:])
     if _trains_on_pool(sys.argv[1:]):
+        from tangsweep.sweep import worker_process
+
         worker_process.process_context(worker_process.PRELOAD)  # imports for 2.5 s, Hydra composes meanwhile
     compose_and_train()
 

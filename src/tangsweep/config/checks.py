@@ -6,6 +6,7 @@ from typing import Any
 
 from tangsweep.analytic.optimizers import OPTIMIZERS
 from tangsweep.config.cell_options import NumpyLSTMOptions, PhasedLSTMOptions
+from tangsweep.config.groups import optimizer_arguments
 from tangsweep.config.options import format_value
 from tangsweep.config.run_config import CHOSEN_GROUPS, AnyConfig, RunConfig
 from tangsweep.errors import UserError
@@ -119,7 +120,7 @@ def _check_numpy_optimizer(settings: Mapping[str, Any]) -> None:
         raise UserError(
             f"cell=numpy_lstm has no optimizer {name}: there are {', '.join(OPTIMIZERS)}; or use cell=lstm"
         )
-    options = {k: value for k, value in settings.items() if not k.startswith("_") and k != "kernel"}
+    options = optimizer_arguments(settings)
     supported = {field.name for field in fields(OPTIMIZERS[name])}
     for key in options:
         if key not in supported:

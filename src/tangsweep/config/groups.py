@@ -1,6 +1,7 @@
 """The config groups that every task shares: one class a group; conf/ holds their defaults."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import ConfigDict
 
@@ -26,6 +27,7 @@ from tangsweep.config.value_types import (
     Words,
 )
 
+_Value = TypeVar("_Value")
 Precision = Literal["32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"]
 
 
@@ -97,6 +99,11 @@ class OptimizerOptions(Options):
         default="auto",
         volatile=True,
     )
+
+
+def optimizer_arguments(settings: Mapping[str, _Value]) -> dict[str, _Value]:
+    """Return what the class that a config group `optimizer` names is called with; `kernel` is ours."""
+    return {key: value for key, value in settings.items() if not key.startswith("_") and key != "kernel"}
 
 
 class SchedulerOptions(Options):

@@ -80,7 +80,7 @@ def update(rule: str, tensors: Sequence[Sequence[Tensor | None]], coefficients: 
     assert weight is not None
     fields: list[int | None] = []
     for of_weight in tensors:
-        addresses = [None if tensor is None else tensor.data_ptr() for tensor in of_weight]
+        addresses = _addresses(*of_weight)
         fields += [of_weight[0].numel(), *addresses, *[None] * (UPDATED_TENSORS - len(addresses))]  # type: ignore[union-attr]
     function = getattr(load_library(REAL_TYPES[weight.dtype]), rule)
     memory = (POINTER * len(fields))(*fields)

@@ -18,6 +18,8 @@ from omegaconf import DictConfig
 from tangsweep import console
 from tangsweep.sweep.hydra_adapter import WorkerState, job_result, replace_job_result, set_worker_state
 
+_interrupted = threading.Event()  # Python ignores an exception in some callbacks: then this ends the worker
+
 
 class WorkerSetup(NamedTuple):
     """The context, task function and environment that all jobs of a worker share."""
@@ -98,9 +100,6 @@ def _pickle_result(returned: JobReturn) -> bytes:
         replace_job_result(returned, RuntimeError(repr(job_result(returned))))
         pickled = cloudpickle.dumps(returned)
     return pickled
-
-
-_interrupted = threading.Event()  # Python ignores an exception in some callbacks: then this ends the worker
 
 
 def _raise_keyboard_interrupt(number: int, frame: FrameType | None) -> None:

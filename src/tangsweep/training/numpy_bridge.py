@@ -19,6 +19,7 @@ from tangsweep.analytic import language_model as analytic
 from tangsweep.analytic import lstm
 from tangsweep.analytic.optimizers import OPTIMIZERS, Optimizer
 from tangsweep.cells.lstm import State
+from tangsweep.config.groups import optimizer_arguments
 from tangsweep.language_model import Carry, LanguageModel, LossOutput
 
 
@@ -169,7 +170,7 @@ def numpy_optimizer_factory(settings: Mapping[str, Any]) -> Callable[[ParamsT], 
     The NumPy rule is that with the name of the class in `_target_`.
     """
     rule_class = OPTIMIZERS[settings["_target_"].rpartition(".")[2]]
-    options = {key: value for key, value in settings.items() if not key.startswith("_") and key != "kernel"}
+    options = optimizer_arguments(settings)
     return lambda parameters: NumpyOptimizer(parameters, rule_class(**options))
 
 
