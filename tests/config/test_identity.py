@@ -36,7 +36,7 @@ def test_what_can_change_the_result_does() -> None:
 
 
 def test_every_marked_key_exists() -> None:
-    chosen = ("corpus=tang", "corpus=book", "optimizer=rmsprop")
+    chosen = ("corpus=tang", "corpus=book", "optimizer=rmsprop", "optimizer=adamw")
     keys = {key for choice in chosen for key, _ in identity.flatten(configured(choice))}
     for marked in (*identity.key_marks().volatile, *identity.key_marks().value_before):
         assert any(key == marked or key.startswith(f"{marked}.") for key in keys), marked

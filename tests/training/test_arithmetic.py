@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tangsweep.cells import cell as cells
+from tangsweep.config.groups import optimizer_arguments
 from tangsweep.config.identity import config_hash
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError
@@ -61,7 +62,7 @@ def test_training_is_that_of_the_plain_loop_and_the_plain_optimizer(name: str) -
         model, optimizer_factories(parse_config(config)).make_optimizer(model.parameters()), theirs=False
     )
     kind = getattr(torch.optim, config["optimizer"]["_target_"].rpartition(".")[2])
-    options = {key: value for key, value in config["optimizer"].items() if key[0] != "_" and key != "kernel"}
+    options = optimizer_arguments(config["optimizer"])
     theirs = losses(other, kind(other.parameters(), **options, foreach=False), theirs=True)
     assert ours == pytest.approx(theirs, rel=1e-9)
 

@@ -40,6 +40,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "momentum, schedule": (*POEMS, "optimizer=momentum", "scheduler=exponential", "scheduler.gamma=0.5"),
     "cosine": (*POEMS, "scheduler=cosine", "optimizer=rmsprop"),
     "patience": (*POEMS, "optimizer.lr=0.3", "trainer.patience=1", "trainer.max_epochs=9"),
+    "moving average": (*POEMS, "trainer.ema_decay=0.8", "optimizer=adamw", "optimizer.decay=matrices"),
+    "mean after patience": (*POEMS, "trainer.average_after=1", "optimizer.lr=0.1", "trainer.max_epochs=6"),
     "numpy": (*POEMS, "cell=numpy_lstm"),
     "diverging": (
         *POEMS,

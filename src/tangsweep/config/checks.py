@@ -32,6 +32,8 @@ def check_combinations(config: AnyConfig) -> None:
     _check_tied_weights(config)
     if config.trainer.max_epochs is None and config.trainer.max_steps is None:
         raise UserError("nothing ends the run: set trainer.max_epochs or trainer.max_steps")
+    if config.trainer.ema_decay is not None and config.trainer.average_after is not None:
+        raise UserError("trainer.ema_decay and trainer.average_after are two averages: set one to null")
     if config.model.pretrained_embeddings is not None and config.model.input != "embedding":
         raise UserError(f"model.pretrained_embeddings needs model.input=embedding, not {config.model.input}")
     _check_numpy_lstm(config)
@@ -100,6 +102,9 @@ def _check_numpy_lstm(config: AnyConfig) -> None:
         ("model.input", model.input, "embedding"),
         ("model.tie_weights", model.tie_weights, False),
         ("trainer.accelerator", trainer.accelerator, "cpu"),
+        ("trainer.ema_decay", trainer.ema_decay, None),
+        ("trainer.average_after", trainer.average_after, None),
+        ("optimizer.decay", config.optimizer.decay, "all"),
     )
     for key, value, only in supported:
         if value != only:

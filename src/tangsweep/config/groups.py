@@ -93,6 +93,11 @@ class OptimizerOptions(Options):
     alpha: DecayRate = option("smoothing constant of RMSprop", default=0.99)
     rho: DecayRate = option("smoothing constant of Adadelta", default=0.9)
     betas: Betas = option("smoothing constants of Adam and its relatives", default=[0.9, 0.999])
+    decay: Literal["all", "matrices"] = option(
+        "which weights `weight_decay` acts on: `matrices` spares biases and other vectors",
+        default="all",
+        value_before="all",
+    )
     kernel: Literal["auto", "torch"] = option(
         "which code updates weights: `auto` is C for the rules of which torch has no fused form, where there "
         "is a C compiler; speed and last bits, nothing else",
@@ -101,9 +106,12 @@ class OptimizerOptions(Options):
     )
 
 
+OWN_KEYS = ("decay", "kernel")  # of the group `optimizer`, which its class does not take
+
+
 def optimizer_arguments(settings: Mapping[str, _Value]) -> dict[str, _Value]:
-    """Return what the class that a config group `optimizer` names is called with; `kernel` is ours."""
-    return {key: value for key, value in settings.items() if not key.startswith("_") and key != "kernel"}
+    """Return what the class that a config group `optimizer` names is called with."""
+    return {key: value for key, value in settings.items() if not key.startswith("_") and key not in OWN_KEYS}
 
 
 class SchedulerOptions(Options):
@@ -130,6 +138,17 @@ class TrainerOptions(Options):
     )
     gradient_clip_val: PositiveNumber | None = option("clip the 2-norm of all gradients together")
     patience: PositiveCount | None = option("stop after so many epochs without a better score")
+    ema_decay: DropoutRate | None = option(
+        "score and keep an exponential moving average of the weights, decaying by this a step; null: none",
+        default=None,
+        value_before=None,
+    )
+    average_after: PositiveCount | None = option(
+        "score and keep the mean of all weights since the development score got no better for so many epochs "
+        "(NT-ASGD); null: none",
+        default=None,
+        value_before=None,
+    )
     give_up: bool = option(
         "stop half-way where the score is worse than `corpus.primary.hopeless`", value_before=False
     )

@@ -32,12 +32,13 @@ from tangsweep.training.callbacks import (
     StopWhenSolved,
 )
 from tangsweep.training.group_loader import PeriodicCallback, StepGroupLoader
-from tangsweep.training.metrics_callback import MetricsCallback
+from tangsweep.training.metrics_callback import EvaluationObserver, MetricsCallback
 from tangsweep.training.mirror_settings import mirror_name, mirror_settings
 from tangsweep.training.optimizer_factories import optimizer_factories
 from tangsweep.training.pause import PauseAtEpoch
 from tangsweep.training.prepare import PreparedRun
 from tangsweep.training.step_groups import StepGroupModule
+from tangsweep.training.weight_average import WeightAverage
 
 DTYPES = {"64-true": torch.float64, "bf16-true": torch.bfloat16, "16-true": torch.float16}  # else float32
 
@@ -87,6 +88,7 @@ def build_module(run: PreparedRun, pad_id: int | None, steps: float | None = Non
         run_config=config.plain,
         log_every=config.trainer.log_every,
         schedule_each_step=is_stepped_with_optimizer(config.plain),
+        decay=config.optimizer.decay,
     )
     if config.model.pretrained_embeddings is not None:
         _load_embeddings(config, Vocabulary(encoded.tokens), module.model.embedding_weight)
@@ -129,16 +131,18 @@ def build_callbacks(
 ) -> RunCallbacks:
     """Return the callbacks of a run beside `pause`, which is no state of it.
 
-    After an evaluation the stopping rule acts first, then checkpoints, then `pause`.
+    After an evaluation the stopping rule acts first, then the average, checkpoints, and `pause`.
     """
     trainer, primary = run.config.trainer, run.config.corpus.primary
     metric, budget = METRICS[primary.metric], step_budget(run.config, batches)
     progress = ProgressCallback(run.name, metric, budget)
     solved = StopWhenSolved(metric, primary.solved, primary.hopeless if trainer.give_up else None, budget)
-    checkpoints = Checkpoints(folder, metric, trainer.patience, metrics_file)
+    average = WeightAverage(metric, trainer.ema_decay, trainer.average_after)
+    checkpoints = Checkpoints(folder, metric, trainer.patience, metrics_file, average)
     sinks: list[Callable[[MetricsRow], None]] = [metrics_file.append, progress.show_evaluation, mirror.log]
-    metrics = MetricsCallback(batches, trainer.log_every, sinks, [solved, checkpoints, pause])
-    return RunCallbacks(metrics, budget, solved, checkpoints, progress)
+    observers: list[EvaluationObserver] = [solved, average, checkpoints, pause]
+    metrics = MetricsCallback(batches, trainer.log_every, sinks, observers, average)
+    return RunCallbacks(metrics, budget, solved, average, checkpoints, progress)
 
 
 def build_loader(

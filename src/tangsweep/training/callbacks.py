@@ -20,6 +20,8 @@ from tangsweep.runs.checkpoint_rows import METRICS_TEXT
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import MetricsFile, MetricsRow
 from tangsweep.training.metrics_callback import Evaluation, MetricsCallback
+from tangsweep.training.scored_module import ScoredModule
+from tangsweep.training.weight_average import WeightAverage
 
 SOLVED_EVALUATIONS = 2  # so many evaluations in a row must reach the score
 
@@ -151,7 +153,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class Checkpoints(L.Callback):
-    """Saves last.ckpt after every epoch, and best.ckpt (weights alone) where the score improved.
+    """Saves last.ckpt after every epoch, and the scored weights as best.ckpt where the score improved.
 
     last.ckpt holds the text of metrics.csv too: one atomic write secures both, so that metrics.csv need not
     be flushed to disk after each epoch, and holes in it can be filled. Stops training after `patience` epochs
@@ -159,10 +161,15 @@ class Checkpoints(L.Callback):
     """
 
     def __init__(
-        self, folder: RunFolder, metric: Metric, patience: int | None, metrics_file: MetricsFile
+        self,
+        folder: RunFolder,
+        metric: Metric,
+        patience: int | None,
+        metrics_file: MetricsFile,
+        average: WeightAverage,
     ) -> None:
         self.folder, self.metric, self.patience = folder, metric, patience
-        self.metrics_file = metrics_file
+        self.metrics_file, self.average = metrics_file, average
         self.best = math.inf  # the best score's sort key: less is better
         self.best_epoch = 0
         self.stopped = False  # by patience
@@ -171,7 +178,10 @@ class Checkpoints(L.Callback):
         value = self.metric.sort_key(getattr(evaluation.dev, self.metric.name))
         if value < self.best or not self.best_epoch:
             self.best, self.best_epoch = value, evaluation.epoch
-            trainer.save_checkpoint(self.folder.best, weights_only=True)
+            module = trainer.lightning_module
+            assert isinstance(module, ScoredModule)
+            with self.average.applied_to(module.model):
+                trainer.save_checkpoint(self.folder.best, weights_only=True)
         elif self.patience is not None and evaluation.epoch - self.best_epoch >= self.patience:
             self.stopped = trainer.should_stop = True
         trainer.save_checkpoint(self.folder.last)
@@ -225,5 +235,6 @@ class RunCallbacks(NamedTuple):
     metrics: MetricsCallback
     budget: StepBudget
     solved: StopWhenSolved
+    average: WeightAverage
     checkpoints: Checkpoints
     progress: ProgressCallback

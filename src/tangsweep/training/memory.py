@@ -35,7 +35,7 @@ def check_memory(config: AnyConfig, inputs: int = 1, outputs: int = 1) -> None:
 
 
 def least_memory(config: AnyConfig, inputs: int, outputs: int) -> int:
-    """Return the bytes of the weights, their gradients and the optimizer's state.
+    """Return the bytes of the weights, their gradients, their average and the optimizer's state.
 
     With `trainer=gpu` only the weights lie in this machine's memory, where they are initialized.
     """
@@ -43,6 +43,7 @@ def least_memory(config: AnyConfig, inputs: int, outputs: int) -> int:
     if config.trainer.accelerator == "cpu":
         optimizer = config.optimizer
         copies = 2 + OPTIMIZER_STATES.get(optimizer.target.rpartition(".")[2], 0) + (optimizer.momentum > 0)
+        copies += config.trainer.ema_decay is not None or config.trainer.average_after is not None
     size = WEIGHT_BYTES.get(config.trainer.precision, 4)
     return copies * size * count_weights(config, inputs, outputs)
 

@@ -3,10 +3,12 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import pytorch_lightning as L
 import torch
+from torch import nn
 
 from tangsweep.batches.batch import RunBatches
 from tangsweep.evaluation.scores import evaluate
@@ -39,12 +41,18 @@ class EvaluationObserver(Protocol):
     def on_evaluation_end(self, trainer: L.Trainer, evaluation: Evaluation) -> None: ...
 
 
+class AveragedWeights(Protocol):
+    """Puts averaged weights into a model, for as long as a block lasts."""
+
+    def applied_to(self, model: nn.Module) -> AbstractContextManager[None]: ...
+
+
 class MetricsCallback(L.Callback):
     """Writes a row after the first step, every `every` steps and after every evaluation, to each of `sinks`.
 
-    At the end of an epoch it evaluates the development set and hands the result to each of `observers`, in
-    their order. Losses stay tensors between rows, so that no step waits for the device; they are therefore
-    checked for NaN and infinity once a row.
+    At the end of an epoch it evaluates the development set, with the weights that `average` has, and hands
+    the result to each of `observers`, in their order. Losses stay tensors between rows, so that no step waits
+    for the device; they are therefore checked for NaN and infinity once a row.
     """
 
     def __init__(
@@ -53,8 +61,10 @@ class MetricsCallback(L.Callback):
         every: int,
         sinks: Sequence[Callable[[MetricsRow], None]],
         observers: Sequence[EvaluationObserver],
+        average: AveragedWeights,
     ) -> None:
         self.batches, self.every, self.sinks, self.observers = batches, every, sinks, observers
+        self.average = average
         self.elapsed = 0.0  # seconds from the start of training to the last evaluation, over all attempts
         self.seconds = 0.0  # spent in training epochs, without evaluation
         self.characters = 0
@@ -165,13 +175,15 @@ class MetricsCallback(L.Callback):
     def _evaluate(self, pl_module: L.LightningModule, row: Mapping[str, float | int | None]) -> Tally:
         """Evaluate the development set and write `row` with its scores. Raises Diverged."""
         assert isinstance(pl_module, ScoredModule)
-        dev = evaluate(pl_module.model, self.batches.dev_batches(), pl_module.pad_id, pl_module.oov_id)
+        with self.average.applied_to(pl_module.model):
+            dev = evaluate(pl_module.model, self.batches.dev_batches(), pl_module.pad_id, pl_module.oov_id)
+            distinct_units = pl_module.model.distinct_units()
         self.elapsed = self.seconds_so_far
         self._write(
             {
                 **row,
                 **{f"val/{name}": value for name, value in dev.headline_scores().items()},
-                "units/distinct": pl_module.model.distinct_units(),
+                "units/distinct": distinct_units,
                 "seconds": self.elapsed,
             }
         )

@@ -53,6 +53,7 @@ class LanguageModelModule(ScoredModule):
         optimizer: is called with the groups of parameters and, unless it is None, `lr`; for other options
             `functools.partial(torch.optim.AdamW, weight_decay=0.1)`.
         lr: the learning rate; `Tuner.lr_find` sets it.
+        decay: what `weight_decay` of the optimizer acts on: "all", or "matrices", which spares vectors.
         scheduler: makes a schedule from the optimizer, stepped once an epoch; one on a plateau watches
             `val/loss`.
         seed: initial weights and dropout follow from it.
@@ -84,6 +85,7 @@ class LanguageModelModule(ScoredModule):
         optimizer: MakeOptimizer = torch.optim.Adam,
         lr: float | None = 0.01,
         scheduler: MakeScheduler | None = None,
+        decay: str = "all",
         seed: int = 0,
         pad_id: int | None = None,
     ) -> None:
@@ -92,14 +94,13 @@ class LanguageModelModule(ScoredModule):
         self.inputs = len(self.tokens) if inputs is None else inputs
         self.oov_id = self.tokens.index(OOV_TOKEN) if OOV_TOKEN in self.tokens else None
         self.cell_options = complete_cell_options(cell)
-        self.model_options = {
+        self.decay, self.model_options = decay, {
             "input": input, "embed_size": embed_size, "hidden_size": hidden_size, "layers": layers,
             "dropout": dropout, "tie_weights": tie_weights, "sequence_dropout": sequence_dropout,
             "embedding_dropout": embedding_dropout, "recurrent_dropout": recurrent_dropout,
             "output_size": output_size,
         }  # fmt: skip
         self._check_arguments(optimizer, lr, scheduler)
-        self._save_arguments(init, forget_bias)
         self.model = self._build_model(init, forget_bias)
         self._epoch_nats = torch.zeros((), dtype=torch.float64)
 
@@ -107,6 +108,7 @@ class LanguageModelModule(ScoredModule):
         arguments = {
             "tokens": self.tokens, "inputs": self.inputs, "task": self.task, "cell": self.cell_options,
             "init": init, "forget_bias": forget_bias, "lr": self.lr, "seed": self.seed, "pad_id": self.pad_id,
+            "decay": self.decay,
         }  # fmt: skip
         self.save_hyperparameters(arguments | self.model_options, logger=False)
 
@@ -128,6 +130,7 @@ class LanguageModelModule(ScoredModule):
         self.make_optimizer, self._make_scheduler = optimizer, scheduler
 
     def _build_model(self, init: str, forget_bias: float) -> LanguageModel:
+        self._save_arguments(init, forget_bias)
         try:
             model = build_language_model(self.cell_options, self.model_options, self.inputs, len(self.tokens))
         except ValueError as error:  # such as tied weights of different shapes
@@ -145,7 +148,7 @@ class LanguageModelModule(ScoredModule):
 
     def configure_optimizers(self) -> Any:
         options = {} if self.lr is None else {"lr": self.lr}
-        optimizer = self.make_optimizer(self.model.parameter_groups(), **options)
+        optimizer = self.make_optimizer(self.model.parameter_groups(self.decay), **options)
         if self._make_scheduler is None:
             return optimizer
         scheduler = self._make_scheduler(optimizer)

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tangsweep.config.checks import is_numpy_lstm
+from tangsweep.config.groups import OWN_KEYS
 from tangsweep.config.identity import is_stepped_with_optimizer
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, did_you_mean, first_line
@@ -113,7 +114,7 @@ def _torch_optimizer(config: AnyConfig) -> MakeOptimizer:
 
     Lightning allows no fused optimizer with a gradient scaler and clipping, so 16-mixed does without.
     """
-    settings = {key: value for key, value in config.plain["optimizer"].items() if key != "kernel"}
+    settings = {key: value for key, value in config.plain["optimizer"].items() if key not in OWN_KEYS}
     optimizer: Any = instantiate(settings, _partial_=True)
     if optimizer.func in NATIVE_OPTIMIZERS and _has_native_update(config):
         return partial(NATIVE_OPTIMIZERS[optimizer.func], *optimizer.args, **optimizer.keywords)

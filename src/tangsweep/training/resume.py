@@ -1,8 +1,10 @@
 """Continues a stopped run from its last checkpoint: checks what it left, and restores what was lost of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from torch import Tensor
 
 from tangsweep.checkpoint import CheckpointContent, DamagedCheckpoint, read_checkpoint
 from tangsweep.console import print_line
@@ -19,6 +21,7 @@ from tangsweep.runs.metrics_file import (
 from tangsweep.runs.record_file import read_record
 from tangsweep.training.callbacks import AtomicCheckpointIO
 from tangsweep.training.module import CHECKPOINT_FORMAT
+from tangsweep.training.weight_average import AVERAGED_WEIGHTS, WeightAverage
 
 NOT_IN_BEST = ("callbacks", "optimizer_states", "lr_schedulers", METRICS_TEXT)  # parts of last.ckpt alone
 
@@ -127,6 +130,8 @@ def _write_best_again(folder: RunFolder, last: LastCheckpoint) -> None:
     if folder.best.exists():
         set_file_aside(folder.best)
     weights = {key: value for key, value in last.content.items() if key not in NOT_IN_BEST}
+    averaged = last.content["callbacks"].get(WeightAverage.__qualname__, {}).get(AVERAGED_WEIGHTS, {})
+    weights["state_dict"] = _with_averages(weights["state_dict"], averaged)
     writer = AtomicCheckpointIO()
     writer.save_checkpoint(weights, folder.best)
     writer.teardown()
@@ -134,6 +139,12 @@ def _write_best_again(folder: RunFolder, last: LastCheckpoint) -> None:
         f"{folder.path.name}: {last.best_problem}; it is written again from last.ckpt, "
         "which is of the same epoch"
     )
+
+
+def _with_averages(state: Mapping[str, Tensor], averaged: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the averaged weights under every name of the weights in `state`; a tied matrix has two."""
+    average_at = {state[f"model.{name}"].data_ptr(): average for name, average in averaged.items()}
+    return {name: average_at.get(weight.data_ptr(), weight) for name, weight in state.items()}
 
 
 def _restore_rows(folder: RunFolder, last: LastCheckpoint) -> list[FilledRow]:

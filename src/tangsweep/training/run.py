@@ -158,6 +158,7 @@ def _train(run: PreparedRun, folder: RunFolder, mirror: Mirrors, resume: ResumeP
     if pause.paused and end.status == State.DONE:
         record.status, record.epochs = State.PAUSED.value, trainer.current_epoch
         return
+    callbacks.average.put_into(module.model)
     _record_training(record, end, callbacks, trainer, module, mirror)
     best_epoch = callbacks.checkpoints.best_epoch
     logged = LoggedLosses.of_run(parse_metrics(metrics_file.text).rows, config.trainer.accelerator)

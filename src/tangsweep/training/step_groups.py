@@ -18,7 +18,7 @@ on one core of an AMD EPYC (docs/performance.md).
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 import torch
@@ -81,6 +81,7 @@ class StepGroupModule(LanguageModelModule):
         self.log_every, self.schedule_each_step = log_every, schedule_each_step
         self.automatic_optimization = False
         self.clip, self._run_config = clip, dict(run_config)
+        self.after_update: list[Callable[[torch.nn.Module], None]] = []  # called after each optimizer step
         self._is_direct = False  # whether gradients are computed without autograd
         self._is_measured = False  # whether the step under way has a row
         self._norm: Tensor | None = None  # of that step's gradients
@@ -149,10 +150,7 @@ class StepGroupModule(LanguageModelModule):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         with torch.autocast(self.device.type, enabled=False):
             (scaler.scale(output["loss"]) if scaler else output["loss"]).backward()
-            if scaler:
-                wrapped.step()
-            else:
-                self._update(wrapped)
+            self._update(wrapped, scaled=scaler is not None)
         return {**output, "loss": output["loss"].detach()}
 
     def _model_loss(self, batch: Batch, carry: Carry | None, step: int) -> tuple[LossOutput, Carry]:
@@ -160,8 +158,18 @@ class StepGroupModule(LanguageModelModule):
             return loss_and_gradients(self.model, batch.inputs, batch.targets, batch.times, carry)
         return super()._model_loss(batch, carry, step)
 
-    def _update(self, wrapped: LightningOptimizer) -> None:
-        """Make an optimizer step without Lightning's wrapper, and count it as that does."""
+    def _update(self, wrapped: LightningOptimizer, scaled: bool = False) -> None:
+        """Make an optimizer step without Lightning's wrapper, and count it as that does; with it where
+        gradients are `scaled`.
+        """
+        if scaled:
+            wrapped.step()
+        else:
+            self._step_optimizer(wrapped)
+        for update in self.after_update:
+            update(self.model)
+
+    def _step_optimizer(self, wrapped: LightningOptimizer) -> None:
         self.on_before_optimizer_step(wrapped.optimizer)
         wrapped.optimizer.step()
         counter = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
