@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tangsweep.cells import cell as cells
-from tangsweep.config.groups import optimizer_arguments
 from tangsweep.config.identity import config_hash
+from tangsweep.config.optimizer_options import optimizer_arguments
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform_scaled

@@ -6,7 +6,7 @@ from typing import Any
 
 from tangsweep.analytic.optimizers import OPTIMIZERS
 from tangsweep.config.cell_options import NumpyLSTMOptions, PhasedLSTMOptions
-from tangsweep.config.groups import optimizer_arguments
+from tangsweep.config.optimizer_options import optimizer_arguments
 from tangsweep.config.options import format_value
 from tangsweep.config.run_config import CHOSEN_GROUPS, AnyConfig, RunConfig
 from tangsweep.errors import UserError

@@ -12,14 +12,13 @@ from tangsweep.config.groups import (
     InitOptions,
     LoggerOptions,
     ModelOptions,
-    OptimizerOptions,
     PoemsOptions,
     PublishedOptions,
     SamplesOptions,
-    SchedulerOptions,
     SweepOptions,
     TrainerOptions,
 )
+from tangsweep.config.optimizer_options import OptimizerOptions, SchedulerOptions
 from tangsweep.config.options import Options, option, validate_group
 from tangsweep.config.search_options import SearchOptions
 from tangsweep.config.value_types import PositiveCount, Seed

@@ -30,11 +30,29 @@ def process_context(preload: str | None) -> ProcessContext:
     from multiprocessing import forkserver, resource_tracker
 
     resource_tracker.ensure_running()  # first, because it would unblock Ctrl-C
-    with starting_processes():
+    with starting_processes(), _inherited_import_path():
         forkserver.ensure_running()
     atexit.unregister(_end_fork_server)
     atexit.register(_end_fork_server, os.getpid())
     return context
+
+
+@contextlib.contextmanager
+def _inherited_import_path() -> Iterator[None]:
+    """Let Python that is started inside the block import from where this process does.
+
+    multiprocessing does not give the fork server this process's `sys.path`: in a checkout that is not the
+    installed one, workers would run the code of the installed one.
+    """
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _end_fork_server(parent: int) -> None:

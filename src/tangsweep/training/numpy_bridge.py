@@ -19,7 +19,7 @@ from tangsweep.analytic import language_model as analytic
 from tangsweep.analytic import lstm
 from tangsweep.analytic.optimizers import OPTIMIZERS, Optimizer
 from tangsweep.cells.lstm import State
-from tangsweep.config.groups import optimizer_arguments
+from tangsweep.config.optimizer_options import optimizer_arguments
 from tangsweep.language_model import Carry, LanguageModel, LossOutput
 
 

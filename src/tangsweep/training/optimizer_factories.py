@@ -19,8 +19,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tangsweep.config.checks import is_numpy_lstm
-from tangsweep.config.groups import OWN_KEYS
 from tangsweep.config.identity import is_stepped_with_optimizer
+from tangsweep.config.optimizer_options import OWN_KEYS
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, did_you_mean, first_line
 from tangsweep.kernels import native
