@@ -27,7 +27,6 @@ def test_workers_import_the_code_of_the_command(tmp_path: Path) -> None:
     script = tmp_path / "command.py"
     script.write_text(
         "from tangsweep.sweep.worker_process import PRELOAD, process_context\n"
-        "from tangsweep.temporary_folder import run_command\n"
         "def imported():\n"
         "    with process_context(PRELOAD).Pool(1) as pool:\n"
         "        return pool.apply(eval, ('__import__(\"tangsweep\").__file__',))\n"

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
 from types import ModuleType
 
 from tangsweep import temporary_folder
@@ -45,7 +46,7 @@ def _inherited_import_path() -> Iterator[None]:
     installed one, workers would run the code of the installed one.
     """
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    os.environ["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     try:
         yield
     finally:
