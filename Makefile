@@ -47,7 +47,8 @@ report: $(READY)  ## a page over all sweeps; of one: make report FOLDER=outputs/
 	$(BIN)/python src/report.py $(FOLDER)
 
 demo: $(DEMO)  ## a local page that composes poems
-	@echo "A page that writes Tang poems with what was trained, for this machine alone."
+	@echo "A page that writes Tang poems with the bundled model or with runs of your own,"
+	@echo "for this machine alone."
 	@echo "It opens in a browser in some ten seconds; Ctrl-C ends it."
 	$(BIN)/python -m tangsweep.demo
 

@@ -1,4 +1,4 @@
-"""Copies the files that lie outside src/ into a wheel: conf/, sweeps/ and the bundled sample of poems.
+"""Copies the files that lie outside src/ into a wheel: conf/, sweeps/, the bundled poems and model.
 
 `tangsweep.files` finds them there. Everything else is in pyproject.toml.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-FOLDERS = ("conf", "sweeps", "data/sample")
+FOLDERS = ("conf", "sweeps", "data/sample", "data/model")
 
 
 class BuildWithFiles(build_py):

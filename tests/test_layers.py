@@ -27,7 +27,10 @@ LAYERS = [
         "checkpoint direct_gradients inits progress_bar data_modules",
         "a trained model from its file, its gradients, first weights, a bar with time left, data modules",
     ),
-    ("prosody", "forms, tone patterns, tones and rhymes of characters"),
+    (
+        "prosody bundled_model",
+        "forms, tone patterns, tones and rhymes of characters; the model that comes with the project",
+    ),
     ("generation", "poems and running text from a checkpoint"),
     ("evaluation", "how good a model and its poems are"),
     ("tasks", "what a corpus asks of a run"),

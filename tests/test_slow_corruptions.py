@@ -120,7 +120,7 @@ def test_result_json(run: RunFolder) -> None:
     def read() -> None:
         read_back, summary = RunFileReader().record(run), read_record(run)
         state_at_rest(run)
-        trained_runs._label(run.path)
+        trained_runs._label("run", run)
         poem_html.quality_html(trained_runs.run_quality(run))
         development_cost(summary, 0)
         if read_back is not None:
@@ -135,7 +135,6 @@ def test_metrics_csv(run: RunFolder) -> None:
     def read() -> None:
         RunFileReader().epochs("run", run, values)
         MetricsFile(run.metrics).rows()
-        trained_runs._first_run_progress(0.0)
 
     corrupt_file("metrics.csv", run.metrics, corrupt_csv, read)
 

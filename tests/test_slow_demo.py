@@ -14,9 +14,7 @@ import pytest
 import requests
 
 from tangsweep.demo.form_values import FormValues
-from tangsweep.files import REPOSITORY, outputs_folder
-from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.record_file import read_record
+from tangsweep.files import REPOSITORY
 from tests.chromium import CHROMIUM, DRIVER, opened, requested, waited
 from tests.conftest import Ran
 
@@ -33,7 +31,6 @@ def watched(self, address):
     return connect(self, address)
 socket.socket.connect = watched
 """
-BARS = "return [...document.querySelectorAll('#first-run progress')].map(bar => bar.value)"
 pytestmark = pytest.mark.slow
 needs_chromium = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium here")
 
@@ -131,6 +128,11 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
     page = Page(browser)
     browser.get(address)
     page.wait(lambda: page.find("#compose"))
+    name = page.find("#run input")[0].get_property("value")
+    assert name.startswith("the bundled model (dev ppl ")
+    page.find("#run input")[0].click()
+    page.wait(lambda: len(page.find("[role=option]")) == 2)  # a run of one's own is offered beside it
+    page.find("[role=option]")[0].click()
     page.wait(lambda: "Pairs of lines that should rhyme" in page.find("#figures")[0].text)
     page.wait(lambda: len(page.lines) == 4)  # it opens with a poem: 七絕, from 山, with rhymes and tones
     assert "one in 100" in page.find("#poem .legend")[0].text
@@ -176,43 +178,18 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
 
 
 @needs_chromium
-def test_without_a_model_it_trains_one_and_shows_its_poem(served: Callable[[], str], browser: Any) -> None:
-    """A short run on the bundled sample, since nothing here has a network or a corpus; nobody clicks."""
-    page = Page(browser)
-    browser.get(served())
-    page.wait(lambda: page.find("#first-run progress"))
-    assert not page.find("#compose")[0].is_enabled()
-    shares = set()
-
-    def is_trained() -> bool:
-        bars = browser.execute_script(BARS)
-        shares.update(bars)
-        return not bars
-
-    page.wait(is_trained, 300)
-    assert len(shares) > 2  # it moved
-    page.wait(lambda: [len(line) for line in page.lines] == [7] * 4)
-    assert page.find("#compose")[0].is_enabled()
-    [folder] = (outputs_folder() / "demo").glob("first-*")
-    record = read_record(RunFolder(folder))
-    assert record is not None
-    assert record.ended == "patience"
-    assert record.epochs is not None and record.best_epoch is not None
-    assert record.epochs <= record.best_epoch + 1  # hardly an epoch is thrown away
-
-
-@needs_chromium
-def test_a_training_that_fails_can_be_tried_again(
+def test_without_a_run_it_opens_with_a_poem_of_the_bundled_model(
     served: Callable[[], str], browser: Any, home: Path
 ) -> None:
-    (home / "outputs").write_text("a file where the folder should be")
+    """Nobody clicks, nothing is trained, and nothing is downloaded."""
     page = Page(browser)
     browser.get(served())
-    page.wait(lambda: page.find("#first-run .mistake"))
-    assert "training failed: error: " in page.find("#first-run .mistake")[0].text
-    (home / "outputs").unlink()
-    page.find("#retry")[0].click()
-    page.wait(lambda: page.lines, 300)
+    page.wait(lambda: [len(line) for line in page.lines] == [7] * 4)
+    assert page.lines[0][0] == "山"
+    page.wait(lambda: "Pairs of lines that should rhyme" in page.find("#figures")[0].text)
+    assert page.find("#compose")[0].is_enabled()
+    assert page.find("#notice")[0].text == ""
+    assert not (home / "outputs").exists()
 
 
 def test_a_small_model_opens_with_a_poem_too(train: Callable[..., Ran], home: Path) -> None:

@@ -92,7 +92,7 @@ class TangsweepSweeper(Sweeper):
         name = jobs.sweep_name(grids, file_keys, self.choices.get("sweeps"))
         names = [f"sweep.name='{name}'"] if name else []
         runs = search_runs.SearchRuns(space, self.composer, names)
-        return search_command.run_search(space, runs, self)
+        return search_command.run_search(space, runs, self, self.choices.get("sweeps"))
 
     def warm_up(self) -> None:
         """Let the launcher begin what takes time, if it can."""

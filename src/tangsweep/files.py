@@ -1,7 +1,7 @@
 """Where files lie, and atomic writes. Only this module reads TANGSWEEP_HOME.
 
-In a checkout, conf/, sweeps/ and data/sample/ lie in the repository. An installed wheel has copies of them in
-the package (setup.py), and its outputs and data go to the working directory.
+In a checkout, conf/, sweeps/, data/sample/ and data/model/ lie in the repository. An installed wheel has
+copies of them in the package (setup.py), and its outputs and data go to the working directory.
 """
 
 import errno
@@ -25,6 +25,7 @@ IS_CHECKOUT = (REPOSITORY / "conf" / "train.yaml").exists()
 INSTALLED_FILES = REPOSITORY if IS_CHECKOUT else Path(__file__).resolve().parent / "installed_files"
 CONFIG_FOLDER = INSTALLED_FILES / "conf"
 BUNDLED_SAMPLE = INSTALLED_FILES / "data" / "sample"
+BUNDLED_MODEL = INSTALLED_FILES / "data" / "model"
 
 
 def home_folder() -> Path:

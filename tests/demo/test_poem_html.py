@@ -38,9 +38,3 @@ def test_quality_of_a_run() -> None:
 
 def test_every_figure_of_the_table_exists() -> None:
     assert poem_html.QUALITY_ROWS.keys() <= QualityFigures.model_fields.keys()
-
-
-def test_the_bar_of_the_first_run_is_escaped() -> None:
-    html = poem_html.first_run_html(0.25, "<b>")
-    assert '<progress value="0.250" max="1">' in html
-    assert "&lt;b&gt;" in html

@@ -1,17 +1,37 @@
 """Which trained runs the page offers, and the run that it trains if there is none."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tangsweep import bundled_model
 from tangsweep.demo import poem_html, trained_runs
 from tangsweep.errors import UserError
 from tangsweep.runs.folder import RunFolder
-from tangsweep.runs.metrics_file import MetricsFile
-from tests.conftest import QUIET, SMALL, Ran, made
+from tests.conftest import QUIET, SMALL, Ran
+
+
+def own_runs() -> dict[str, str]:
+    """The offered runs but for the bundled model, which comes first."""
+    first, *others = trained_runs.offered_runs().items()
+    assert first[0] == trained_runs.BUNDLED
+    return dict(others)
+
+
+def test_the_bundled_model_is_offered_first_unless_it_is_damaged(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert next(iter(trained_runs.offered_runs().values())).startswith("the bundled model (dev ppl ")
+    folder = trained_runs.offered_run_folder(trained_runs.BUNDLED)
+    assert folder.path == bundled_model.BUNDLED_MODEL
+    assert trained_runs.run_quality(folder) is not None
+    monkeypatch.setattr(bundled_model, "BUNDLED_MODEL", home / "nothing")
+    assert trained_runs.offered_runs() == {}
+    assert "git checkout data/model" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no longer"):
+        trained_runs.offered_run_folder(trained_runs.BUNDLED)
 
 
 def test_a_checkpoint_of_lightnings_own_trainer(home: Path) -> None:
@@ -27,17 +47,17 @@ def test_a_checkpoint_of_lightnings_own_trainer(home: Path) -> None:
     silent = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = L.Trainer(max_epochs=1, accelerator="cpu", callbacks=[best], **silent)  # type: ignore[arg-type]
     trainer.fit(LanguageModelModule(data.tokens, hidden_size=8), datamodule=data)
-    assert trained_runs.offered_runs() == {"mine/plain": "mine/plain"}
+    assert own_runs() == {"mine/plain": "mine/plain"}
     assert trained_runs.cached_model(trained_runs.offered_run_folder("mine/plain")).model.hidden_size == 8
 
 
 def test_only_runs_of_poems_under_outputs_are_offered(
     train: Callable[..., Ran], home: Path, tmp_path: Path
 ) -> None:
-    assert trained_runs.offered_runs() == {}
+    assert own_runs() == {}
     folder = train(base=(*SMALL, *QUIET)).folder
     name = folder.path.relative_to(home / "outputs").as_posix()
-    [(offered, label)] = trained_runs.offered_runs().items()
+    [(offered, label)] = own_runs().items()
     assert offered == name
     assert label.startswith(f"{name} (dev ppl ")
     offered_folder = trained_runs.offered_run_folder(name)
@@ -51,7 +71,7 @@ def test_only_runs_of_poems_under_outputs_are_offered(
     other = folder.path.with_name("other")
     shutil.copytree(folder.path, other)
     (other / "config.yaml").write_text("corpus: {task: book}\n")
-    assert list(trained_runs.offered_runs()) == [name]
+    assert list(own_runs()) == [name]
     for other_name in (
         "../elsewhere",
         str(elsewhere),
@@ -85,7 +105,7 @@ def test_damaged_files_hide_no_other_run(
     (folder.path.with_name("gone") / "checkpoints" / "best.ckpt").symlink_to("best.ckpt")
     capsys.readouterr()
     for _ in range(2):
-        names = {name.partition("/")[2] for name in trained_runs.offered_runs()}
+        names = {name.partition("/")[2] for name in own_runs()}
         assert names == {folder.path.name, *(f"record-{number}" for number in range(len(RECORDS)))}
     for name in names:
         offered = trained_runs.offered_run_folder(f"{folder.path.parent.name}/{name}")
@@ -93,72 +113,3 @@ def test_damaged_files_hide_no_other_run(
     said = capsys.readouterr().out.splitlines()
     assert len(said) == len(CONFIGS) + 1  # once each, and the name that is no text
     assert all("its run is left out, train it anew" in line for line in said)
-
-
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-
-
-def test_a_failed_training_gives_the_reason(
-    home: Path, offline: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        trained_runs, "FIRST_RUN_COMMAND", (*trained_runs.FIRST_RUN_COMMAND, "optimizer.lr=-1")
-    )
-    with pytest.raises(UserError, match=r"training failed: error: optimizer\.lr=-1 is invalid"):
-        list(trained_runs.train_first_run())
-
-
-def test_the_first_run_reads_the_sample_only_without_a_network(offline: None) -> None:
-    assert trained_runs._first_run_corpus() == ("corpus=sample", "data.poems=null")
-
-
-def test_the_first_run_reads_the_complete_tang_poems(
-    tang_folder: Path, offline: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TANGSWEEP_DATA", str(tang_folder))
-    assert trained_runs._first_run_corpus() == ("data.poems=2000",)
-
-
-STEPS = trained_runs.FIRST_RUN_STEPS
-HESITATES = "; in poems that it has not read it hesitates between {} characters, on average"
-
-
-@pytest.mark.parametrize(
-    ("rows", "share", "description"),
-    [
-        ([], 0.0, "starting PyTorch: 7 s"),
-        (
-            [{"step": 0, "epoch": 0, "val/perplexity": 3000.0}, {"step": STEPS // 4, "epoch": 1}],
-            0.25,
-            f"step {STEPS // 4} of at most {STEPS}",
-        ),
-        (
-            [
-                {"step": 1, "epoch": 1, "val/perplexity": 612.34},
-                {"step": STEPS // 2, "epoch": 2, "val/perplexity": 700.0},
-            ],
-            0.5,
-            f"step {STEPS // 2} of at most {STEPS}{HESITATES.format(612)}",
-        ),
-    ],
-)
-def test_how_far_the_first_run_is(
-    home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    rows: list[dict[str, float]],
-    share: float,
-    description: str,
-) -> None:
-    monkeypatch.setattr(trained_runs.time, "time", lambda: 1007.0)
-    for name, time in (("before", 900), ("now", 1003)):
-        folder = made(home / "outputs" / trained_runs.FIRST_RUN_SWEEP / name)
-        file = MetricsFile(folder.metrics)
-        for row in rows if name == "now" else [{"step": STEPS, "epoch": 9, "val/perplexity": 1.0}]:
-            file.append({"epoch": 1, **row})
-        file.close()
-        if folder.metrics.exists():
-            os.utime(folder.metrics, (time, time))
-    assert trained_runs._first_run_progress(1000.0) == (share, description)

@@ -1,5 +1,6 @@
 """The command `src/generate.py`, or `tangsweep generate`: poems or running text of a trained model.
 
+python src/generate.py --start 日                   with the model that comes with the project
 python src/generate.py outputs/optimizer/RUN --form qijue --start 日 --rhyme --tones
 python src/generate.py outputs/optimizer/RUN --acrostic 春夏秋冬 --chars 5 --samples 5
 python src/generate.py outputs/single/RUN --start "Hansel and Gr" --length 200 --temperature 0.5
@@ -34,7 +35,11 @@ def parse_arguments() -> argparse.Namespace:
         description="Compose poems whose lines have the number of characters that was asked for, or, "
         "with --length or from a model of a book, continue any text."
     )
-    parser.add_argument("checkpoint", help="a checkpoint, or a run's folder (its best checkpoint)")
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        help="a checkpoint, or a run's folder (its best checkpoint); without one, the model in data/model/",
+    )
     begin = parser.add_argument_group("what it starts from").add_mutually_exclusive_group()
     begin.add_argument("--start", help="what the text begins with; of poems, simplified is converted")
     begin.add_argument("--starts", help="one text for each of these characters")
@@ -86,18 +91,20 @@ def main() -> None:
 
 def generate_output(arguments: argparse.Namespace, request: GenerationRequest) -> str:
     """Return poems or running text in the requested format. Raises UserError if the model cannot write it."""
+    from tangsweep.bundled_model import bundled_run
     from tangsweep.checkpoint import load_model
     from tangsweep.generation import compose, formats
     from tangsweep.progress_bar import counting_bar
 
-    trained = load_model(user_path(arguments.checkpoint))
+    path = bundled_run().path if arguments.checkpoint is None else user_path(arguments.checkpoint)
+    trained = load_model(path)
     max_alternatives = JSON_ALTERNATIVES if arguments.format == "json" else 0
     with counting_bar("poems") as report_progress:
         output = compose.generate(
             trained, request, arguments.replace_unknown, max_alternatives, report_progress
         )
     decoding = compose.request_decoding(request)
-    options = {"checkpoint": arguments.checkpoint, **request._asdict(), **decoding._asdict()}
+    options = {"checkpoint": arguments.checkpoint or "data/model", **request._asdict(), **decoding._asdict()}
     if isinstance(output, compose.ComposedPoems):
         return _format_poems(output, arguments, options)
     if arguments.script == "simplified":

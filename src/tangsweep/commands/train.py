@@ -3,6 +3,7 @@
 Only what composes the config is imported here; torch and the rest come when a run starts.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,8 +19,17 @@ from tangsweep.errors import UserError
 from tangsweep.files import CONFIG_FOLDER
 from tangsweep.sweep import hydra_adapter
 
+WITHOUT_POOL = (  # beginnings of arguments with which a sweep trains elsewhere, or nothing
+    "hydra.mode=RUN", "hydra/launcher=", "hydra.launcher.", "plan=true", "wandb_sweep=", "rerun=none",
+    "-c", "--cfg", "-h", "--help",
+)  # fmt: skip
+
 
 def main() -> None:
+    if os.environ.get("WANDB_SWEEP_ID"):
+        from tangsweep.sweep.wandb_agent import agent_arguments
+
+        sys.argv[1:] = agent_arguments(sys.argv[1:])
     hydra_adapter.check_arguments(sys.argv[1:])
     if _trains_on_pool(sys.argv[1:]):
         from tangsweep.sweep import worker_process
@@ -33,8 +43,7 @@ def _trains_on_pool(arguments: Sequence[str]) -> bool:
     killed when the command ends.
     """
     is_sweep = {"-m", "--multirun"} & set(arguments) or any(a.startswith("sweeps=") for a in arguments)
-    other = ("hydra/launcher=", "hydra.launcher.", "plan=true", "rerun=none", "-c", "--cfg", "-h", "--help")
-    return bool(is_sweep) and not any(a.startswith(other) for a in arguments)
+    return bool(is_sweep) and not any(argument.startswith(WITHOUT_POOL) for argument in arguments)
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name="train")
@@ -54,6 +63,7 @@ def compose_and_train(composed: DictConfig) -> Any:
 
 def train_composed(composed: DictConfig) -> Any:
     """Train one job of a sweep and return its outcome, or a single run as a sweep of one."""
+    from tangsweep.runs.wandb_names import wandb_sweep_id
     from tangsweep.training.job import train_job
 
     values: Any = OmegaConf.to_container(composed, resolve=True)
@@ -63,6 +73,7 @@ def train_composed(composed: DictConfig) -> Any:
     from tangsweep.sweep.jobs import Job, last_of_each_key
     from tangsweep.sweep.run_sweep import ThisProcess, run_sweep
 
-    if (name := HydraConfig.get().runtime.choices.get("sweeps")) is not None:
+    name = HydraConfig.get().runtime.choices.get("sweeps")
+    if name is not None and wandb_sweep_id() is None:
         raise UserError(f"sweeps={name} is a sweep, not one run: add -m, and leave out hydra.mode=RUN")
     return run_sweep([Job(last_of_each_key(overrides), values)], ThisProcess(), compared=False)

@@ -32,6 +32,8 @@ def check_combinations(config: AnyConfig) -> None:
     _check_tied_weights(config)
     if config.trainer.max_epochs is None and config.trainer.max_steps is None:
         raise UserError("nothing ends the run: set trainer.max_epochs or trainer.max_steps")
+    if config.wandb_sweep is not None and config.search.trials is None:
+        raise UserError("wandb_sweep writes the space of a search: set search.trials (docs/search.md)")
     if config.trainer.ema_decay is not None and config.trainer.average_after is not None:
         raise UserError("trainer.ema_decay and trainer.average_after are two averages: set one to null")
     if config.model.pretrained_embeddings is not None and config.model.input != "embedding":

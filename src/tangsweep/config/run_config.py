@@ -21,7 +21,7 @@ from tangsweep.config.groups import (
 from tangsweep.config.optimizer_options import OptimizerOptions, SchedulerOptions
 from tangsweep.config.options import Options, option, validate_group
 from tangsweep.config.search_options import SearchOptions
-from tangsweep.config.value_types import PositiveCount, Seed
+from tangsweep.config.value_types import PositiveCount, Seed, Text
 
 CorpusT = TypeVar("CorpusT", bound=CorpusOptions)
 DataT = TypeVar("DataT", bound=DataOptions)
@@ -58,6 +58,11 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
     )
     rerun: Rerun = option("which runs that exist are trained", volatile=True)
     plan: bool = option("check every run, show what it would cost, train nothing", volatile=True)
+    wandb_sweep: Text | None = option(
+        "a new folder: the search's W&B sweeps are written there, and nothing is trained; null: no",
+        default=None,
+        volatile=True,
+    )
     extend: bool = option("let a longer run go on from a shorter one that is done", volatile=True)
     pause_at: PositiveCount | None = option(
         "epochs after which a run pauses itself; null: it does not", default=None, volatile=True
@@ -87,7 +92,7 @@ class RunConfig(Options, Generic[CorpusT, DataT]):
 
 AnyConfig = RunConfig[Any, Any]
 # Of the command, not of a run.
-COMMAND_OPTIONS = ("plan", "rerun", "pause_at", "extend", "fail_fast", "unlock", "report")
+COMMAND_OPTIONS = ("plan", "wandb_sweep", "rerun", "pause_at", "extend", "fail_fast", "unlock", "report")
 CHOSEN_GROUPS = ("corpus", "data", "cell", "model", "init", "optimizer", "scheduler", "trainer", "logger")
 
 

@@ -1,7 +1,6 @@
 """The page: a form for a request and the poems that answer it, built with Gradio."""
 
 import tempfile
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +20,10 @@ INTRODUCTION = (
     "character. You choose the form, the first characters, and whether lines rhyme. "
     "What you type and what is composed stays on this machine."
 )
-RUN_HELP = "trained runs under outputs/, the newest first; the lower the perplexity (ppl), the better"
+RUN_HELP = (
+    "the model that comes with the project has read 50,000 poems; below it are your own runs under outputs/, "
+    "the newest first. The lower the perplexity (ppl), the better, where the poems held out are the same"
+)
 NO_POEM_YET = "The poem comes here."
 FORM_CHOICES = [
     *(
@@ -42,7 +44,7 @@ SECONDS_PER_HOUR = 3600
 
 FormValue = str | int | float | bool | None  # what a browser sends for one component
 Answer = tuple[str, str, str, gr.DownloadButton]  # message, poem, plain text, download
-Opening = tuple[str, gr.Button, gr.Button, gr.Dropdown]  # progress of the first run, retry, compose, the runs
+Opening = tuple[str, gr.Button, gr.Dropdown]  # what is wrong, compose, the models
 
 
 class FormComponents(NamedTuple):
@@ -76,8 +78,7 @@ class AnswerComponents(NamedTuple):
 def build_page() -> gr.Blocks:
     """Build the page.
 
-    Whenever a browser loads it, it looks up the runs under outputs/ and composes a poem. If there are none,
-    it trains a first one.
+    Whenever a browser loads it, it looks up the models and composes a poem with the first.
     """
     hourly = (SECONDS_PER_HOUR, SECONDS_PER_HOUR)
     page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=hourly)
@@ -89,25 +90,19 @@ def build_page() -> gr.Blocks:
                 form = _add_form()
                 submit = gr.Button("Compose 作詩", variant="primary", interactive=False, elem_id="compose")
             with gr.Column(scale=3, min_width=320):
-                first_run = gr.HTML(elem_id="first-run")
-                retry = gr.Button("Try again", visible=False, elem_id="retry")
+                notice = gr.HTML(elem_id="notice")
                 answer = _add_answer()
                 quality = gr.HTML(elem_id="figures")
         values = [run, *form]
-        for event in (page.load, retry.click):
-            event(
-                _open,
-                outputs=[first_run, retry, submit, run],
-                show_progress="hidden",
-                concurrency_id="first run",  # two browsers train one model
-                api_visibility="private",
-            ).then(  # the model may have learned since it was chosen
-                _compose_first,
-                inputs=values,
-                outputs=[*answer],
-                show_progress="hidden",
-                api_visibility="private",
-            )
+        page.load(
+            _open, outputs=[notice, submit, run], show_progress="hidden", api_visibility="private"
+        ).then(  # the model may have learned since it was chosen
+            _compose_first,
+            inputs=values,
+            outputs=[*answer],
+            show_progress="hidden",
+            api_visibility="private",
+        )
         run.change(_show_quality, inputs=run, outputs=quality, api_visibility="private")
         run.change(_compose_first, inputs=values, outputs=[*answer], api_visibility="private")
         submit.click(_compose, inputs=values, outputs=[*answer], api_visibility="private")
@@ -217,23 +212,9 @@ def _show_quality(run: str | None) -> str:
         return poem_html.error_html(str(error))
 
 
-def _open() -> Iterator[Opening]:
-    """Show the runs. If there are none, train a first one and show how far it is.
-
-    It can be chosen from its first checkpoint on.
-    """
-    failure = ""
-    try:
-        if not trained_runs.offered_runs():
-            for progress in trained_runs.train_first_run():
-                yield _opening(poem_html.first_run_html(progress.share, progress.description))
-    except UserError as error:
-        failure = poem_html.error_html(str(error))
-    yield _opening(failure, retry=bool(failure))
-
-
-def _opening(shown: str, retry: bool = False) -> Opening:
+def _open() -> Opening:
+    """Return the models that can be chosen, the first of them chosen; without any, say how to get one."""
     runs = trained_runs.offered_runs()
+    notice = "" if runs else poem_html.error_html("there is no model: train one with python src/train.py")
     choices = [(label, name) for name, label in runs.items()]
-    run = gr.Dropdown(choices, value=next(iter(runs), None))
-    return shown, gr.Button(visible=retry), gr.Button(interactive=bool(runs)), run
+    return notice, gr.Button(interactive=bool(runs)), gr.Dropdown(choices, value=next(iter(runs), None))

@@ -26,11 +26,6 @@ CSS = """
 .legend { font-size: .85rem; opacity: .8; margin-bottom: .5rem; }
 .legend .c { border-radius: .15em; padding: .1em .4em; margin-right: .3em; white-space: nowrap;
   background: rgb(217 119 6 / calc(.5 * var(--surprise))); }
-.training progress { width: 100%; height: .8rem; margin: .5rem 0; border: 0; border-radius: .4rem;
-  overflow: hidden; appearance: none; background: #e5e7eb; }
-.training ::-webkit-progress-bar { background: #e5e7eb; }
-.training ::-webkit-progress-value { background: #d97706; }
-.training ::-moz-progress-bar { background: #d97706; }
 .note { font-size: .85rem; opacity: .8; }
 .figures { border-collapse: collapse; font-size: .9rem; }
 .figures caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
@@ -100,16 +95,6 @@ def error_html(words: str) -> str:
 
 def note_html(words: str) -> str:
     return f'<p class="note">{escape(words)}</p>' if words else ""
-
-
-def first_run_html(share: float, description: str) -> str:
-    """Return a progress bar of the first model's training, and what happens at the moment."""
-    return (
-        '<div class="training"><p><b>There is no trained model under outputs/ yet, so a small one learns '
-        "now, in about half a minute.</b> Its first poem comes when it has read its poems once, a better one "
-        "at the end. Having read two thousand at most, it knows words and hardly any grammar.</p>"
-        f'<progress value="{share:.3f}" max="1"></progress><p>{escape(description)}</p></div>'
-    )
 
 
 # Rows of the table: a field of QualityFigures, and what it counts in plain words.

@@ -17,10 +17,12 @@ from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Outcome
 from tangsweep.runs.record_file import read_record
 from tangsweep.runs.state import run_state
+from tangsweep.runs.wandb_names import wandb_sweep_id
 from tangsweep.sweep import confirm, plan, run_status
 from tangsweep.sweep.confirm import MakeJob
 from tangsweep.sweep.jobs import Job, PreparedJob
 from tangsweep.sweep.phase import Launcher, Phase, checked_configs, prepare_runs
+from tangsweep.sweep.wandb_agent import replay_finished_run
 from tangsweep.training.job import print_outcome, train_prepared
 from tangsweep.training.prepare import (
     PreparedRun,
@@ -95,7 +97,7 @@ def run_sweep(
             close_with_report(runs[0].folder.parent, has_changed, command.report)
             run_status.print_unfinished([run.folder for phase in phases for run in phase.runs])
     if not compared:
-        _print_single(runs[0], phases[0].outcomes)
+        _close_single(runs[0], phases[0].outcomes)
     outcomes = [outcome for phase in phases for outcome in phase.outcomes]
     result = SweepResult([run.folder for phase in phases for run in phase.runs], outcomes)
     if any(outcome.status == "failed" for outcome in outcomes):
@@ -137,7 +139,7 @@ def close_with_report(sweep: Path, has_changed: bool, write_files: bool) -> None
         report_sweep(sweep, write_files=write_files)
 
 
-def _print_single(run: PreparedRun, outcomes: Sequence[Outcome]) -> None:
+def _close_single(run: PreparedRun, outcomes: Sequence[Outcome]) -> None:
     """Say where the files of a single run lie, and what it was where it was left alone."""
     folder = RunFolder(run.folder)
     if not outcomes:
@@ -145,4 +147,6 @@ def _print_single(run: PreparedRun, outcomes: Sequence[Outcome]) -> None:
         holder = lock.describe_holder(folder) if lock.is_held(folder) else ""
         status = record.status if record else run_state(folder).value
         print_outcome(run, Outcome(run.name, status, record, skipped=True, holder=holder))
+        if record is not None and wandb_sweep_id() is not None:
+            replay_finished_run(run, record)
     print_line(f"files in {display_path(run.folder)}")

@@ -30,6 +30,7 @@ from tangsweep.sweep.search_known import read_known_settings
 from tangsweep.sweep.search_runs import SearchRuns
 from tangsweep.sweep.search_space import Space, space_values
 from tangsweep.sweep.search_state import SearchState
+from tangsweep.sweep.wandb_sweep_file import write_wandb_sweeps
 from tangsweep.training.prepare import PreparedRun, print_corpora
 
 
@@ -84,14 +85,20 @@ def _ladder(probe: PreparedRun, options: SearchOptions, seeds: Sequence[int]) ->
     return ladder(epochs, options.min_epochs, options.eta, seeds)
 
 
-def run_search(space: Space, runs: SearchRuns, launcher: StreamLauncher) -> SweepResult:
+def run_search(
+    space: Space, runs: SearchRuns, launcher: StreamLauncher, sweep_file: str | None = None
+) -> SweepResult:
     """Run a search, or go on with it, confirm what it has chosen, and close with the report.
 
-    With `plan=true` nothing is trained. Raises UserError before the first run starts where anything is wrong,
-    and RunsFailed after the report where a run failed.
+    With `plan=true` nothing is trained, nor with `wandb_sweep`, which writes the space for W&B; `sweep_file`
+    names the file that the command was given. Raises UserError before the first run starts where anything is
+    wrong, and RunsFailed after the report where a run failed.
     """
     plan = plan_search(space, runs)
     command, sweep = runs.probes[0].config, runs.probes[0].folder.parent
+    if command.wandb_sweep is not None:
+        write_wandb_sweeps(command.wandb_sweep, space, command, sweep_file)
+        return SweepResult([], [])
     first = read_known_settings(command.search.known, space)
     state = SearchState(space, plan.ladders, command.search, first)
     print_corpora(runs.probes)

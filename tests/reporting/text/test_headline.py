@@ -40,7 +40,7 @@ def test_nothing_is_told_apart(sweep: Path) -> None:
     write_optimizer_runs(
         sweep, {"a": [300.0, 330.0, 310.0], "b": [305.0, 315.0, 325.0], "c": [309.0, 318.0, 319.0]}
     )
-    assert answer_of(sweep).headline.endswith("but other seeds may put any other first.")
+    assert answer_of(sweep).headline.endswith("but other seeds may put another first.")
 
 
 def test_one_seed_never_wins(sweep: Path) -> None:

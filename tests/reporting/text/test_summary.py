@@ -59,7 +59,7 @@ def test_several_commits_and_uncommitted_changes_are_warned_of(sweep: Path) -> N
     )
     warnings = " ".join(report_of(sweep).warnings)
     assert "2 commits (01234567, fedcba98)" in warnings or "2 commits (fedcba98, 01234567)" in warnings
-    assert "One run was made with uncommitted changes" in warnings
+    assert "1 was made with uncommitted changes" in warnings
 
 
 def test_survivors_are_counted_and_failures_named(sweep: Path) -> None:
@@ -159,4 +159,7 @@ def test_what_may_turn_the_answer_round_stands_before_how_to_repeat_it(sweep: Pa
         result = record(900.0, overrides=[f"optimizer={optimizer}"], git=git)
         write_run(sweep, optimizer, result, optimizer___target_=f"torch.optim.{optimizer}")
     assert [warning.split()[0] for warning in report_of(sweep).warnings[-2:]] == ["Worse", "2"]
-    assert report_of(sweep).warnings[-1] == "2 runs were made with uncommitted changes."
+    assert (
+        report_of(sweep).warnings[-1]
+        == "Of 2 runs 2 were made with uncommitted changes: their commit may not repeat them."
+    )

@@ -73,9 +73,9 @@ def _explain_marks(ranking: Ranking, has_baselines: bool) -> str:
             lines = ", lines 95 % intervals over other texts" if ranking.text else ""
             sentences.append(f"Dots are the scores of one seed{lines}: other seeds may move them further.")
         else:
-            kinds = "seeds and texts" if ranking.text else "seeds, on this text"
+            drawn = "seeds and test texts were drawn anew" if ranking.text else "other seeds read this text"
             sentences.append(
-                f"Dots are means, lines 95 % intervals over other {kinds}, small marks single seeds."
+                f"Dots are means, lines their 95 % intervals, as if {drawn}; small marks are single seeds."
             )
         sentences.append(PERPLEXITY)
         sentences += [BASELINE_WORDS] if has_baselines else []
@@ -101,6 +101,8 @@ def _draw(
     ranking: Ranking, rows: pd.DataFrame, seeds: pd.DataFrame, baselines: pd.DataFrame, style: GroupStyle
 ) -> AnyChart:
     title, scale = score_heading(ranking.comparable), _score_scale(ranking, rows, baselines)
+    better = "higher is better" if ranking.comparable.by_accuracy else "logarithmic; lower is better"
+    title = f"{title}, {better}"
     x = alt.X("score:Q", title=title, scale=scale)
     y = alt.Y("group:N", sort=style.groups, title=None, axis=alt.Axis(labelLimit=260, labelFontSize=13))
     colour = style.colour_without_legend

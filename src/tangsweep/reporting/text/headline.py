@@ -88,8 +88,8 @@ def _winner(ranking: Ranking, first: RankedGroup, second: RankedGroup) -> str:
 
 
 def _names(similar: list[str], behind: list[str]) -> str:
-    """Return the names, or `any other` where nothing was told from the first."""
-    return format_names(similar) if behind or len(similar) == 1 else "any other"
+    """Return the names, or `another` where nothing was told from the first."""
+    return format_names(similar) if behind or len(similar) == 1 else "another"
 
 
 def _equals(p: str) -> str:

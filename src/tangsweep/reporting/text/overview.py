@@ -49,8 +49,10 @@ def provenance_warnings(runs: pd.DataFrame) -> list[str]:
     if len(commits) > 1:
         warnings.append(f"Runs come from {len(commits)} commits ({', '.join(c[:8] for c in commits)}).")
     if dirty := int(runs["dirty"].eq(True).sum()):
-        which = "One run was" if dirty == 1 else f"{dirty} runs were"
-        warnings.append(f"{which} made with uncommitted changes.")
+        which = "1 was" if dirty == 1 else f"{dirty} were"
+        warnings.append(
+            f"Of {len(runs)} runs {which} made with uncommitted changes: their commit may not repeat them."
+        )
     return warnings
 
 
