@@ -73,11 +73,11 @@ def _halved(checkpoint: Path) -> bytes:
 
     content = read_checkpoint(checkpoint)
     halves = {weight.data_ptr(): weight.half() for weight in content["state_dict"].values()}
-    kept: CheckpointContent = {name: content[name] for name in ("epoch", "global_step", "tangsweep")}
+    reduced: CheckpointContent = {name: content[name] for name in ("epoch", "global_step", "tangsweep")}
     # A tied matrix has two names and is stored once.
-    kept["state_dict"] = {name: halves[w.data_ptr()] for name, w in content["state_dict"].items()}
+    reduced["state_dict"] = {name: halves[w.data_ptr()] for name, w in content["state_dict"].items()}
     buffer = io.BytesIO()
-    torch.save(kept, buffer)
+    torch.save(reduced, buffer)
     return buffer.getvalue()
 
 

@@ -78,6 +78,7 @@ WRONG = {
     "poems.lines": ["0"],
     "poems.quality": ["1"],
     "report": ["1"],
+    "wandb_sweep": ["5"],
     "sweep.question": ["5"],
     "sweep.compare": ["optimizer", "[5]"],
     "confirm.seeds": ["5", "[-1]", "[1.5]"],

@@ -11,7 +11,7 @@ import yaml
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record_file import read_record
 from tangsweep.runs.wandb_names import WORST_SCORE
-from tangsweep.sweep.wandb_agent import agent_arguments
+from tangsweep.sweep.wandb_sweeps import agent_arguments
 from tests.conftest import DIVERGES_IN_EPOCH_2, SMALL, RunCommand
 from tests.training import wandb_file
 

@@ -27,7 +27,7 @@ WITHOUT_POOL = (  # beginnings of arguments with which a sweep trains elsewhere,
 
 def main() -> None:
     if os.environ.get("WANDB_SWEEP_ID"):
-        from tangsweep.sweep.wandb_agent import agent_arguments
+        from tangsweep.sweep.wandb_sweeps import agent_arguments
 
         sys.argv[1:] = agent_arguments(sys.argv[1:])
     hydra_adapter.check_arguments(sys.argv[1:])

@@ -22,7 +22,7 @@ from tangsweep.sweep import confirm, plan, run_status
 from tangsweep.sweep.confirm import MakeJob
 from tangsweep.sweep.jobs import Job, PreparedJob
 from tangsweep.sweep.phase import Launcher, Phase, checked_configs, prepare_runs
-from tangsweep.sweep.wandb_agent import replay_finished_run
+from tangsweep.sweep.wandb_sweeps import replay_finished_run
 from tangsweep.training.job import print_outcome, train_prepared
 from tangsweep.training.prepare import (
     PreparedRun,

@@ -30,7 +30,7 @@ from tangsweep.sweep.search_known import read_known_settings
 from tangsweep.sweep.search_runs import SearchRuns
 from tangsweep.sweep.search_space import Space, space_values
 from tangsweep.sweep.search_state import SearchState
-from tangsweep.sweep.wandb_sweep_file import write_wandb_sweeps
+from tangsweep.sweep.wandb_sweeps import write_wandb_sweeps
 from tangsweep.training.prepare import PreparedRun, print_corpora
 
 
