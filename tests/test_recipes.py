@@ -19,6 +19,7 @@ COPIED = (
     "src",
     "conf",
     "sweeps",
+    "data/model",
     "data/sample",
     "tests",
     "benchmarks",
