@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tangsweep.batches.batch import RunBatches, TextBatches
 from tangsweep.batches.encoded_text import EncodedCorpus
@@ -21,7 +23,7 @@ from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.metrics_file import FilledRow, evaluated_losses
 from tangsweep.runs.record import Breakdown, LastScores, OovFacts, Record, Scores
 
-TEST = "test"
+TRAIN, TEST = "train", "test"
 # How far a development loss may be from the one that was logged: relative, and below one nat absolute, since
 # float32 has no more digits there.
 TOLERANCE = 1e-6
@@ -77,19 +79,28 @@ def record_final_scores(
     """
     record.best_epoch, record.train, record.dev, record.last = None, None, None, None
     names = set(batches.evaluation_sets())
+    last: dict[str, Scores] = {}
     if record.status == "done":
         last = score_sets(model, batches, encoded, names - {TEST}).scores
         logged.compare(last["dev"], max(logged.by_epoch, default=0), "the last weights")
         record.last = LastScores(**({"train": None} | last))
     if best_epoch:
-        model.load_state_dict(load_model(folder.best).model.state_dict())
+        best = load_model(folder.best).model.state_dict()
+        # The training text is by far the longest: it is not scored twice with the same weights.
+        scored_before = {TRAIN} & last.keys() if _are_equal(best, model.state_dict()) else set()
+        model.load_state_dict(best)
         record.best_epoch = best_epoch
-        scored = score_sets(model, batches, encoded, names)
+        scored = score_sets(model, batches, encoded, names - scored_before)
+        scored.scores.update({name: last[name] for name in scored_before})
         logged.compare(scored.scores["dev"], best_epoch, "the weights in best.ckpt")
         for name, scores in scored.scores.items():
             setattr(record, name, scores)
         record.breakdown = breakdown_of(scored, encoded)
         write_scores_of_documents(folder, scored, encoded)
+
+
+def _are_equal(weights: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> bool:
+    return all(torch.equal(weight, others[name]) for name, weight in weights.items())
 
 
 def breakdown_of(scored: ScoredSets, encoded: EncodedCorpus) -> Breakdown | None:
