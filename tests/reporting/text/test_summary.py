@@ -158,7 +158,7 @@ def test_what_may_turn_the_answer_round_stands_before_how_to_repeat_it(sweep: Pa
     for optimizer in ("adam", "sgd"):
         result = record(900.0, overrides=[f"optimizer={optimizer}"], git=git)
         write_run(sweep, optimizer, result, optimizer___target_=f"torch.optim.{optimizer}")
-    assert [warning.split()[0] for warning in report_of(sweep).warnings[-2:]] == ["Worse", "2"]
+    assert [warning.split()[0] for warning in report_of(sweep).warnings[-2:]] == ["Worse", "Of"]
     assert (
         report_of(sweep).warnings[-1]
         == "Of 2 runs 2 were made with uncommitted changes: their commit may not repeat them."
