@@ -107,7 +107,7 @@ def test_stopped_twice_and_continued_equals_undisturbed(
     assert result["seconds"] > 0
 
 
-@pytest.mark.parametrize("setting", ["poems", "patience", "palindromes"])
+@pytest.mark.parametrize("setting", ["poems", "patience", "palindromes", "moving average"])
 def test_stopped_after_training_and_before_the_record(
     setting: str, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
