@@ -103,7 +103,7 @@ def _classes_beside(target: str, package: str) -> tuple[str, list[str]]:
 def _scheduler_factory(config: AnyConfig, settings: Settings, steps: float | None) -> MakeScheduler:
     if is_stepped_with_optimizer(config.plain):
         length = "steps" if settings["_target_"].endswith(".warmup_decay") else "T_max"
-        settings = {**settings, length: int(steps or config.trainer.max_steps or 1)}
+        settings = {length: int(steps or config.trainer.max_steps or 1), **settings}  # unless it is set
     make_scheduler: MakeScheduler = instantiate(settings, _partial_=True)
     return make_scheduler
 
