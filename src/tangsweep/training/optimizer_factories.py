@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from tangsweep.config.checks import is_numpy_lstm
-from tangsweep.config.identity import is_stepped_with_optimizer
+from tangsweep.config.identity import is_cosine_over_steps, is_stepped_with_optimizer
 from tangsweep.config.optimizer_options import OWN_KEYS
 from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, did_you_mean, first_line
@@ -102,8 +102,9 @@ def _classes_beside(target: str, package: str) -> tuple[str, list[str]]:
 
 def _scheduler_factory(config: AnyConfig, settings: Settings, steps: float | None) -> MakeScheduler:
     if is_stepped_with_optimizer(config.plain):
-        length = "steps" if settings["_target_"].endswith(".warmup_decay") else "T_max"
-        settings = {length: int(steps or config.trainer.max_steps or 1), **settings}  # unless it is set
+        length = int(steps or config.trainer.max_steps or 1)
+        is_cosine = is_cosine_over_steps(config.plain)  # T_max of its file counts epochs
+        settings = {**settings, "T_max": length} if is_cosine else {"steps": length, **settings}
     make_scheduler: MakeScheduler = instantiate(settings, _partial_=True)
     return make_scheduler
 
