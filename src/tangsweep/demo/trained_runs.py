@@ -7,7 +7,7 @@ from tangsweep.bundled_model import bundled_run
 from tangsweep.checkpoint import TrainedModel, load_model
 from tangsweep.console import format_number, print_line
 from tangsweep.errors import UserError
-from tangsweep.files import outputs_folder
+from tangsweep.files import BUNDLED_MODEL, outputs_folder
 from tangsweep.runs.config_file import read_config
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.record import Quality
@@ -40,7 +40,7 @@ def offered_run_folder(name: str) -> RunFolder:
     """Return the folder of an offered run. Raises UserError for any other name that a browser may send."""
     if name not in offered_runs():
         raise UserError("this run is not, or no longer, under outputs/: choose another")
-    return bundled_run() if name == BUNDLED else RunFolder(outputs_folder() / name)
+    return RunFolder(BUNDLED_MODEL) if name == BUNDLED else RunFolder(outputs_folder() / name)
 
 
 def cached_model(folder: RunFolder) -> TrainedModel:
