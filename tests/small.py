@@ -7,6 +7,7 @@ FEW_STEPS = (
     "samples.every=2",
     "samples.length=5",
 )
+PROJECTED = ("model.output_size=6",)  # beside FEW_STEPS, where the output layer reads a projection
 SMALL_STREAM = ("data.dev_size=6", "data.batch_size=2", "trainer.val_every=2")
 SMALL_TASK = {
     "poems": (

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from tangsweep.files import REPOSITORY
-from tests.small import FEW_STEPS, FIXED_POOL, TALE, VECTORS, small_sizes
+from tests.small import FEW_STEPS, FIXED_POOL, PROJECTED, TALE, VECTORS, small_sizes
 
 PAGES = sorted(
     path
@@ -105,6 +105,8 @@ def shortened(command: str) -> list[str]:
         sizes.append("seed=0")  # one seed of several
     if "dataset_sizes" in chosen:
         sizes = [*(size for size in sizes if "dev_poems" not in size), *FIXED_POOL]
+    if "tang_full" in chosen:
+        sizes += PROJECTED
     if task in ("poems", "book"):
         sizes.append("corpus.verify=false")
     return [*arguments, *sizes, *FEW_STEPS, "logger=csv", "plan=true"]

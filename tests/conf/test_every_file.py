@@ -12,13 +12,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 
+from tangsweep.config.optimizer_options import optimizer_arguments
 from tangsweep.files import REPOSITORY
 from tangsweep.sweep.compose import Composer
 from tangsweep.sweep.grid import expand_grids, parse_grids, read_grids
 from tangsweep.sweep.search_space import read_space
 from tangsweep.tasks.registry import parse_config
 from tests.conftest import configured
-from tests.small import FEW_STEPS, FIXED_POOL, TALE, VECTORS, small_sizes
+from tests.small import FEW_STEPS, FIXED_POOL, PROJECTED, TALE, VECTORS, small_sizes
 
 CONF, SWEEPS = REPOSITORY / "conf", REPOSITORY / "sweeps"
 OPTIONS = sorted(
@@ -45,9 +46,11 @@ def files(home: Path) -> None:
 
 def small(*chosen: str) -> tuple[str, ...]:
     """What makes a run of the chosen options small, by its task."""
+    config = configured(*chosen)
     return (
-        *small_sizes(configured(*chosen)["corpus"]["task"]),
+        *small_sizes(config["corpus"]["task"]),
         *FEW_STEPS,
+        *(PROJECTED if config["model"]["output_size"] else ()),
         "logger=csv",
         "poems.starts='山'",
     )
@@ -148,11 +151,10 @@ DIFFERENCES: dict[str, dict[str, Any]] = {
 def test_compared_optimizers_differ_from_torchs_defaults_only_as_stated(name: str) -> None:
     file = yaml.safe_load((CONF / "optimizer" / f"{name}.yaml").read_text(encoding="utf-8"))
     module, _, class_name = file.pop("_target_").rpartition(".")
-    file.pop("kernel", None)  # ours
     assert class_name.lower() == {"momentum": "sgd", "nesterov": "sgd"}.get(name, name)
     parameter = torch.nn.Parameter(torch.zeros(1))
     default = getattr(importlib.import_module(module), class_name)([parameter], lr=0.01).defaults
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in file.items() if key != "_partial_"}
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in optimizer_arguments(file).items()}
     assert {k: v for k, v in values.items() if default[k] != v} == DIFFERENCES[name]
     assert values["lr"] == 0.01
 

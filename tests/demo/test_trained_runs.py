@@ -1,4 +1,4 @@
-"""Which trained runs the page offers, and the run that it trains if there is none."""
+"""Which trained models the page offers."""
 
 import shutil
 from collections.abc import Callable
