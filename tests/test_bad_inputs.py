@@ -207,7 +207,7 @@ OPTIMIZERS = [
     ("train corpus=sample scheduler=exponential +scheduler.gama=1", "did you mean scheduler.gamma?"),
 ]
 GENERATE = [
-    ("generate", "checkpoint is missing"),
+    ("generate 日", "日 does not exist: name a checkpoint or a run's folder"),
     ("generate garbage --form qijui", "--form qijui is invalid; did you mean qijue? there are: wujue, "),
     ("generate garbage --frm qijue", "--frm does not exist; did you mean --form?"),
     ("generate garbage --tones pinqi", "did you mean pingqi?"),

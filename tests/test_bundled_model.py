@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,9 @@ def test_one_is_made_of_a_run(
     run.result.unlink()
     with pytest.raises(UserError, match="that has ended"):
         write_bundled_model(run, tmp_path / "other")
+    monkeypatch.setattr(sys, "argv", ["bundled_model"])
+    with pytest.raises(UserError, match="run is missing: --help shows what the command takes"):
+        bundled_model.main()
 
 
 def test_poems_without_a_model_of_ones_own(run_command: RunCommand) -> None:
