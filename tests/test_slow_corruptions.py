@@ -94,8 +94,8 @@ def corrupt_file(kind: str, path: Path, corrupt: Corrupt, read: Callable[[], obj
 
 @pytest.fixture
 def run(home: Path) -> RunFolder:
-    """A run with everything in its record, where the demo looks for the first run."""
-    return write_full_run(home / "outputs" / trained_runs.FIRST_RUN_SWEEP, "adam", 0, 5.7)
+    """A run with everything in its record."""
+    return write_full_run(home / "outputs" / "optimizers", "adam", 0, 5.7)
 
 
 def write_full_run(sweep: Path, group: str, seed: int, loss: float) -> RunFolder:
