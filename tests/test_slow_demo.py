@@ -129,7 +129,9 @@ def test_the_page(train: Callable[..., Ran], served: Callable[[], str], browser:
     browser.get(address)
     page.wait(lambda: page.find("#compose"))
     # The page fills the menu after it is drawn.
-    page.wait(lambda: page.find("#run input")[0].get_property("value").startswith("the bundled model (dev ppl "))
+    page.wait(
+        lambda: page.find("#run input")[0].get_property("value").startswith("the bundled model (dev ppl ")
+    )
     page.find("#run input")[0].click()
     page.wait(lambda: len(page.find("[role=option]")) == 2)  # a run of one's own is offered beside it
     page.find("[role=option]")[0].click()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytorch_lightning as L
 import torch
 from hydra.utils import instantiate
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from tangsweep.batches.batch import RunBatches
 from tangsweep.config.checks import is_numpy_lstm
@@ -162,7 +163,8 @@ def build_trainer(config: AnyConfig, folder: RunFolder, callbacks: Sequence[L.Ca
         precision=options.precision,
         max_epochs=-1 if options.max_epochs is None else options.max_epochs,
         callbacks=list(callbacks),
-        plugins=[AtomicCheckpointIO()],
+        # A run is one process. Lightning's Slurm environment would send jobs in again beside the launcher.
+        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
         default_root_dir=folder.path,
         reload_dataloaders_every_n_epochs=1,
         limit_val_batches=0,  # MetricsCallback evaluates
