@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytorch_lightning as L
 import torch
 from hydra.utils import instantiate
-from pytorch_lightning.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from tangsweep.batches.batch import RunBatches
 from tangsweep.config.checks import is_numpy_lstm
