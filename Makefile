@@ -29,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 $(EXTRAS): $(READY)
-	@echo "Once: pip adds Gradio, Ray and submitit to .venv: 150 MB, a minute or two."
+	@echo "Once: pip adds Gradio, Ray and submitit to .venv: 120 MB, a minute or two."
 	@$(PIP_INSTALL) '.[dev,demo,ray,slurm]'
 	@touch $@
 
@@ -56,7 +56,7 @@ test: $(READY)  ## the tests
 	@echo "The tests: about five minutes on two cores."
 	$(BIN)/python -m pytest -n 2
 
-test-slow: $(EXTRAS)  ## the slow tests: real sweeps, killed, on Ray and submitit; the page in Chromium
+test-slow: $(EXTRAS)  ## the slow tests: real sweeps, killed, on Ray and Slurm; the page in Chromium
 	$(BIN)/python -m pytest -m slow
 
 check: $(READY)  ## lint, format, types

@@ -136,13 +136,9 @@ def run_script(path: str, arguments: Sequence[str], monkeypatch: pytest.MonkeyPa
     # All together take minutes.
     [*TRAINS[:3], *(pytest.param(command, marks=pytest.mark.slow) for command in TRAINS[3:])],
 )
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Hydra's, about the launchers of Ray and submitit
 def test_training_commands_plan_their_runs(
     command: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for launcher in ("ray", "submitit"):
-        if f"hydra/launcher={launcher}" in command:
-            pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
     (home / "data").mkdir()
     (home / "data" / "vectors.txt").write_text(VECTORS, encoding="utf-8")
     (home / "tale.txt").write_text(TALE, encoding="utf-8")

@@ -1,7 +1,11 @@
-"""The same small sweep on every launcher: in one process, on the worker pool, on a local Ray and on submitit."""
+"""The same small sweep on every launcher: in one process, on the worker pool, on a local Ray and on submitit.
+
+And on two hosts that share a folder. test_slow_slurm.py and test_slow_ray.py have clusters.
+"""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from tangsweep.files import REPOSITORY
-from tests.test_slow_faults import COMMAND, TIMED
+from tests.engines import DIFFER, LONG, serial_records
+from tests.engines import records as engine_records
+from tests.test_slow_faults import COMMAND
 
 pytestmark = pytest.mark.slow
-DIFFER = {"wandb", "git"} | TIMED
+IN_A_NAMESPACE = ("unshare", "--uts", "--net", "sh", "-c")  # with a hostname and a network of its own
 LAUNCHERS = {
     "pool": [],
     "ray": ["hydra.launcher.ray.remote.memory=300000000"],
@@ -66,3 +72,29 @@ def test_the_records_equal_those_of_one_after_another(
             assert record[key] == serial[name][key], (name, key)
     assert "unigram" in done.stdout  # the ranking's note names the baselines
     assert {path.name for path in (home / "own").iterdir()} == {"outputs", "data"}  # nothing of Hydra's
+
+
+def can_unshare() -> bool:
+    return bool(shutil.which("unshare")) and subprocess.run([*IN_A_NAMESPACE, "hostname x"]).returncode == 0
+
+
+@pytest.mark.skipif(not can_unshare(), reason="namespaces are not permitted here")
+def test_two_hosts_share_a_folder(home: Path) -> None:
+    alone = serial_records(home / "alone", LONG)
+    (home / "shared").mkdir()
+    python = [sys.executable, str(REPOSITORY / "src" / "train.py"), *LONG, "hydra.launcher.workers=1"]
+    processes = [
+        subprocess.Popen(
+            [*IN_A_NAMESPACE, f'hostname {host} && exec "$@"', "sh", *python],
+            env={**os.environ, "TANGSWEEP_HOME": str(home / "shared")},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=home,
+        )
+        for host in ("host-a", "host-b")
+    ]  # fmt: skip
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert engine_records(home / "shared" / "outputs" / "seed") == alone
+    assert [out.count("best dev ppl") for out in outputs] == [1, 1]  # each trained what the other did not
+    assert any(
+        f"on host-{other}" in out for other, out in zip("ba", outputs, strict=True)
+    )  # and said whose it is

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # every command imports this module; only a sweep needs these
     from tangsweep.config.run_config import AnyConfig
     from tangsweep.runs.record import Outcome
     from tangsweep.sweep.jobs import PreparedJob
-    from tangsweep.sweep.phase import JobStream, OverridesStream
+    from tangsweep.sweep.phase import JobStream, NumberedStream
     from tangsweep.sweep.run_sweep import SweepResult
 
 LISTS = ("confirm.seeds", "search.seeds")  # keys of which several values are one list, and no jobs
@@ -25,13 +25,17 @@ LISTS = ("confirm.seeds", "search.seeds")  # keys of which several values are on
 
 @runtime_checkable
 class ConcurrentLauncher(Protocol):
-    """What a launcher may offer beside `launch`. This project's own does, Ray's and submitit's do not."""
+    """What a launcher may offer beside `launch`. This project's own does, Hydra's do not."""
+
+    @property
+    def trains_here(self) -> bool: ...
 
     def warm_up(self) -> None: ...
     def concurrency(self, configs: "Sequence[AnyConfig]") -> int: ...
     def check(self, configs: "Sequence[AnyConfig]") -> None: ...
     def prepare_workers(self, configs: "Sequence[AnyConfig]") -> None: ...
-    def launch_stream(self, stream: "OverridesStream") -> None: ...
+    def launch_runs(self, jobs: "Sequence[PreparedJob]") -> Sequence[JobReturn]: ...
+    def launch_stream(self, stream: "NumberedStream", at_once: int) -> None: ...
 
 
 class TangsweepSweeper(Sweeper):
@@ -91,8 +95,13 @@ class TangsweepSweeper(Sweeper):
         space = search_space.read_space(grids, compare)
         name = jobs.sweep_name(grids, file_keys, self.choices.get("sweeps"))
         names = [f"sweep.name='{name}'"] if name else []
-        runs = search_runs.SearchRuns(space, self.composer, names)
+        runs = search_runs.SearchRuns(space, self.composer, names, self.trains_here)
         return search_command.run_search(space, runs, self, self.choices.get("sweeps"))
+
+    @property
+    def trains_here(self) -> bool:
+        """Whether the launcher trains on this machine."""
+        return self.launcher.trains_here if isinstance(self.launcher, ConcurrentLauncher) else True
 
     def warm_up(self) -> None:
         """Let the launcher begin what takes time, if it can."""
@@ -125,7 +134,7 @@ class TangsweepSweeper(Sweeper):
         from tangsweep.sweep.hydra_adapter import is_basic_launcher
 
         if isinstance(self.launcher, ConcurrentLauncher):
-            self.launcher.launch_stream(_NumberedStream(stream))
+            self.launcher.launch_stream(_LaunchedStream(stream), at_once)
             return
         size = 1 if is_basic_launcher(self.launcher) else at_once
         while batch := [job for _ in range(size) if (job := stream.next_job()) is not None]:
@@ -138,7 +147,10 @@ class TangsweepSweeper(Sweeper):
 
         assert self.launcher is not None
         try:
-            returns = self.launcher.launch([job.overrides for job in jobs], initial_job_idx=0)
+            if isinstance(self.launcher, ConcurrentLauncher):
+                returns = self.launcher.launch_runs(jobs)
+            else:
+                returns = self.launcher.launch([job.overrides for job in jobs], initial_job_idx=0)
         except Exception as error:
             raise UserError(
                 f"the launcher failed ({first_line(error)}): runs that have ended are kept, the same command "
@@ -147,20 +159,19 @@ class TangsweepSweeper(Sweeper):
         return [_outcome(job, returned) for job, returned in zip(jobs, returns, strict=True)]
 
 
-class _NumberedStream:
-    """A stream of prepared jobs as the launcher has it: overrides, and numbers in the place of jobs."""
+class _LaunchedStream:
+    """A stream as the launcher has it: it knows the jobs by their numbers."""
 
     def __init__(self, stream: "JobStream") -> None:
         self._stream = stream
         self.progress = stream.progress
         self._jobs: list[PreparedJob] = []
 
-    def next_overrides(self) -> list[str] | None:
+    def next_job(self) -> "PreparedJob | None":
         job = self._stream.next_job()
-        if job is None:
-            return None
-        self._jobs.append(job)
-        return job.overrides
+        if job is not None:
+            self._jobs.append(job)
+        return job
 
     def on_job_end(self, job: int, returned: JobReturn) -> None:
         self._stream.on_job_end(self._jobs[job], _outcome(self._jobs[job], returned))

@@ -26,7 +26,7 @@ class SearchOptions(Options):
     min_epochs: PositiveCount | None = option(
         "epochs to the first rung; null: a ninth of a run's epochs", default=None
     )
-    at_once: PositiveCount = option("runs in flight with launchers that take whole batches", default=8)
+    at_once: PositiveCount = option("runs at a time on Ray and Slurm", default=8)
     known: list[Text] = option(
         "settings that are tried first, such as `optimizer=adam optimizer.lr=0.003`", default=[]
     )

@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import filelock
@@ -108,10 +108,23 @@ def is_held(folder: RunFolder) -> bool:
 def describe_holder(folder: RunFolder) -> str:
     """Describe the process that took the lock last; for messages only."""
     try:
-        description = json.loads(folder.holder.read_text(encoding="utf-8"))
+        description = _read_holder(folder)
         return f"process {description['pid']} on {description['host']} since {description['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"
+
+
+def holding_host(folder: RunFolder) -> str:
+    """Return the machine of the process that took the lock last; an empty string where it is not known."""
+    try:
+        return str(_read_holder(folder)["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _read_holder(folder: RunFolder) -> Mapping[str, object]:
+    holder: Mapping[str, object] = json.loads(folder.holder.read_text(encoding="utf-8"))
+    return holder
 
 
 def _lock(folder: RunFolder) -> filelock.BaseFileLock:

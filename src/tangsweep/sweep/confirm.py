@@ -67,7 +67,8 @@ def confirmation(phase: Phase, make_job: MakeJob) -> Phase:
         print_line(_describe(choice))
     print_line(f"confirmed with the seeds {', '.join(map(str, seeds))}, which took no part in the choice")
     jobs = [make_job(overrides[choice.run.folder], seed) for choice in chosen for seed in seeds]
-    return Phase(jobs, prepare_runs(jobs, checked_configs(jobs)))
+    configs = checked_configs(jobs, trains_here=False)  # runs like them have been trained
+    return Phase(jobs, prepare_runs(jobs, configs))
 
 
 def _describe(choice: ChosenSetting) -> str:

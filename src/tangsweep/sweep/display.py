@@ -25,7 +25,7 @@ class SweepDisplay:
         self._fractions: dict[int, float] = {}  # running job → the fraction of its steps that is done
         self._unreported: set[int] = set()  # running jobs that have not reported their first step yet
         self._done_before = 0.0  # work of earlier commands on continued runs, in jobs
-        self._ended = 0
+        self._ended, self._queued = 0, 0
         self._best: Record | None = None
         self._bars: dict[int, TaskID] = {}
         self._progress = TerminalProgress()
@@ -49,7 +49,7 @@ class SweepDisplay:
     def on_line(self, line: str, style: str | None) -> None:
         print_line(line, style)
 
-    def on_progress(self, job: int, name: str, done: int, steps: float, status: str) -> None:
+    def on_progress(self, job: int, name: str, done: float, steps: float, status: str) -> None:
         fraction = done / steps
         if job in self._unreported:
             self._unreported.remove(job)
@@ -57,6 +57,12 @@ class SweepDisplay:
         self._names[job], self._fractions[job] = name, fraction
         self._progress.update(self._bars[job], description=f"  {name}", completed=fraction, state=status)
         self._redraw()
+
+    def on_queue(self, waiting: int) -> None:
+        """Show how many jobs wait for a machine."""
+        if waiting != self._queued:
+            self._queued = waiting
+            self._redraw()
 
     def on_worker_death(self, job: int, reason: str, will_retry: bool) -> None:
         consequence = "it goes on in another" if will_retry else "not tried again in this command"
@@ -76,9 +82,12 @@ class SweepDisplay:
         if job in self._bars:
             self._progress.remove_task(self._bars.pop(job))
 
+    def _queue_text(self) -> str:
+        return f", {self._queued} queued" if self._queued else ""
+
     def _redraw(self) -> None:
         jobs, done = len(self._names), self._ended + sum(self._fractions.values())
-        state = f"{self._ended} of {jobs} done, {len(self._fractions)} running"
+        state = f"{self._ended} of {jobs} done, {len(self._fractions)} running" + self._queue_text()
         if done > self._done_before:
             spent = time.monotonic() - self._started
             state += f", {format_clock(spent * (jobs - done) / (done - self._done_before))} left"
@@ -105,6 +114,7 @@ class SearchDisplay(SweepDisplay):
     def _redraw(self) -> None:
         done, total, state, headline = self._stream_progress()
         self._progress.headline = headline
+        state += self._queue_text()
         running = sum(self._fractions.values()) / max(len(self._fractions), 1)
         self._progress.update(self._sweep_bar, total=total, completed=min(done + running, total), state=state)
 

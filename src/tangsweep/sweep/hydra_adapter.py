@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus
-from hydra.types import RunMode
+from hydra.types import RunMode, TaskFunction
 from hydra.version import VersionBase
 from omegaconf import DictConfig
 from omegaconf.basecontainer import BaseContainer
@@ -27,7 +27,6 @@ from tangsweep.errors import UserError
 from tangsweep.files import CONFIG_FOLDER, INSTALLED_FILES
 
 HYDRA_VERSION = "1.3"
-RAY_RESOLVER = "ray_pkg_version"  # of hydra-ray-launcher
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
@@ -48,7 +47,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 
 def run_job_or_sweep(
-    config_folder: Path, task: Callable[[DictConfig], Any], overrides: Sequence[str], multirun: bool
+    config_folder: Path, task: TaskFunction, overrides: Sequence[str], multirun: bool
 ) -> Any:
     """Do what `@hydra.main` does for a command line, inside a program; return what task or sweeper returns.
 
@@ -116,15 +115,14 @@ class WorkerState(NamedTuple):
 
 
 def worker_state() -> WorkerState:
-    """Return this process's state, without what composes configs and what is another launcher's.
+    """Return this process's state, without what composes configs.
 
     For these workers would import every plugin, 0.3 s.
     """
     instances = Singleton.get_state()["instances"]
     kinds: tuple[type, ...] = (VersionBase, JobRuntime)
     needed = {kind: instances[kind] for kind in kinds if kind in instances}
-    resolvers = {name: r for name, r in BaseContainer._resolvers.items() if name != RAY_RESOLVER}
-    return WorkerState(needed, resolvers)
+    return WorkerState(needed, dict(BaseContainer._resolvers))
 
 
 def set_worker_state(state: WorkerState) -> None:

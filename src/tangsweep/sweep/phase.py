@@ -31,6 +31,9 @@ from tangsweep.training.prepare import (
 class Launcher(Protocol):
     """Trains the jobs of a sweep: in worker processes, in this process, on Ray or on Slurm."""
 
+    @property
+    def trains_here(self) -> bool: ...  # on this machine, whose memory and GPUs are then checked
+
     def warm_up(self) -> None: ...  # begin what takes time before the first run can start
     def concurrency(self, configs: Sequence[AnyConfig]) -> int: ...  # how many such runs at once
     def check(self, configs: Sequence[AnyConfig]) -> None: ...  # what needs torch; raises UserError
@@ -57,10 +60,10 @@ class JobStream(Protocol):
     def progress(self) -> StreamProgress: ...
 
 
-class OverridesStream(Protocol):
-    """Jobs as overrides, each of which may depend on how earlier ones ended; they are numbered from 0."""
+class NumberedStream(Protocol):
+    """A stream whose jobs are known by their number, from 0, and end with what Hydra returns of a job."""
 
-    def next_overrides(self) -> Sequence[str] | None: ...
+    def next_job(self) -> PreparedJob | None: ...
     def on_job_end(self, job: int, returned: JobReturn) -> None: ...
     def progress(self) -> StreamProgress: ...
 
@@ -99,10 +102,11 @@ class Phase:
         self.outcomes = list(launcher.launch(prepared)) if prepared else []
 
 
-def checked_configs(jobs: Sequence[Job]) -> list[AnyConfig]:
+def checked_configs(jobs: Sequence[Job], trains_here: bool) -> list[AnyConfig]:
+    """Return the jobs' configs. Raises UserError where one is wrong, or does not fit this machine."""
     configs = [parse_config(job.values) for job in jobs]
     for config in configs:
-        check_resources(config)
+        check_resources(config, trains_here)
     aligned: dict[int, AnyConfig] = {}
     for task, numbers in _by_task(configs).items():
         aligned |= zip(numbers, task.align([configs[n] for n in numbers]), strict=True)

@@ -34,6 +34,8 @@ from tangsweep.training.prepare import (
 class ThisProcess:
     """The launcher of a single run: it is trained where it was prepared."""
 
+    trains_here = True
+
     def warm_up(self) -> None: ...
 
     def concurrency(self, configs: Sequence[AnyConfig]) -> int:
@@ -72,7 +74,7 @@ def run_sweep(
     and listed, and nothing is trained. Raises UserError before the first run starts where any job is wrong,
     and RunsFailed after the report where a run failed or died.
     """
-    configs = checked_configs(jobs)
+    configs = checked_configs(jobs, launcher.trains_here)
     command = configs[0]
     if not command.plan and _is_work_likely(configs):
         launcher.warm_up()

@@ -33,17 +33,18 @@ class Probe(NamedTuple):
 class SearchRuns:
     """Composes and prepares runs. Raises UserError where an end of a range is no valid value.
 
-    `names` are the overrides that name the sweep.
+    `names` are the overrides that name the sweep; `trains_here` says whether runs must fit this machine.
     """
 
-    def __init__(self, space: Space, composer: Composer, names: Sequence[str]) -> None:
+    def __init__(self, space: Space, composer: Composer, names: Sequence[str], trains_here: bool) -> None:
+        self._trains_here = trains_here
         self._arms: Mapping[str, Arm] = {arm.name: arm for arm in space}
         self._composer, self._names = composer, list(names)
         ends = [
             (arm, place, end) for arm in space for place in range(len(arm.branches)) for end in (0.0, 1.0)
         ]
         jobs = [self._probe_job(arm.branches[place], end) for arm, place, end in ends]
-        runs = prepare_runs(jobs, checked_configs(jobs))
+        runs = prepare_runs(jobs, checked_configs(jobs, trains_here))
         self._probes: dict[tuple[str, int], Probe] = {}
         for (arm, place, _), job, run in zip(ends, jobs, runs, strict=True):
             self._probes[arm.name, place] = Probe(run, pinned_overrides(job, run)[len(job.overrides) :])
@@ -73,7 +74,7 @@ class SearchRuns:
         overrides = [*fixed, *setting.overrides(), f"seed={seed}", f"sweep.varied='{slug}_seed-{seed}'"]
         overrides += [*self._names, *probe.pinned]
         config = parse_config(self._composer.plain(overrides))
-        check_resources(config)
+        check_resources(config, self._trains_here)
         return PreparedJob(overrides, prepare(config, overrides, probe.run.corpus))
 
     def _varied_keys(self) -> set[str]:

@@ -64,31 +64,38 @@ def run_worker(pipe: Connection, setup: bytes) -> None:
             pipe.send(message)
 
     try:
-        context, task_function, hydra_state, environment = cloudpickle.loads(setup)
-        os.environ.update(environment)
-        setup_globals()
-        set_worker_state(hydra_state)
+        worker_setup = unpack_setup(setup)
         console.relay_to_parent(send)
         while not _interrupted.is_set() and (job := pipe.recv()) is not None:
-            try:
-                returned = _run_job(pickle.loads(job), context, task_function)
-            except SystemExit as error:
-                send(JobExited(error.code))
-            else:
-                send(JobReturned(_pickle_result(returned)))
+            send(run_packed_job(job, worker_setup))
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
         return  # the run has marked itself as interrupted, or the parent process has ended
 
 
-def _run_job(config: DictConfig, context: HydraContext, task_function: TaskFunction) -> JobReturn:
+def unpack_setup(packed: bytes) -> WorkerSetup:
+    """Return the setup that another process has packed, and take over its environment and Hydra's state."""
+    setup: WorkerSetup = cloudpickle.loads(packed)
+    os.environ.update(setup.environment)
+    setup_globals()
+    set_worker_state(setup.hydra_state)
+    return setup
+
+
+def run_packed_job(packed: bytes, setup: WorkerSetup) -> JobReturned | JobExited:
+    """Run the job of a pickled config. Lets KeyboardInterrupt pass."""
+    config: DictConfig = pickle.loads(packed)
     HydraConfig.instance().set_config(config)
-    return run_job(
-        hydra_context=context,
-        task_function=task_function,
-        config=config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-    )
+    try:
+        returned = run_job(
+            hydra_context=setup.context,
+            task_function=setup.task_function,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+    except SystemExit as error:
+        return JobExited(error.code)
+    return JobReturned(_pickle_result(returned))
 
 
 def _pickle_result(returned: JobReturn) -> bytes:

@@ -31,7 +31,7 @@ def process_context(preload: str | None) -> ProcessContext:
     from multiprocessing import forkserver, resource_tracker
 
     resource_tracker.ensure_running()  # first, because it would unblock Ctrl-C
-    with starting_processes(), _inherited_import_path():
+    with starting_processes(), inherited_import_path():
         forkserver.ensure_running()
     atexit.unregister(_end_fork_server)
     atexit.register(_end_fork_server, os.getpid())
@@ -39,11 +39,11 @@ def process_context(preload: str | None) -> ProcessContext:
 
 
 @contextlib.contextmanager
-def _inherited_import_path() -> Iterator[None]:
+def inherited_import_path() -> Iterator[None]:
     """Let Python that is started inside the block import from where this process does.
 
-    multiprocessing does not give the fork server this process's `sys.path`: in a checkout that is not the
-    installed one, workers would run the code of the installed one.
+    Neither multiprocessing's fork server nor submitit's jobs get this process's `sys.path`: in a checkout
+    that is not the installed one, they would run the code of the installed one.
     """
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)

@@ -39,10 +39,13 @@ class PreparedRun(NamedTuple):
         return self.folder.name
 
 
-def check_resources(config: AnyConfig) -> None:
-    """Raise UserError where a GPU, memory or a file that the config needs is not there."""
-    check_memory(config)
-    if config.trainer.accelerator == "gpu":
+def check_resources(config: AnyConfig, trains_here: bool = True) -> None:
+    """Raise UserError where a file that the config needs is not there, or, if the run is trained on this
+    machine, a GPU or memory.
+    """
+    if trains_here:
+        check_memory(config)
+    if config.trainer.accelerator == "gpu" and trains_here:
         import torch  # seconds, and only where a GPU is asked for
 
         if not torch.cuda.is_available():

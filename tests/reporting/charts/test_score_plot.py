@@ -29,6 +29,17 @@ def test_means_intervals_seeds_and_baselines(sweep: Path) -> None:
     assert all(f">{name}</text>" in svg for name in ("adam", "sgd", "unigram", "bigram"))
 
 
+def test_differences_to_the_first_stand_at_the_right(sweep: Path) -> None:
+    write_optimizer_runs(sweep, {"adam": [300.0, 310.0, 305.0], "sgd": [400.0, 420.0, 410.0]})
+    chart = chart_of(sweep)
+    shown = {row["group"]: str(row["difference"]) for row in rows_of(chart, "difference")}
+    assert shown.keys() == {"sgd"}  # the first has none
+    assert shown["sgd"].startswith("+34.4 % (+")
+    assert "At the right, in a wide window: how far above adam" in chart.caption
+    svg = draw_svg(chart.spec)
+    assert ">above adam</text>" in svg and "+34.4 % (+" in svg
+
+
 def test_the_interval_of_two_seeds_does_not_squeeze_the_rest(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"adam": [300.0, 390.0], "sgd": [400.0, 401.0]})
     [low, high] = chart_of(sweep).spec["layer"][0]["encoding"]["x"]["scale"]["domain"]

@@ -104,10 +104,14 @@ def test_no_score(sweep: Path) -> None:
 def test_what_it_rests_on(sweep: Path) -> None:
     corpus = {**CORPUS, "poems": {"train": 80, "dev": 20, "test": 500}, "poets": {"test": {"count": 65}}}
     for seed in range(2):
-        result = record(300.0 + seed, seed=seed, corpus=corpus, seconds=90.0, overrides=["optimizer=a"])
+        result = record(
+            300.0 + seed, seed=seed, corpus=corpus, seconds=90.0, parameters=4321, steps=1000 + seed,
+            overrides=["optimizer=a"],
+        )  # fmt: skip
         write_run(sweep, f"a-{seed}", result)
     assert answer_of(sweep).rests_on == (
-        "This rests on 80 training poems of tang, 500 test poems by 65 poets, seeds 0 and 1, 2 runs, 3 min of training in all."
+        "This rests on 80 training poems of tang, 500 test poems by 65 poets, models of 4,321 weights, "
+        "at most 1,001 steps each, seeds 0 and 1, 2 runs, 3 min of training in all."
     )
 
 

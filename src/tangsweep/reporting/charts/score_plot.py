@@ -9,6 +9,7 @@ import pandas as pd
 from tangsweep.reporting.analysis.ranking import RankedGroup, Ranking
 from tangsweep.reporting.blocks import AnyChart, Chart
 from tangsweep.reporting.charts.group_style import GroupStyle
+from tangsweep.reporting.formatting import format_percent_difference
 from tangsweep.reporting.text.ranking_table import score_heading
 
 MOST_GROUPS = 25
@@ -21,6 +22,9 @@ PERPLEXITY = (
     "better."
 )
 BASELINE_WORDS = "Dashed: what counting characters (unigram) or pairs of them (bigram) reaches."
+DIFFERENCE_WORDS = (
+    "In parentheses its 95 % interval, one for each difference, not corrected for their number."
+)
 MAX_DRAWN = 1e20
 
 
@@ -60,7 +64,15 @@ def _score_row(ranking: Ranking, group: RankedGroup) -> dict[str, str | float | 
         "low": low,
         "high": high,
         "compared": "yes" if group.compared else "no: some runs are missing or failed",
+        "difference": _format_difference(ranking, group),
     }
+
+
+def _format_difference(ranking: Ranking, group: RankedGroup) -> str | None:
+    """Return the difference to the first group with its interval; None where there is none to show."""
+    if ranking.comparable.by_accuracy or not group.compared or group.difference_interval is None:
+        return None
+    return format_percent_difference(group.difference_interval)
 
 
 def _explain_marks(ranking: Ranking, has_baselines: bool) -> str:
@@ -79,6 +91,10 @@ def _explain_marks(ranking: Ranking, has_baselines: bool) -> str:
             )
         sentences.append(PERPLEXITY)
         sentences += [BASELINE_WORDS] if has_baselines else []
+        if any(_format_difference(ranking, group) for group in ranking.groups):
+            sentences.append(
+                f"At the right, in a wide window: how far above {ranking.groups[0].name}. {DIFFERENCE_WORDS}"
+            )
     if left_out:
         sentences.append(f"{left_out} more groups are in the ranking.")
     return " ".join(sentences)
@@ -100,9 +116,9 @@ def _baselines(ranking: Ranking, scores: pd.Series) -> pd.DataFrame:
 def _draw(
     ranking: Ranking, rows: pd.DataFrame, seeds: pd.DataFrame, baselines: pd.DataFrame, style: GroupStyle
 ) -> AnyChart:
-    title, scale = score_heading(ranking.comparable), _score_scale(ranking, rows, baselines)
+    scale = _score_scale(ranking, rows, baselines)
     better = "higher is better" if ranking.comparable.by_accuracy else "logarithmic; lower is better"
-    title = f"{title}, {better}"
+    title = [score_heading(ranking.comparable), better]  # two lines: a phone is narrow
     x = alt.X("score:Q", title=title, scale=scale)
     y = alt.Y("group:N", sort=style.groups, title=None, axis=alt.Axis(labelLimit=260, labelFontSize=13))
     colour = style.colour_without_legend
@@ -120,6 +136,8 @@ def _draw(
         marks.encode(x=x, y=y, color=colour, tooltip=["group:N", "seed:O", "score:Q"]),
         dots.encode(x=x, y=y, color=colour, tooltip=[*tooltip, "compared:N"]),
     ]
+    if rows["difference"].notna().any():
+        layers.append(_differences(rows, y))
     if len(baselines):
         rules = alt.Chart(baselines).mark_rule(strokeDash=[5, 4], color="#7b8391").encode(x=x)
         layers.append(rules)
@@ -127,6 +145,18 @@ def _draw(
         for of_side, to_the_left in ((baselines[:-1], True), (baselines[-1:], False)):
             layers += [_baseline_names(of_side, x, to_the_left)] if len(of_side) else []
     return alt.layer(*layers).properties(width=WIDTH, height=ROW_HEIGHT * len(rows) + 6)
+
+
+def _differences(rows: pd.DataFrame, y: alt.Y) -> AnyChart:
+    """Return the differences to the first group as a column of text at the right, with its heading."""
+    heading = pd.DataFrame({"heading": [f"above {rows['group'].iloc[0]}"]})
+    x = alt.value(WIDTH + 12)
+    text = alt.Chart(rows.dropna(subset=["difference"])).mark_text(align="left", fontSize=12)
+    head = alt.Chart(heading).mark_text(align="left", baseline="bottom", fontSize=11, fontWeight="bold")
+    column = alt.layer(
+        text.encode(x=x, y=y, text="difference:N"), head.encode(x=x, y=alt.value(-4), text="heading:N")
+    )
+    return column.properties(name="wide_only")  # page.html leaves it out where there is no room
 
 
 def _baseline_names(baselines: pd.DataFrame, x: alt.X, to_the_left: bool) -> alt.Chart:

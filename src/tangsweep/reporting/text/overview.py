@@ -10,7 +10,7 @@ from tangsweep.reporting.analysis.tuning import TunedComparison
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.formatting import format_names, format_quantity, format_statuses
 from tangsweep.reporting.text.cautions import sample_runs, shortened_experiments
-from tangsweep.runs.record import CorpusFacts, PoetFacts
+from tangsweep.runs.record import CorpusFacts, PoetFacts, Record
 from tangsweep.runs.state import ENDED, State
 
 UNFINISHED = [state.value for state in State if state not in (*ENDED, State.FAILED)]
@@ -188,11 +188,27 @@ def rests_on(data: SweepData, ranking: Ranking, tuned: TunedComparison | None) -
     minutes = float(runs["seconds"].astype(float).sum()) / 60
     parts = [
         *(_text_parts(corpus) if corpus else []),
+        *_model_parts([r for run in judged.comparable.runs["run"] if (r := data.records.get(run))]),
         f"{'seeds' if len(seeds) > 1 else 'seed'} {_join_numbers(seeds)}" if seeds else "no seed",
         _count_runs(len(judged.comparable.runs), len(runs)),
         f"{format_quantity(round(minutes) if minutes >= 10 else round(minutes, 1))} min of training in all",
     ]
     return f"This rests on {', '.join(parts)}."
+
+
+def _model_parts(records: Sequence[Record]) -> list[str]:
+    """Return the size of the models and how long they were trained, as far as the records know."""
+    sizes = sorted({record.parameters for record in records if record.parameters})
+    steps = [record.steps for record in records if record.steps]
+    parts = []
+    if sizes:
+        several = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else f"{sizes[0]:,}"
+        parts.append(f"models of {several} weights")
+    if steps:
+        parts.append(
+            f"{max(steps):,} steps each" if len(set(steps)) == 1 else f"at most {max(steps):,} steps each"
+        )
+    return parts
 
 
 def _join_numbers(numbers: Sequence[int]) -> str:
