@@ -54,7 +54,7 @@ class StartedSweep:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
     def runs(self) -> list[RunFolder]:
         return [RunFolder(path.parent) for path in sorted(self.sweep.glob("*/config.yaml"))]

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def test_a_lost_node_and_a_killed_worker(
     out = sweep.end()
     assert records(sweep.sweep) == long
     assert not SENTENCES_OF_OTHERS.search(out), out
+    assert 1 <= out.count("was lost; it goes on in another") <= 2  # the node may have had the killed worker
 
 
 def test_a_killed_command(cluster: RayCluster, home: Path, long: dict[str, dict[str, Any]]) -> None:
@@ -87,9 +89,14 @@ def test_ctrl_c_takes_the_tasks_back(cluster: RayCluster, home: Path) -> None:
     assert all(run.interrupted.exists() for run in runs)
 
 
-def test_nothing_of_a_ray_of_its_own_is_left(home: Path, tmp_path: Path) -> None:
-    temporary = tmp_path / "t"
-    temporary.mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """An empty folder of a short name: Ray's sockets lie in it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_nothing_of_a_ray_of_its_own_is_left(home: Path, temporary: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(temporary), "RAY_USAGE_STATS_ENABLED": "0"}
     shared = set(Path("/dev/shm").iterdir())
     options = ("hydra/launcher=ray", f"hydra.launcher.ray.remote.memory={MEMORY}")

@@ -1,6 +1,7 @@
 """The launcher `ray`: each job a task of Ray, on this machine or on a cluster."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # every command imports this module; only a sweep needs these
     from tangsweep.sweep.engine import JobReport, RemoteJob, RemoteReturn
 
 OBJECT_STORE = 80_000_000  # bytes of shared memory of a Ray of one's own; by default a third of all memory
+MAX_FOLDER_BYTES = 40  # Ray's sockets lie below it; the path of a socket has at most 107
 Options = dict[str, Any]
 
 
@@ -66,6 +68,9 @@ class RayEngine:
             raise UserError(
                 "hydra/launcher=ray needs Ray: pip install -c constraints.txt -e '.[ray]'"
             ) from None
+        from ray._private import worker
+
+        worker.print_to_stdstream = _log_message
         self._ray, self._is_own = ray, not ray.is_initialized()
         if self._is_own:
             try:
@@ -139,6 +144,13 @@ def _with_defaults(options: Options) -> Options:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
     if options.get("address") is not None:
         return {key: value for key, value in quiet.items() if key != "include_dashboard"} | options
+    own: Options = {"object_store_memory": OBJECT_STORE}
     folder = temporary_folder.own_temporary_folder()
-    own = {"object_store_memory": OBJECT_STORE} | ({"_temp_dir": str(folder)} if folder else {})
+    if folder is not None and len(os.fsencode(folder)) <= MAX_FOLDER_BYTES:
+        own["_temp_dir"] = str(folder)
     return quiet | own | options
+
+
+def _log_message(data: Mapping[str, object], *_: object, **__: object) -> None:
+    """Log what Ray would print on the terminal, also with `log_to_driver=False`: that a process was lost."""
+    logging.getLogger("ray").warning("%s", data.get("lines"))

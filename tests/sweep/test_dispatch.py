@@ -211,3 +211,13 @@ def test_the_lock_of_a_run_says_that_it_runs_where_the_engine_cannot(
     dispatcher(ScriptedEngine([started, started, started, ended("a")]), log).run(jobs(1), [run])
     assert log.events["on_job_start"] == [(0,)]  # seen once, and not asked again: it is let go before the end
     assert log.events["on_worker_death"] == []
+
+
+def test_a_run_that_another_process_takes_over_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = prepare(configured("corpus=sample", "data.poems=12", "logger=csv"), [])
+    holders = iter(["process 1 on a", "process 1 on a", "process 2 on b"])
+    monkeypatch.setattr(dispatch.lock, "is_held", lambda folder: True)
+    monkeypatch.setattr(dispatch.lock, "describe_holder", lambda folder: next(holders))
+    started, log = JobReport(Stage.STARTED), Log()
+    dispatcher(ScriptedEngine([started, started, started, ended("a")]), log).run(jobs(1), [run])
+    assert log.events["on_worker_death"] == [(0, "process 1 on a was lost", True)]

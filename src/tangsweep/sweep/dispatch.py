@@ -42,6 +42,7 @@ class _Job:
         self.number, self.run = number, run
         self.report = JobReport(Stage.QUEUED)
         self.is_running = False
+        self.holder = ""  # of its run's lock, where the engine cannot say whether it runs
 
     def runs_by(self, report: JobReport) -> bool:
         """Return whether the job runs. Where the engine cannot say, the lock of its run does."""
@@ -125,11 +126,22 @@ class Dispatcher:
             self._observer.on_worker_death(job.number, f"its job{where} ended early", will_retry=True)
         elif job.is_running and not was_running:
             self._observer.on_job_start(job.number)
+        if report.stage is Stage.STARTED:
+            self._follow_holder(job)
         if job.is_running and job.run is not None:
             progress = read_progress(job.run)
             node = report.node or lock.holding_host(RunFolder(job.run.folder))
             status = "  ".join(filter(None, [progress.status, node]))
             self._observer.on_progress(job.number, job.run.name, progress.fraction, 1.0, status)
+
+    def _follow_holder(self, job: _Job) -> None:
+        """Tell where another process has taken a run over: the engine has started its job again."""
+        if not job.is_running or job.run is None:
+            return
+        before, job.holder = job.holder, lock.describe_holder(RunFolder(job.run.folder))
+        if before not in ("", job.holder):
+            self._observer.on_worker_death(job.number, f"{before} was lost", will_retry=True)
+            self._observer.on_job_start(job.number)
 
     def _end(self, job: _Job, report: JobReport, source: JobSource) -> None:
         returned = self._result(report)
