@@ -90,7 +90,7 @@ def test_the_test_set_ranks_and_not_the_development_set(sweep: Path) -> None:
     assert not report.warnings
     assert dict(report.facts)["test set"] == (
         "240 poems by 30 poets (2 of them trained on, with 12% of its characters); 3 share half of their "
-        "7-grams with training; 12,000 characters; 20.0% of them unknown; scored once, with the weights that "
+        "7-grams with training; 12,000 characters; 20.0% of them unknown; each run scored it once, with the weights that "
         "the development set chose"
     )
     rows = report.tables["ranking"].set_index("group")

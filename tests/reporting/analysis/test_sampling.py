@@ -158,15 +158,18 @@ class TestIntervals:
         interval = LossSample(5.0, 0.04, 5, 0.0, 300).interval
         assert interval is not None
         assert interval == (5.0, pytest.approx(T4 * 0.2), 5)
-        both = LossSample(5.0, 0.04, 3, 0.02, 2).interval  # 0.06² / (0.04²/2 + 0.02²/1) = 3 degrees
-        assert both == (5.0, pytest.approx(3.182446305284263 * math.sqrt(0.06)), 3)
+        both = LossSample(5.0, 0.02, 3, 0.04, 2).interval  # 0.06² / (0.02²/2 + 0.04²/1) = 2 degrees
+        assert both == (5.0, pytest.approx(4.302652729749464 * math.sqrt(0.06)), 3)
+        # With 3 degrees it would be narrower than over seeds alone, as if texts made it surer.
+        guarded = LossSample(5.0, 0.04, 3, 0.02, 2).interval
+        assert guarded == (5.0, pytest.approx(4.302652729749464 * 0.2), 3)
 
-    def test_of_two_seeds_is_at_least_as_wide_as_that_over_seeds_by_hand(self) -> None:
+    def test_it_is_at_least_as_wide_as_that_over_seeds_by_hand(self) -> None:
         """With 2 degrees of freedom it would be 4.30 · √0.5 = 3.0; over seeds it is 12.7 · 0.5 = 6.4."""
         interval = LossSample(3.5, 0.25, 2, 0.25, 2).interval
         assert interval is not None and interval.half == pytest.approx(T1 * 0.5)
         three = LossSample(3.5, 0.25, 3, 0.25, 3).interval
-        assert three is not None and three.half == pytest.approx(T4 * math.sqrt(0.5))
+        assert three is not None and three.half == pytest.approx(T2 * 0.5)  # and not T4 · √0.5
         text_alone = LossSample(3.5, 0.25, 2, 100.0, 500).interval
         assert text_alone is not None and text_alone.half == pytest.approx(
             1.9647 * math.sqrt(100.25), rel=1e-3

@@ -80,7 +80,7 @@ def test_development_scores_choose_and_other_seeds_judge(sweep: Path) -> None:
     expected = [math.exp(np.mean([5.52, 5.64, 5.55])), math.exp(np.mean([5.65, 5.75, 5.68]))]
     assert cells(table, "test perplexity (known characters)") == [f"{value:.1f}" for value in expected]
     # Development losses of known characters are 0.3 below those of all.
-    assert cells(table, "development perplexity at the choice")[0] == f"{math.exp(5.45 - 0.3):.1f}"
+    assert cells(table, "development perplexity, choosing seeds")[0] == f"{math.exp(5.45 - 0.3):.1f}"
     assert report.answers[0].startswith(
         "Each at the setting that is the best of 2 by mean development score: adam "
     )
@@ -124,7 +124,7 @@ def test_where_every_setting_failed_once_the_best_of_them_is_not_called_complete
     report = report_of(sweep)
     table = find_block(report, "Tuned", Table)
     row = dict(zip(table.columns, next(row for row in table.rows if row[0] == "adam"), strict=True))
-    assert (row["setting chosen"], row["development perplexity at the choice"]) == ("lr=0.001", "∞")
+    assert (row["setting chosen"], row["development perplexity, choosing seeds"]) == ("lr=0.001", "∞")
     assert any("Not compared" in sentence and "adam" in sentence for sentence in report.answers)
 
 

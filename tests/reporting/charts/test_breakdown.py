@@ -26,7 +26,7 @@ def test_the_dearest_kind_is_named_with_its_share(sweep: Path) -> None:
     write_breakdowns(sweep)
     section = next(s for s in report_of(sweep).sections if s.title == "Where the nats go")
     assert section.blocks[0] == (
-        "50% of the loss of adam lies in characters that training never shows, which are 20% of the text."
+        "50% of the loss of adam's run lies in characters that training never shows, which are 20% of the text."
     )
 
 

@@ -50,8 +50,9 @@ class LossSample(NamedTuple):
     def interval(self) -> Interval | None:
         """The 95 % interval over other seeds and other texts; with one seed, over other texts alone.
 
-        Student's quantile, with Satterthwaite's degrees of freedom. With two seeds it is at least as wide as
-        the interval over seeds. None where there is nothing to measure a variance with.
+        Student's quantile, with Satterthwaite's degrees of freedom. It is at least as wide as the interval
+        over seeds, since another source of chance makes nothing surer. None where there is nothing to measure
+        a variance with.
         """
         if self.units < 2:
             return None
@@ -59,9 +60,9 @@ class LossSample(NamedTuple):
         if not variance:
             return Interval(self.mean, 0.0, self.seeds)
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.degrees_of_freedom)) * math.sqrt(variance)
-        if self.seeds == 2:
-            alone = float(stats.t.ppf((1 + CONFIDENCE) / 2, 1)) * math.sqrt(self.seed_variance)
-            half = max(half, alone)
+        if self.seeds > 1:
+            quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1))
+            half = max(half, quantile * math.sqrt(self.seed_variance))
         return Interval(self.mean, half, self.seeds)
 
     @property

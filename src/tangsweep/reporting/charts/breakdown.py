@@ -15,8 +15,8 @@ TITLES = {FREQUENCY: "how often training shows the character", "slot": "part of 
 CAPTION = (
     "Further left is better predicted: nats per character of each kind, over the {set} set, with the kind's "
     "share of all scored characters behind its name. Of each group the run with the best development score "
-    "counts: one run, with its luck. Unknown characters are among them; by frequency they are those that "
-    "training never shows."
+    "counts: one run, with its luck, so that groups differ by other amounts. Unknown characters are among "
+    "them; by frequency they are those that training never shows."
 )
 NOTE = "Nats per character. Share: of all scored characters. Perplexity hides where a model is good and bad."
 PANEL_WIDTH = 330
@@ -75,8 +75,8 @@ def describe_dearest(rows: pd.DataFrame) -> str:
     label = kind_label(FREQUENCY, str(dearest["kind"]))
     shown = "never shows" if label == "never" else f"shows {label}"
     return (
-        f"{nats.max() / nats.sum():.0%} of the loss of {dearest['group']} lies in characters that training "
-        f"{shown}, which are {dearest['share']:.0%} of the text."
+        f"{nats.max() / nats.sum():.0%} of the loss of {dearest['group']}'s run lies in characters that "
+        f"training {shown}, which are {dearest['share']:.0%} of the text."
     )
 
 

@@ -88,11 +88,17 @@ def describe_chances(table: pd.DataFrame) -> str:
     """Return one sentence: who would have the best trial after one each, and after as many as all have."""
     chances = table.dropna(subset=["probability_best"])
     first, last = (chances[chances["trials"] == k] for k in (1, chances["trials"].max()))
-    best = [of_k.sort_values("probability_best").iloc[-1] for of_k in (first, last)]
-    names, shares = ([row["group"] for row in best], [f"{row['probability_best']:.0%}" for row in best])
-    begin = f"With one trial each, {names[0]} would have the best in {shares[0]} of draws"
-    more = best[1]["trials"]
-    return f"{begin}." if more == 1 else f"{begin}; with {more} each, {names[1]} in {shares[1]}."
+    shares = [_likeliest(of_k) for of_k in (first, last)]
+    begin = f"Drawn from these runs, and by development score: with one trial each, {shares[0]} of draws"
+    more = last["trials"].max()
+    return f"{begin}." if more == 1 else f"{begin}; with {more} each, {shares[1]}."
+
+
+def _likeliest(of_k: pd.DataFrame) -> str:
+    """Return who has the best trial most often, and who comes next: a share alone says too much."""
+    rows = of_k.sort_values("probability_best", ascending=False).head(2)
+    texts = [f"{row['group']} in {row['probability_best']:.0%}" for _, row in rows.iterrows()]
+    return f"the best is that of {' and of '.join(texts)}"
 
 
 def _score_title(trials: TuningTrials) -> str:
@@ -110,8 +116,9 @@ def _describe_curves(trials: TuningTrials) -> str:
         )
     else:
         formula = (
-            "The mean of the best of k over all choices of k trials, unbiased for fresh trials (Tang et al. "
-            '2020, "Showing Your Work Doesn\'t Always Work"); of losses, shown as perplexity.'
+            "The mean of the best of k over all choices of k trials, unbiased where trials are drawn "
+            'independently (Tang et al. 2020, "Showing Your Work Doesn\'t Always Work"); of losses, shown as '
+            "perplexity."
         )
     return (
         "A trial is one run: a setting with one seed. Its score is the development loss "

@@ -23,7 +23,7 @@ NEAR_BEST = 1.1  # a rate within 10 % of the group's best perplexity
 STACKING = 0.95  # several groups that diverged at one rate are drawn below each other
 COLUMNS = ["group", "rate", "score", "low", "high", "seeds", "of", "diverged", "best"]
 CAPTION = (
-    "After the protocol of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
+    "In the manner of DeepOBS (Schneider, Balles and Hennig 2019): each optimizer over its own grid, "
     "judged by its development perplexity at the best epoch: exp of the mean loss over seeds, with Student's "
     "interval. A ring marks the best rate."
 )
@@ -49,7 +49,8 @@ def learning_rate_section(rates: pd.DataFrame, values: Iterable[str]) -> Section
         Table(
             ["group", "share of rates within 10 % of its best"],
             rows,
-            "How forgiving the rate is within the grid that was tried; another grid has another share.",
+            "Of the rates that were tried, by their mean scores: a count of few, without an interval, and "
+            "another grid has another share.",
         ),
     ]
     unfinished = int((rates["score"].isna() & ~rates["diverged"]).sum())

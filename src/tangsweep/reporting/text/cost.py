@@ -12,10 +12,10 @@ HEADINGS = [
     "group", "ms per update", "relative to SGD", "ms per step", "relative to SGD ", "kB of state",
 ]  # fmt: skip
 NOTE = (
-    "Medians over runs. An update changes all weights once, timed on a copy of the model when training has "
-    "ended; a step is everything that training does for one batch, evaluation aside. Runs that train at the "
-    "same time slow each other down: compare within this table. State: what the optimizer keeps beside the "
-    "weights, such as momenta."
+    "Medians over the group's runs. An update changes all weights once, timed on a copy of the model when "
+    "training has ended; a step is everything that training does for one batch, evaluation aside. Optimizers "
+    "differ by their updates alone: where steps differ by more, the machine was busier while those runs "
+    "trained. State: what the optimizer keeps beside the weights, such as momenta."
 )
 
 

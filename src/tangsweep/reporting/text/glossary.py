@@ -36,7 +36,7 @@ EXPLANATIONS = {
     "the same at the last epoch": "Of the chosen setting when training ended, where no epoch is chosen.",
     "flattery without other seeds": "How much better a choice looks on the seeds that made it, as measured.",
     "gain over the default, choosing seeds": "How much lower the chosen setting's perplexity is than the default's.",
-    "share of rates within 10 % of its best": "How forgiving the learning rate is.",
+    "share of rates within 10 % of its best": "A hint at how forgiving the learning rate is.",
     "divided by": "The way in which the text's characters are sorted into kinds.",
     "kind": "Characters of one kind.",
     "share": "Share of all scored characters.",
@@ -92,7 +92,7 @@ PREFIXES = {
     "profile score in": "Mean credit over tasks: 1 where as fast as the best, 0 where four times slower or more.",
     "rhymes": "Share of neighbouring even lines that rhyme.",
     "right tones": "Share of characters with the tone that the form wants.",
-    "test ": "On the test set, scored once, with the weights and settings that the development set chose.",
+    "test ": "On the test set, which each run scored once, with the weights that the development set chose.",
     "development ": "On the development set, which chose the best epoch.",
 }
 

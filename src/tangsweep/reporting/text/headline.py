@@ -26,7 +26,7 @@ UNKNOWN = "it cannot be told which is best"
 def headline(ranking: Ranking, tuned: TunedComparison | None) -> str:
     """Return one sentence: which group is best, or that it cannot be told, and how sure that is."""
     if tuned:
-        return f"With each at its best setting, {_headline(tuned.ranking)}"
+        return f"With each at its chosen setting, {_headline(tuned.ranking)}"
     sentence = _headline(ranking)
     return sentence if sentence.startswith(ranking.groups[0].name) else sentence[0].upper() + sentence[1:]
 

@@ -172,7 +172,7 @@ def _describe_test_set(corpus: CorpusFacts) -> str:
         parts.append(f"{corpus.characters.test:,} characters")
     if corpus.oov and "test" in corpus.oov:
         parts.append(f"{corpus.oov['test'].rate:.1%} of them unknown")
-    return "; ".join([*parts, "scored once, with the weights that the development set chose"])
+    return "; ".join([*parts, "each run scored it once, with the weights that the development set chose"])
 
 
 def rests_on(data: SweepData, ranking: Ranking, tuned: TunedComparison | None) -> str:
@@ -204,10 +204,13 @@ def _model_parts(records: Sequence[Record]) -> list[str]:
     if sizes:
         several = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else f"{sizes[0]:,}"
         parts.append(f"models of {several} weights")
+    stopped = sum(record.ended == "patience" for record in records)
     if steps:
         parts.append(
             f"{max(steps):,} steps each" if len(set(steps)) == 1 else f"at most {max(steps):,} steps each"
         )
+    if stopped:
+        parts.append(f"{stopped} of {len(records)} stopped when their development score did not improve")
     return parts
 
 

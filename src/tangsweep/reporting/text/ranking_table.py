@@ -156,7 +156,7 @@ def _ranking_note(ranking: Ranking) -> str:
         f"{_interval_note(ranking)}"
         " Difference to the first: of the perplexities, in percent, seed by seed"
         f"{' and document by document' if ranking.text else ''}, with its own interval, not corrected. "
-        "p is corrected for all pairs."
+        "p is corrected for all pairs, by the test that the answer names."
         f"{_seeds_note(ranking)}"
     )
     if comparable.ranked_by.known:

@@ -53,8 +53,12 @@ def poem_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
         if best:
             runs = ranking.comparable.runs
             right_lines = dict(zip(runs["run"], runs["right_lines"], strict=True))
+            seeds = dict(zip(runs["run"], runs["seed"], strict=True))
             poems = [
-                (f"{group}{_format_right_lines(right_lines[run])}", _first_poems(data.poems[run]))
+                (
+                    f"{group}, seed {seeds[run]}{_format_right_lines(right_lines[run])}",
+                    _first_poems(data.poems[run]),
+                )
                 for group, run in best.items()
             ]
             caption = (
@@ -143,7 +147,7 @@ def _format_figure(value: float | None) -> str:
 
 
 def provenance_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
-    """Return the commands that repeat the sweeps, the origin of every run, and the errors of failed runs.
+    """Return the commands that made the sweeps, the origin of every run, and the errors of failed runs.
 
     The first cell of a row leads to the run's folder, from a page that lies in the folder of the sweep.
     """
@@ -151,7 +155,7 @@ def provenance_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
     commands = [shlex.join(["python", "src/train.py", *command.arguments]) for command in data.commands]
     if commands:
         blocks.append(
-            f"Commands that repeat the sweep: {'; '.join(f'`{c}`' for c in dict.fromkeys(commands))}"
+            f"Commands that the sweep was given: {'; '.join(f'`{c}`' for c in dict.fromkeys(commands))}"
         )
     rows = [_provenance_row(run) for _, run in data.runs.iterrows()]
     is_one_sweep = data.runs["sweep"].nunique() == 1

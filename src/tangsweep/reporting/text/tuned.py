@@ -23,7 +23,7 @@ CHOICE = (
     "known characters where every run has that); settings with a failed or diverged run come behind."
 )
 LAST, FLATTERY = "the same at the last epoch", "flattery without other seeds"
-AT_CHOICE, SEEDS = "development perplexity at the choice", "seeds that judge"
+AT_CHOICE, SEEDS = "development perplexity, choosing seeds", "seeds that judge"
 DEFAULT, GAIN = "perplexity of the default, choosing seeds", "gain over the default, choosing seeds"
 DEFAULT_NOTE = (
     "The default setting is what conf/ gives without these overrides, – where it was not among those tried, "
@@ -36,7 +36,8 @@ TESTS = (
 )
 OTHER_COLUMNS = (
     "Flattery: each seed in turn is left out, the others choose, and it judges; how much higher its test "
-    "perplexity is than that of the choice of all, in percent; few seeds make it noisy, even negative."
+    "perplexity is than that of the choice of all, in percent; few seeds make it noisy, even negative, and "
+    "0.0 says that leaving one out never changed the choice, not that there is no flattery."
 )
 
 
