@@ -57,7 +57,7 @@ test: $(READY)  ## the tests
 	$(BIN)/python -m pytest -n 2
 
 test-slow: $(EXTRAS)  ## the slow tests: real sweeps, killed, on Ray and Slurm; the page in Chromium
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check .

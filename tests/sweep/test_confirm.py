@@ -29,6 +29,8 @@ GRID = tuple(itertools.product(("momentum", "sgd"), ("0.01", "0.3"), ("0", "1"))
 class Recomposing:
     """A launcher that composes every job from its overrides, and is interrupted before its `stop`-th job."""
 
+    trains_here = True
+
     def __init__(self, stop: int | None = None) -> None:
         self.stop = stop
         self.trained: list[str] = []

@@ -30,6 +30,8 @@ KNOWN = ("known_nats", "known_characters", "known_loss", "known_perplexity", "oo
 class Recomposing:
     """A launcher that composes every job from its overrides, as worker processes, Ray and Slurm do."""
 
+    trains_here = True
+
     def warm_up(self) -> None: ...
 
     def concurrency(self, configs: Sequence[AnyConfig]) -> int:

@@ -16,6 +16,7 @@ from tangsweep.files import display_path
 from tangsweep.sweep.engine import JobReport, RemoteJob, RemoteReturn, Stage
 from tangsweep.sweep.worker_process import inherited_import_path
 
+EXIT_SECONDS = 10.0  # that a process has to exit after its result
 QUEUE_SECONDS = 3.0  # between two looks at Slurm's queue
 LOOKS_UNTIL_LOST = 4  # at the queue that do not find a job, until it is given up
 SECONDS_UNTIL_SAID = 60.0  # that Slurm does not answer
@@ -93,6 +94,13 @@ class SubmititEngine:
         self.interrupt(names)
 
     def close(self) -> None:
+        """Wait until the processes have exited, which follows on their results, and remove what is left."""
+        deadline = time.monotonic() + EXIT_SECONDS
+        while time.monotonic() < deadline and not all(job.done() for job in self._jobs.values()):
+            time.sleep(0.05)
+        self._remove_files()
+
+    def _remove_files(self) -> None:
         """Remove what submitit wrote for the jobs together, and its folder where no job left anything."""
         folders = {job.paths.folder.parent for job in self._jobs.values()}
         arrays = {job.job_id.partition("_")[0] for job in self._jobs.values() if "_" in job.job_id}
@@ -183,6 +191,9 @@ class SlurmEngine(SubmititEngine):
 
     def kill(self, names: Sequence[str]) -> None:
         self._cancel(names)
+
+    def close(self) -> None:
+        self._remove_files()
 
     def _cancel(self, names: Sequence[str], *options: str) -> None:
         subprocess.run(["scancel", "--quiet", *options, *names], capture_output=True, check=False)
