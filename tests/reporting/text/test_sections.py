@@ -25,8 +25,8 @@ def test_poems_of_the_best_run_of_each_group(sweep: Path) -> None:
         )
     verses = find_block(report_of(sweep), "Poems", PoemBlock)
     assert verses.poems == [
-        ("adam", "optimizer-adam_seed-0-00000000，\n<b>。\n\n山。"),
-        ("sgd", "optimizer-sgd_seed-1-00000001，\n<b>。\n\n山。"),
+        ("adam, seed 0", "optimizer-adam_seed-0-00000000，\n<b>。\n\n山。"),
+        ("sgd, seed 1", "optimizer-sgd_seed-1-00000001，\n<b>。\n\n山。"),
     ]
 
 

@@ -56,7 +56,7 @@ def poem_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
             seeds = dict(zip(runs["run"], runs["seed"], strict=True))
             poems = [
                 (
-                    f"{group}, seed {seeds[run]}{_format_right_lines(right_lines[run])}",
+                    f"{group}{_format_seed(seeds[run])}{_format_right_lines(right_lines[run])}",
                     _first_poems(data.poems[run]),
                 )
                 for group, run in best.items()
@@ -73,6 +73,10 @@ def poem_section(data: SweepData, rankings: Sequence[Ranking]) -> Section:
         if table := quality_table(ranking):
             blocks.append(table)
     return Section("Poems", blocks)
+
+
+def _format_seed(seed: float | None) -> str:
+    return "" if seed is None or pd.isna(seed) else f", seed {int(seed)}"
 
 
 def _format_right_lines(share: float | None) -> str:
