@@ -85,6 +85,11 @@ def test_development_scores_choose_and_other_seeds_judge(sweep: Path) -> None:
         "Each at the setting that is the best of 2 by mean development score: adam "
     )
     assert report.answers[-1] == "The seeds 5, 6, 7, which judge, took no part in the choice of settings."
+    rows = report.tables["tuned"].set_index("group")
+    assert list(rows["mean"]) == pytest.approx(expected)
+    assert list(rows["setting"]) == ["lr=0.001", "lr=1.0"]
+    assert rows.loc["sgd", "behind_low"] < rows.loc["sgd", "behind_mean"] < rows.loc["sgd", "behind_high"]
+    assert rows.loc["adam", "chosen_loss"] == pytest.approx(5.45 - 0.3)
     # The ranking of all settings is over the seeds that chose.
     ranking = find_block(report, "Ranking", Table)
     assert cells(ranking, "group")[0] == "adam lr=0.01"

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import pandas as pd
+
 from tangsweep.reporting.analysis.ranking import RankedGroup
 from tangsweep.reporting.analysis.tuning import TunedChoice, TunedComparison
 from tangsweep.reporting.blocks import Section, Table
@@ -17,6 +19,7 @@ from tangsweep.reporting.formatting import (
 )
 from tangsweep.reporting.text.ranking_table import score_heading
 from tangsweep.reporting.text.summary import ranking_answer
+from tangsweep.reporting.text.tables import ranking_rows
 
 CHOICE = (
     "The setting with the lowest mean development loss over the seeds that choose, at the best epoch (over "
@@ -101,7 +104,19 @@ def tuned_section(tuned: TunedComparison) -> Section:
     optional = frozenset({SEEDS, AT_CHOICE, LAST, *([FLATTERY] if tuned.is_confirmed else [])})
     note = " ".join(sentences)
     table = Table(headings, rows, note, text_columns=2, optional=optional, explanations=explanations)
-    return Section("Tuned", [table, *_order_at_the_end(tuned)])
+    return Section("Tuned", [table, *_order_at_the_end(tuned)], {"tuned": _tuned_rows(tuned)})
+
+
+def _tuned_rows(tuned: TunedComparison) -> pd.DataFrame:
+    """Return the rows of tuned.csv: those of ranking.csv, with what was chosen; docs/report.md has both."""
+    choices = [tuned.choices[group.name] for group in tuned.ranking.groups]
+    return ranking_rows(tuned.ranking).assign(
+        setting=[choice.setting for choice in choices],
+        settings_tried=[choice.candidates for choice in choices],
+        chosen_loss=[choice.chosen_score for choice in choices],
+        flattery=pd.Series([choice.optimism for choice in choices], dtype=float),
+        is_confirmed=tuned.is_confirmed,
+    )
 
 
 def _row(tuned: TunedComparison, group: RankedGroup) -> list[str]:
