@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from hydra_plugins.tangsweep_ray import RayEngine
+from tangsweep.runs import lock
 from tangsweep.sweep.engine import Stage
 from tests import engines
 from tests.engines import LONG, SENTENCES_OF_OTHERS, SIX, StartedSweep, records, written_once
+from tests.slurm_cluster import wait_until
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -72,8 +74,9 @@ def test_a_lost_node_and_a_killed_worker(
 
 def test_a_killed_command(cluster: RayCluster, home: Path, long: dict[str, dict[str, Any]]) -> None:
     sweep = StartedSweep(home, os.environ, LONG, *cluster.options)
-    sweep.await_epochs(5, runs=2)
+    runs = sweep.await_epochs(5, runs=2)
     sweep.kill()
+    wait_until(lambda: not any(lock.is_held(run) for run in runs))  # Ray ends the tasks of a dead command
     with written_once(sweep.sweep):
         again = StartedSweep(home, os.environ, LONG, *cluster.options)
         again.end()
