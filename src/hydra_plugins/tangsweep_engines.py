@@ -2,7 +2,6 @@
 
 import abc
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn
@@ -34,13 +33,12 @@ class EngineLauncher(JobLauncher):
         display: "SweepDisplay",
         at_once: int | None,
     ) -> list[JobReturn]:
-        from tangsweep.sweep import dispatch
-        from tangsweep.sweep.engine import pack_job, pack_setup
+        from tangsweep.sweep import dispatch, engine
 
         limits = [limit for limit in (at_once, self.most_jobs()) if limit is not None]
         dispatcher = dispatch.Dispatcher(
             self.engine(display),
-            partial(pack_job, pack_setup(self._worker_setup())),
+            engine.pack_setup(self._worker_setup()),
             display,
             min(limits, default=None),
             bool(self.config.get("fail_fast")),

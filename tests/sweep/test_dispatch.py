@@ -79,7 +79,7 @@ class Log:
 
 
 def dispatcher(engine: ScriptedEngine, log: Log, **options: Any) -> Dispatcher:
-    return Dispatcher(engine, lambda config: RemoteJob(b"", pickle.dumps(config)), log, **options)  # type: ignore[arg-type]
+    return Dispatcher(engine, b"", log, **options)  # type: ignore[arg-type]
 
 
 def jobs(count: int) -> JobList:
@@ -148,6 +148,15 @@ def test_a_failure_that_ends_the_sweep_takes_the_other_jobs_back(
     assert engine.killed == []
     assert engine.closed
     assert ("Script is asked to end 2 jobs, 0 of them running", None) in log.events["on_line"]
+
+
+def test_jobs_that_ended_beside_the_one_that_fails_are_not_asked_for_again() -> None:
+    engine = ScriptedEngine(
+        [JobReport(Stage.ENDED, problem="lost")], [ended("b")], [RUNNING, JobReport(Stage.ENDED)]
+    )
+    with pytest.raises(SystemExit):
+        dispatcher(engine, Log(), fail_fast=True).run(jobs(3), [])
+    assert engine.interrupted == ["2"]
 
 
 class Interrupting(ScriptedEngine):

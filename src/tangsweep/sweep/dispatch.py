@@ -2,7 +2,7 @@
 
 import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -40,7 +40,7 @@ class _Job:
 
     def __init__(self, number: int, run: PreparedRun | None) -> None:
         self.number, self.run = number, run
-        self.report = JobReport(Stage.QUEUED)
+        self.report = self.before = JobReport(Stage.QUEUED)  # the last two of the engine's
         self.is_running = False
         self.holder = ""  # of its run's lock, where the engine cannot say whether it runs
 
@@ -55,18 +55,18 @@ class _Job:
 class Dispatcher:
     """Runs jobs on an engine, at most `at_once` at a time; None: as many as there are.
 
-    `compose` makes a job of a composed config. With `fail_fast` the first job that fails ends the others.
+    `setup` is what all jobs share, packed. With `fail_fast` the first job that fails ends the others.
     """
 
     def __init__(
         self,
         engine: Engine,
-        pack: Callable[[object], RemoteJob],
+        setup: bytes,
         observer: DispatchObserver,
         at_once: int | None = None,
         fail_fast: bool = False,
     ) -> None:
-        self._engine, self._pack, self._observer = engine, pack, observer
+        self._engine, self._setup, self._observer = engine, setup, observer
         self._at_once, self._fail_fast = at_once, fail_fast
         self._jobs: dict[str, _Job] = {}  # that have not ended, by the engine's names
         self._returns: dict[int, JobReturn] = {}
@@ -98,7 +98,7 @@ class Dispatcher:
             compose = source.next_job()
             if compose is None:
                 break
-            packed.append(self._pack(compose()))
+            packed.append(RemoteJob(self._setup, pickle.dumps(compose())))
         if not packed:
             return
         for name in self._engine.submit(packed):
@@ -108,21 +108,29 @@ class Dispatcher:
         self._show_queue()
 
     def _look(self, source: JobSource) -> None:
-        for name, report in self._engine.look(list(self._jobs)).items():
-            job = self._jobs[name]
-            if report.stage is Stage.ENDED:
-                del self._jobs[name]
-                self._end(job, report, source)
-            else:
-                self._follow(job, report)
-            job.report = report
+        for job, report in self._remove_ended():
+            self._end(job, report, source)
+        for job in self._jobs.values():
+            self._follow(job)
         self._show_queue()
 
-    def _follow(self, job: _Job, report: JobReport) -> None:
+    def _remove_ended(self) -> list[tuple[_Job, JobReport]]:
+        """Ask the engine, and return the jobs that have ended; it does not know these any more.
+
+        All of them leave `_jobs` at once: the first may raise, and the others must not be asked for again.
+        """
+        reports = self._engine.look(list(self._jobs))
+        ended = [(self._jobs.pop(n), report) for n, report in reports.items() if report.stage is Stage.ENDED]
+        for name, job in self._jobs.items():
+            job.before, job.report = job.report, reports[name]
+        return ended
+
+    def _follow(self, job: _Job) -> None:
         """Show how far a job is, and whether it has left its machine before its end."""
+        report = job.report
         was_running, job.is_running = job.is_running, job.runs_by(report)
         if was_running and not job.is_running:
-            where = f" on {job.report.node}" if job.report.node else ""
+            where = f" on {job.before.node}" if job.before.node else ""
             self._observer.on_worker_death(job.number, f"its job{where} ended early", will_retry=True)
         elif job.is_running and not was_running:
             self._observer.on_job_start(job.number)
@@ -179,9 +187,7 @@ class Dispatcher:
             deadline = time.monotonic() + GRACE_SECONDS
             while self._jobs and time.monotonic() < deadline:
                 self._engine.wait(list(self._jobs), LOOK_SECONDS)
-                for name, report in self._engine.look(list(self._jobs)).items():
-                    if report.stage is Stage.ENDED:
-                        del self._jobs[name]
+                self._remove_ended()
         finally:
             if self._jobs:
                 self._engine.kill(list(self._jobs))

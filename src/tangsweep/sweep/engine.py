@@ -1,7 +1,6 @@
 """What an engine such as Slurm or Ray, which trains jobs on other machines, is given, and what it tells."""
 
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -63,11 +62,6 @@ def pack_setup(setup: WorkerSetup) -> bytes:
     environment = passed | {"TANGSWEEP_HOME": str(home_folder())}
     packed: bytes = cloudpickle.dumps(setup._replace(environment=environment))
     return packed
-
-
-def pack_job(setup: bytes, config: object) -> RemoteJob:
-    """Return the job of a composed config."""
-    return RemoteJob(setup, pickle.dumps(config))
 
 
 class Stage(StrEnum):
