@@ -62,7 +62,7 @@ def test_a_lost_node_and_a_killed_worker(
     cluster: RayCluster, home: Path, long: dict[str, dict[str, Any]]
 ) -> None:
     sweep = StartedSweep(home, os.environ, LONG, *cluster.options)
-    first, _ = sweep.await_epochs(5, runs=2)
+    first, _ = sweep.await_epochs(100, runs=2)  # longer than between two looks of the command
     os.kill(json.loads(first.holder.read_text())["pid"], signal.SIGKILL)
     cluster.kill_node(cluster.nodes[1])
     cluster.add_node()
@@ -84,8 +84,8 @@ def test_a_killed_command(cluster: RayCluster, home: Path, long: dict[str, dict[
 
 
 def test_ctrl_c_takes_the_tasks_back(cluster: RayCluster, home: Path) -> None:
-    sweep = StartedSweep(home, os.environ, LONG, *cluster.options)
-    runs = sweep.await_epochs(5, runs=2)
+    sweep = StartedSweep(home, os.environ, LONG, *cluster.options, "trainer.max_epochs=9999")
+    runs = sweep.await_epochs(200, runs=2)  # seconds: the command looks once a second which tasks run
     sweep.interrupt()
     out = sweep.end(status=130)
     assert "Ray is asked to end 2 jobs, 2 of them running" in out
