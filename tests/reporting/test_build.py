@@ -90,7 +90,7 @@ def test_every_column_of_every_table_is_documented(sweep: Path) -> None:
                 data__poems=poems,
             )
     tables = report_of(sweep).tables
-    assert set(tables) == {"runs", "epochs", "ranking", "learning_rates", "sizes", "solved"}
+    assert set(tables) == {"runs", "epochs", "ranking", "learning_rates", "sizes", "solved", "tuned"}
     of_poems = re.compile("^(free|constrained)_|^(dev|test)_(?=known_|oov_)")
     for name, table in tables.items():
         plain = {column for column in table if not column.startswith("config.")}
