@@ -17,6 +17,7 @@ from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.tasks.registry import parse_config
 from tangsweep.training.optimizer_factories import optimizer_factories
+from tangsweep.training.parameter_groups import build_optimizer
 
 CLIP = 5.0
 LEARNING_RATE = 0.001
@@ -100,7 +101,7 @@ def adam_of_a_run(model: LanguageModel) -> torch.optim.Optimizer:
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         composed = compose("train", overrides=["optimizer=adam", f"optimizer.lr={LEARNING_RATE}"])
     config = parse_config(OmegaConf.to_container(composed, resolve=True))
-    return optimizer_factories(config).make_optimizer(model.parameter_groups())
+    return build_optimizer(model, optimizer_factories(config).make_optimizer)
 
 
 def training_step(

@@ -17,6 +17,7 @@ from tangsweep.files import REPOSITORY
 from tangsweep.runs.folder import RunFolder
 
 if TYPE_CHECKING:
+    from tangsweep.config.run_config import AnyConfig
     from tangsweep.training.prepare import PreparedRun
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is slow, not wrong
@@ -68,6 +69,13 @@ def configured(*overrides: str) -> dict[str, Any]:
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         config: Any = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=True)
     return config
+
+
+def parsed(*overrides: str) -> "AnyConfig":
+    """Return the typed config of a command line."""
+    from tangsweep.tasks.registry import parse_config
+
+    return parse_config(configured(*overrides))
 
 
 def made(path: Path) -> RunFolder:

@@ -188,23 +188,6 @@ class LanguageModel(nn.Module):
         """
         return sum(len(torch.unique(_weights_by_unit(cell), dim=0)) for cell in self.cells)
 
-    def parameter_groups(self, decay: str = "all") -> list[dict[str, Any]]:
-        """Return groups for an optimizer, of which the second has no weight decay.
-
-        Parameters in `Cell.initializers` are in it, and with `decay` "matrices" all vectors, such as biases.
-        """
-        own = {
-            id(parameter)
-            for cell in self.cells
-            for name, parameter in cell.named_parameters()
-            if name in cell.initializers
-        }
-        if decay == "matrices":
-            own |= {id(parameter) for parameter in self.parameters() if parameter.ndim < 2}
-        weights = [p for p in self.parameters() if id(p) not in own]
-        others = [p for p in self.parameters() if id(p) in own]
-        return [{"params": weights}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
-
 
 def _weights_by_unit(cell: AnyCell) -> Tensor:
     """Return (H, …), for each unit all weights that lead to it: in each parameter every H-th column."""

@@ -10,7 +10,6 @@ import torch
 from tangsweep.cells import cell as cells
 from tangsweep.config.identity import config_hash
 from tangsweep.config.optimizer_options import optimizer_arguments
-from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError
 from tangsweep.inits import initialize, uniform_scaled
 from tangsweep.kernels import native as kernel_build
@@ -18,14 +17,10 @@ from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.tasks.registry import parse_config
 from tangsweep.training import assemble
 from tangsweep.training.optimizer_factories import optimizer_factories
-from tests.conftest import Ran, configured, prepare
+from tests.conftest import Ran, configured, parsed, prepare
 
 Train = Callable[..., Ran]
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "adagrad", "adadelta", "rmsprop", "nesterov")
-
-
-def parse_configured(*overrides: str) -> AnyConfig:
-    return parse_config(configured(*overrides))
 
 
 def small() -> LanguageModel:
@@ -69,13 +64,9 @@ def test_training_is_that_of_the_plain_loop_and_the_plain_optimizer(name: str) -
 
 def test_the_fused_optimizer_is_used_where_there_is_one() -> None:
     for name, fused in (("adam", True), ("sgd", True), ("rmsprop", False)):
-        optimizer = optimizer_factories(parse_configured(f"optimizer={name}")).make_optimizer(
-            small().parameters()
-        )
+        optimizer = optimizer_factories(parsed(f"optimizer={name}")).make_optimizer(small().parameters())
         assert bool(optimizer.defaults.get("fused")) == fused
-    scaled = optimizer_factories(parse_configured("trainer.precision=16-mixed")).make_optimizer(
-        small().parameters()
-    )
+    scaled = optimizer_factories(parsed("trainer.precision=16-mixed")).make_optimizer(small().parameters())
     assert not scaled.defaults["fused"]
 
 
@@ -108,9 +99,9 @@ def test_the_native_kernel_where_it_cannot_compute() -> None:
     with pytest.raises(
         UserError, match=r"cell\.kernel=native computes on the CPU in 32 or 64 bits, not with"
     ):
-        parse_configured("cell.kernel=native", "trainer.precision=bf16-true")
+        parsed("cell.kernel=native", "trainer.precision=bf16-true")
     with pytest.raises(UserError, match=r"set model\.embed_size=64"):
-        parse_configured("model.tie_weights=true", "model.embed_size=32")
+        parsed("model.tie_weights=true", "model.embed_size=32")
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

@@ -2,17 +2,11 @@
 
 import pytest
 
-from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError
 from tangsweep.kernels import native
 from tangsweep.tasks.registry import parse_config
-from tangsweep.training import prepare
-from tests.conftest import QUIET, configured
-
-
-def parsed(*overrides: str) -> AnyConfig:
-    return parse_config(configured(*overrides))
-
+from tangsweep.training import optimizer_factories, prepare
+from tests.conftest import QUIET, configured, parsed
 
 WRONG = {
     "an option of another optimizer": (
@@ -61,3 +55,12 @@ def test_native_kernels_that_cannot_be_had(
     assert capsys.readouterr().out == ""
     with pytest.raises(UserError, match=r"cell\.kernel=native: no C compiler .* use cell\.kernel=auto"):
         prepare.check_before_training([parsed("logger=csv", "cell.kernel=native")])
+
+
+def test_an_optimizer_of_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer_factories, "EXTRAS", {"absent_package": "optimizers"})
+    config = parsed("optimizer=soap", "optimizer._target_=absent_package.SOAP")
+    with pytest.raises(
+        UserError, match=r"absent_package\.SOAP needs absent_package: pip install .*optimizers"
+    ):
+        optimizer_factories.optimizer_factories(config)

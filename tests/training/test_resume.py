@@ -42,6 +42,10 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "patience": (*POEMS, "optimizer.lr=0.3", "trainer.patience=1", "trainer.max_epochs=9"),
     "moving average": (*POEMS, "trainer.ema_decay=0.8", "optimizer=adamw", "optimizer.decay=matrices"),
     "mean after patience": (*POEMS, "trainer.average_after=1", "optimizer.lr=0.1", "trainer.max_epochs=6"),
+    "muon": (*POEMS, "optimizer=muon", "model.output_size=6", "model.layers=2"),
+    "schedule-free": (*POEMS, "optimizer=schedule_free_adamw", "model.tie_weights=true"),
+    "soap": (*POEMS, "optimizer=soap", "optimizer.precondition_frequency=2", "data.batch_size=3"),
+    "lion": (*POEMS, "optimizer=lion"),
     "numpy": (*POEMS, "cell=numpy_lstm"),
     "diverging": (
         *POEMS,

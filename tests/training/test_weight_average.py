@@ -13,6 +13,7 @@ from tangsweep.checkpoint import load_model
 from tangsweep.language_model import LanguageModel, build_language_model
 from tangsweep.metrics import METRICS
 from tangsweep.runs.folder import RunFolder
+from tangsweep.training.parameter_groups import parameter_groups
 from tangsweep.training.weight_average import WeightAverage
 from tests.conftest import Ran
 from tests.training.test_resume import POEMS
@@ -127,7 +128,7 @@ def test_without_an_average_a_checkpoint_holds_nothing_of_it(train: Train) -> No
 
 def test_vectors_are_spared_from_decay_where_that_is_asked_for() -> None:
     model = next(models_of_steps(1))
-    everything, (matrices, vectors) = model.parameter_groups(), model.parameter_groups("matrices")
+    everything, (matrices, vectors) = parameter_groups(model), parameter_groups(model, "matrices")
     assert len(everything) == 1
     assert {weight.ndim for weight in matrices["params"]} == {2}
     assert {weight.ndim for weight in vectors["params"]} == {1}

@@ -162,6 +162,7 @@ def estimate_cost(run: PreparedRun) -> Cost:
 
     from tangsweep.training import assemble
     from tangsweep.training.optimizer_factories import optimizer_factories
+    from tangsweep.training.parameter_groups import build_optimizer
 
     options = run.config.trainer
     torch.set_num_threads(options.threads)
@@ -171,7 +172,7 @@ def estimate_cost(run: PreparedRun) -> Cost:
     epoch = batches.train_batches(0)
     limits = [options.max_steps, options.max_epochs and options.max_epochs * len(epoch)]
     steps = min(limit for limit in limits if limit is not None)
-    optimizer = optimizer_factories(run.config).make_optimizer(module.model.parameter_groups())
+    optimizer = build_optimizer(module.model, optimizer_factories(run.config).make_optimizer)
     step_seconds = _step_seconds(module, optimizer, epoch, options.gradient_clip_val)
     epochs = -(-steps // len(epoch))
     scoring = {name: _scoring_seconds(module, text) for name, text in batches.evaluation_sets().items()}

@@ -17,6 +17,10 @@ OPTIMIZER_STATES = {
     "Adamax": 2,
     "NAdam": 2,
     "RAdam": 2,
+    "Lion": 1,
+    "Muon": 0,  # and its momentum
+    "SOAP": 2,
+    "ScheduleFreeAdamW": 2,
 }
 
 

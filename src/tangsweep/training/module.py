@@ -3,8 +3,7 @@
 Runs of `src/train.py` use the subclass in training/step_groups.py, which says what it replaces of Lightning.
 """
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import torch
@@ -20,8 +19,10 @@ from tangsweep.corpora.vocabulary import OOV_TOKEN
 from tangsweep.errors import UserError
 from tangsweep.language_model import Carry, LanguageModel, LossOutput, build_language_model
 from tangsweep.randomness import derive_seed
+from tangsweep.training.averaging_optimizer import switch_averages
 from tangsweep.training.numpy_bridge import NumpyLanguageModel
-from tangsweep.training.optimizer_factories import MakeOptimizer, MakeScheduler
+from tangsweep.training.optimizer_factories import MakeOptimizer, MakeScheduler, describe_function
+from tangsweep.training.parameter_groups import build_optimizer
 from tangsweep.training.scored_module import ScoredModule
 
 CHECKPOINT_FORMAT = 2  # training is not continued from checkpoints of another format
@@ -142,13 +143,13 @@ class LanguageModelModule(ScoredModule):
         """Return the arguments for loggers: without the vocabulary, optimizer and scheduler in words."""
         arguments = {key: value for key, value in self.hparams.items() if key != "tokens"}
         return arguments | {
-            "optimizer": _describe_function(self.make_optimizer),
-            "scheduler": self._make_scheduler and _describe_function(self._make_scheduler),
+            "optimizer": describe_function(self.make_optimizer),
+            "scheduler": self._make_scheduler and describe_function(self._make_scheduler),
         }
 
     def configure_optimizers(self) -> Any:
         options = {} if self.lr is None else {"lr": self.lr}
-        optimizer = self.make_optimizer(self.model.parameter_groups(self.decay), **options)
+        optimizer = build_optimizer(self.model, self.make_optimizer, self.decay, **options)
         if self._make_scheduler is None:
             return optimizer
         scheduler = self._make_scheduler(optimizer)
@@ -173,6 +174,13 @@ class LanguageModelModule(ScoredModule):
         scored = torch.tensor(float(output["scored"]), device=self.device)
         mean = self.trainer.strategy.reduce(scored.clone(), reduce_op="mean")  # in place
         return output["loss"] * (scored / mean)
+
+    def on_validation_start(self) -> None:
+        """Score the average of an optimizer that keeps one; ModelCheckpoint saves it at the epoch's end."""
+        switch_averages(self.trainer.optimizers, "eval")
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
+        switch_averages(self.trainer.optimizers, "train")
 
     def on_train_epoch_end(self) -> None:
         """Log the training loss of the epoch, each batch at the weights that it met."""
@@ -237,11 +245,3 @@ class LanguageModelModule(ScoredModule):
             states, steps = checkpoint["tangsweep_carry"]
             kinds = [type(cell.initial_state(1)) for cell in self.model.cells]
             self._carry = Carry([kind(*state) for kind, state in zip(kinds, states, strict=True)], steps)
-
-
-def _describe_function(function: Callable[..., object]) -> str:
-    """Return a function's name, of a partial one with its arguments: `AdamW(weight_decay=0.1)`."""
-    if isinstance(function, functools.partial):
-        arguments = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in function.keywords.items())]
-        return f"{_describe_function(function.func)}({', '.join(arguments)})"
-    return getattr(function, "__name__", repr(function))

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from tangsweep.language_model import LanguageModel
 from tangsweep.runs.record import OptimizerCost
 from tangsweep.training.optimizer_factories import MakeOptimizer
+from tangsweep.training.parameter_groups import build_optimizer
 
 WARM_UP_UPDATES, TIMED_UPDATES = 3, 15
 
@@ -21,7 +22,7 @@ def measure_cost(model: LanguageModel, make_optimizer: MakeOptimizer, step_ms: f
     Other runs that train at the same time slow it down, so it is to be compared with runs of the same sweep.
     """
     model = copy.deepcopy(model)
-    optimizer = make_optimizer(model.parameter_groups())
+    optimizer = build_optimizer(model, make_optimizer)
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
         noise = torch.randn(parameter.shape, generator=generator) * 1e-3

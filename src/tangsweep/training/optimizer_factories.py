@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ from tangsweep.config.run_config import AnyConfig
 from tangsweep.errors import UserError, did_you_mean, first_line
 from tangsweep.kernels import native
 from tangsweep.training import numpy_bridge
+from tangsweep.training.averaging_optimizer import AveragingOptimizer
 from tangsweep.training.native_optimizers import NATIVE_OPTIMIZERS
 
 MakeOptimizer = Callable[..., Optimizer]  # from groups of parameters, and `lr` if it is given
@@ -34,6 +36,7 @@ PACKAGES = {
     "optimizer": "torch.optim",
     "scheduler": "torch.optim.lr_scheduler",
 }  # where the classes of torch lie
+EXTRAS = {"pytorch_optimizer": "optimizers"}  # by package
 
 
 class OptimizerFactories(NamedTuple):
@@ -59,6 +62,7 @@ def optimizer_factories(config: AnyConfig, steps: float | None = None) -> Optimi
         optimizer = make_optimizer(parameters)
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise TypeError(f"{settings['_target_']} makes no optimizer of torch")
+        _check_averages(config, optimizer)
     if config.scheduler.target is None:
         return OptimizerFactories(make_optimizer, None)
     settings = config.plain["scheduler"]
@@ -67,6 +71,28 @@ def optimizer_factories(config: AnyConfig, steps: float | None = None) -> Optimi
         if not isinstance(make_scheduler(optimizer), torch.optim.lr_scheduler.LRScheduler):
             raise TypeError(f"{settings['_target_']} makes no schedule of torch")
     return OptimizerFactories(make_optimizer, make_scheduler)
+
+
+def _check_averages(config: AnyConfig, optimizer: Optimizer) -> None:
+    trainer = config.trainer
+    has_average = trainer.ema_decay is not None or trainer.average_after is not None
+    if isinstance(optimizer, AveragingOptimizer) and has_average:
+        raise ValueError("it keeps an average itself: leave out trainer.ema_decay and average_after")
+
+
+def optimizer_class(make_optimizer: MakeOptimizer) -> MakeOptimizer:
+    """Return the class behind partial functions of it, or whatever function makes the optimizer."""
+    while isinstance(make_optimizer, partial):
+        make_optimizer = make_optimizer.func
+    return make_optimizer
+
+
+def describe_function(function: Callable[..., object]) -> str:
+    """Return a function's name, of a partial one with its arguments: `AdamW(weight_decay=0.1)`."""
+    if isinstance(function, partial):
+        arguments = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in function.keywords.items())]
+        return f"{describe_function(function.func)}({', '.join(arguments)})"
+    return getattr(function, "__name__", repr(function))
 
 
 @contextlib.contextmanager
@@ -81,6 +107,9 @@ def _named_failures(group: str, settings: Settings) -> Iterator[None]:
 def _describe_failure(group: str, settings: Settings, error: Exception) -> str:
     target = str(settings["_target_"])
     if isinstance(error, InstantiationException) and "Error locating target" in str(error):
+        package = target.partition(".")[0]
+        if package in EXTRAS and find_spec(package) is None:
+            return f"{target} needs {package}: pip install -c constraints.txt -e '.[{EXTRAS[package]}]'"
         module, names = _classes_beside(target, PACKAGES[group])
         hint = did_you_mean(target.rpartition(".")[2], names, f"{module}.").strip()
         return f"{group}._target_={target} does not exist{f'; {hint}' if hint else ''}"
@@ -116,7 +145,8 @@ def _torch_optimizer(config: AnyConfig) -> MakeOptimizer:
     Lightning allows no fused optimizer with a gradient scaler and clipping, so 16-mixed does without.
     """
     settings = {key: value for key, value in config.plain["optimizer"].items() if key not in OWN_KEYS}
-    optimizer: Any = instantiate(settings, _partial_=True)
+    # Lists become Python's own: an optimizer's settings lie in checkpoints, which hold no other classes.
+    optimizer: Any = instantiate(settings, _partial_=True, _convert_="all")
     if optimizer.func in NATIVE_OPTIMIZERS and _has_native_update(config):
         return partial(NATIVE_OPTIMIZERS[optimizer.func], *optimizer.args, **optimizer.keywords)
     parameters = inspect.signature(optimizer.func).parameters

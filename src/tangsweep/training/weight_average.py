@@ -1,8 +1,10 @@
 """Averages of the weights over optimizer steps: what is scored and kept instead of the weights themselves.
 
-Two kinds. An exponential moving average gives the weights of a step `decay` times as much as those of the
+Three kinds. An exponential moving average gives the weights of a step `decay` times as much as those of the
 step after it (Polyak and Juditsky 1992; torch.optim.swa_utils.get_ema_multi_avg_fn). A plain mean begins when
-the development score stops getting better: NT-ASGD (Merity, Keskar and Socher 2018, section 3).
+the development score stops getting better: NT-ASGD (Merity, Keskar and Socher 2018, section 3). Some
+optimizers keep an average themselves: Schedule-Free AdamW (Defazio et al. 2024,
+https://arxiv.org/abs/2405.15682) trains at one point and is to be scored at another.
 """
 
 import contextlib
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tangsweep.metrics import Metric
+from tangsweep.training.averaging_optimizer import AveragingOptimizer, average_of_optimizer
 from tangsweep.training.metrics_callback import Evaluation
 from tangsweep.training.step_groups import StepGroupModule
 
@@ -35,11 +38,12 @@ class WeightAverage(L.Callback):
         self.scores: list[float] = []  # sort keys of all evaluations: less is better
         self.is_averaging = decay is not None
         self.average: dict[str, Tensor] = {}  # by the parameter's name; empty before the first step of it
+        self.optimizer: AveragingOptimizer | None = None  # that keeps the average itself
 
     @property
     def is_used(self) -> bool:
         """Whether a run has an average, now or from some epoch on."""
-        return self.decay is not None or self.patience is not None
+        return self.decay is not None or self.patience is not None or self.optimizer is not None
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
@@ -61,10 +65,15 @@ class WeightAverage(L.Callback):
         try:
             yield
         finally:
-            self.put_into(model)
+            self._exchange(model)
 
     def put_into(self, model: nn.Module) -> None:
-        """Exchange the weights of `model` for their average, where there is one; a second call undoes it."""
+        """Exchange the weights of `model` for their average, where there is one."""
+        if self.optimizer is not None:
+            self.average = average_of_optimizer(self.optimizer, model)
+        self._exchange(model)
+
+    def _exchange(self, model: nn.Module) -> None:
         parameters = dict(model.named_parameters())
         for name, average in self.average.items():
             parameters[name].data, self.average[name] = average, parameters[name].data
@@ -72,7 +81,10 @@ class WeightAverage(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Follow every optimizer step; bring an average from a checkpoint to where the weights are."""
         assert isinstance(pl_module, StepGroupModule)
-        if self.is_used:
+        [optimizer] = trainer.optimizers
+        if isinstance(optimizer, AveragingOptimizer):
+            self.optimizer = optimizer
+        elif self.is_used:
             pl_module.after_update.append(self.update)
         self.average = {name: average.to(pl_module.device) for name, average in self.average.items()}
 
