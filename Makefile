@@ -57,7 +57,10 @@ test: $(READY)  ## the tests
 	$(BIN)/python -m pytest -n 2
 
 test-slow: $(EXTRAS)  ## the slow tests: real sweeps, killed, on Ray and Slurm; the page in Chromium
-	$(BIN)/python -m pytest -m slow
+	@echo "The slow tests: some twenty minutes on two cores. Hydra's own tests of launchers come first and"
+	@echo "alone: they look for log files that Hydra sets up once a process."
+	$(BIN)/python -m pytest -m slow tests/hydra_plugins
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --ignore tests/hydra_plugins
 
 check: $(READY)  ## lint, format, types
 	$(BIN)/ruff check .

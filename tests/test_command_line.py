@@ -137,7 +137,7 @@ def test_a_sweep_from_its_command_to_its_comparison(home: Path, train: Callable[
         "report.json",
         "report.md",
     }
-    tables = {f"{name}.csv" for name in ("runs", "epochs", "ranking", "breakdown", "cost")}
+    tables = {f"{name}.csv" for name in ("runs", "epochs", "ranking", "breakdown", "cost", "tuned")}
     assert {p.name for p in (folder / "tables").iterdir()} == tables
     assert {p.name for p in (folder / "figures").iterdir()} >= {"curves.png", "curves.svg"}
     assert "NOT 全唐诗" in done.stdout
