@@ -98,6 +98,7 @@ WRONG = {
     "trainer.precision": ["8"],
     "trainer.val_every": ["10"],
     "trainer.give_up": ["1"],
+    "trainer.loss": ["max", "null"],
     "trainer.ema_decay": ["1", "-0.1"],
     "trainer.average_after": ["0", "1.5"],
     "corpus.primary.metric": ["beauty"],

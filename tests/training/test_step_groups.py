@@ -1,5 +1,6 @@
 """Groups hold every batch once, in order, and end wherever a callback acts."""
 
+import math
 from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tangsweep.training import step_groups
+from tangsweep.training.assemble import build_module
 from tangsweep.training.group_loader import StepGroups
 from tangsweep.training.step_groups import LONGEST_GROUP, StepGroupModule
-from tests.conftest import DIVERGES_IN_EPOCH_2, Ran
+from tests.conftest import DIVERGES_IN_EPOCH_2, QUIET, SMALL, Ran, configured, prepare
 
 
 @given(
@@ -113,3 +116,31 @@ def test_autograd_is_left_out_where_it_can_be(
     monkeypatch.setattr(step_groups, "loss_and_gradients", lambda *a: (calls.append(1), real(*a))[1])
     run = train("trainer.max_epochs=1", *options)
     assert len(calls) == (run.result["steps"] if direct else 0)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "rnn"])  # without autograd, and with it
+def test_a_loss_summed_over_sequences(train: Callable[..., Ran], cell: str) -> None:
+    options = (
+        *SMALL, *QUIET, f"cell={cell}", "trainer.loss=sum", "trainer.precision=64-true", "optimizer=sgd",
+        "optimizer.lr=0.05", "data.batch_size=3", "trainer.gradient_clip_val=2", "trainer.max_epochs=1",
+        "init=uniform",
+    )  # fmt: skip
+    run = prepare(configured(*options), [])
+    batches = run.task.batches(run.encoded, run.config)
+    model = build_module(run, batches.pad).model.double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    for batch in batches.train_batches(0):
+        optimizer.zero_grad()
+        logits, _ = model(batch.inputs, batch.times)
+        nats = F.cross_entropy(
+            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-1, reduction="sum"
+        )
+        (nats / len(batch.targets)).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 2)
+        optimizer.step()
+    ran = train(base=options)
+    trained = torch.load(ran.folder.last, weights_only=True)["state_dict"]
+    for name, weight in model.state_dict().items():
+        torch.testing.assert_close(trained[f"model.{name}"], weight, rtol=0, atol=1e-9)
+    first = pd.read_csv(ran.folder.metrics)["train/loss"].dropna().iloc[0]
+    assert first == pytest.approx(math.log(run.encoded.inputs), rel=0.05)  # the mean, whatever is minimized

@@ -83,6 +83,12 @@ class TrainerOptions(Options):
         "steps an epoch, at whose end is evaluated; null for poems, where an epoch is one pass",
         value_before=None,
     )
+    loss: Literal["mean", "sum"] = option(
+        "whose gradients train: `mean` over all scored characters of a batch, or `sum` over those of a "
+        "sequence, mean over the sequences of a batch; train/loss is the mean always",
+        default="mean",
+        value_before="mean",
+    )
     gradient_clip_val: PositiveNumber | None = option("clip the 2-norm of all gradients together")
     patience: PositiveCount | None = option("stop after so many epochs without a better score")
     ema_decay: DropoutRate | None = option(

@@ -86,6 +86,7 @@ def build_module(run: PreparedRun, pad_id: int | None, steps: float | None = Non
         seed=config.seed,
         pad_id=pad_id,
         clip=config.trainer.gradient_clip_val,
+        sum_over_sequence=config.trainer.loss == "sum",
         run_config=config.plain,
         log_every=config.trainer.log_every,
         schedule_each_step=is_stepped_with_optimizer(config.plain),

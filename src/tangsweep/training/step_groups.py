@@ -62,6 +62,8 @@ class StepGroupModule(LanguageModelModule):
 
     Args:
         clip: bounds the 2-norm of all gradients; None: no clipping.
+        sum_over_sequence: minimize the loss summed over each sequence, mean over those of a batch, and not
+            the mean over all scored positions.
         run_config: the run's composed config, which its checkpoints carry.
         log_every: steps between rows of metrics.csv.
         schedule_each_step: step the schedule after each optimizer step; else at each epoch's start.
@@ -72,6 +74,7 @@ class StepGroupModule(LanguageModelModule):
         self,
         *,
         clip: float | None,
+        sum_over_sequence: bool = False,
         run_config: Mapping[str, Any],
         log_every: int = 1,
         schedule_each_step: bool = False,
@@ -80,7 +83,7 @@ class StepGroupModule(LanguageModelModule):
         super().__init__(**module_options)
         self.log_every, self.schedule_each_step = log_every, schedule_each_step
         self.automatic_optimization = False
-        self.clip, self._run_config = clip, dict(run_config)
+        self.clip, self.sum_over_sequence, self._run_config = clip, sum_over_sequence, dict(run_config)
         self.after_update: list[Callable[[torch.nn.Module], None]] = []  # called after each optimizer step
         self._is_direct = False  # whether gradients are computed without autograd
         self._is_measured = False  # whether the step under way has a row
@@ -137,8 +140,15 @@ class StepGroupModule(LanguageModelModule):
 
     def _step_directly(self, batch: Batch, step: int, wrapped: LightningOptimizer) -> StepOutput:
         output = self.loss(batch, step)
+        if self.sum_over_sequence:
+            gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
+            torch._foreach_mul_(gradients, self._loss_scale(output, batch))
         self._update(wrapped)
         return output
+
+    def _loss_scale(self, output: StepOutput, batch: Batch) -> float:
+        """Return the factor from the mean over scored positions to the loss that is minimized."""
+        return output["scored"] / len(batch.targets) if self.sum_over_sequence else 1.0
 
     def _step_by_autograd(self, batch: Batch, step: int, wrapped: LightningOptimizer) -> StepOutput:
         """Lightning's manual_backward adds hooks that nobody uses here, and its wrapper is needed only where
@@ -149,7 +159,8 @@ class StepGroupModule(LanguageModelModule):
             weight.grad = None  # Optimizer.zero_grad takes 0.04 ms for it
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         with torch.autocast(self.device.type, enabled=False):
-            (scaler.scale(output["loss"]) if scaler else output["loss"]).backward()
+            loss = output["loss"] * self._loss_scale(output, batch)
+            (scaler.scale(loss) if scaler else loss).backward()
             self._update(wrapped, scaled=scaler is not None)
         return {**output, "loss": output["loss"].detach()}
 
