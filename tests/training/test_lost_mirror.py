@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,8 @@ import wandb
 from tangsweep.files import REPOSITORY
 from tangsweep.runs.wandb_names import wandb_run_id
 from tangsweep.training import wandb_mirror
-from tangsweep.training.wandb_mirror import WandbMirror, has_exit_record
+from tangsweep.training.wandb_mirror import WANDB_THREAD, WandbMirror, log_exceptions_of_threads
+from tangsweep.training.wandb_offline_file import has_exit_record
 from tests.conftest import SMALL, Ran, made
 from tests.training import wandb_file
 from tests.trouble import kill_wandb, stop_wandb, wandb_processes
@@ -194,3 +196,20 @@ def test_a_command_whose_wandb_processes_are_killed(home: Path, multirun: bool) 
         assert_mirrors_the_files(
             folder, record["lost_mirrors"]["wandb"], 0
         )  # rows wait, so it is noticed later
+
+
+def test_what_ends_a_thread_of_wandb_is_logged_and_not_printed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    printed: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda failure: printed.append(failure.thread.name))
+    log_exceptions_of_threads()
+    log_exceptions_of_threads()
+    for name in (WANDB_THREAD, "another"):
+        thread = threading.Thread(target=lambda: [][1], name=name)
+        thread.start()
+        thread.join()
+    assert printed == ["another"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"W&B's thread {WANDB_THREAD} ended: IndexError('list index out of range')"
+    ]

@@ -2,17 +2,18 @@
 
 import atexit
 import contextlib
+import logging
 import math
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import wandb
-from wandb.proto.wandb_internal_pb2 import Record as WandbRecord  # type: ignore[attr-defined]
 from wandb.sdk import wandb_setup
 
 from tangsweep import temporary_folder
@@ -28,7 +29,11 @@ from tangsweep.runs.wandb_names import (
     wandb_summary,
 )
 from tangsweep.training.mirror_settings import wandb_mode
+from tangsweep.training.wandb_offline_file import has_exit_record
 
+log = logging.getLogger(__name__)
+
+WANDB_THREAD = "NetStatThr"  # its name; of an online run
 MAX_TAG_LENGTH = 64  # characters that W&B allows
 GRACE_SECONDS = 60.0  # for a call; a process of W&B's that is stopped, as by SIGSTOP, would never answer it
 FLUSH_SECONDS = 10  # after W&B has said that a run is finished, until its offline file is written to its end
@@ -56,6 +61,7 @@ class WandbMirror:
         self._mode = "offline" if again and wandb_mode(mode) == "online" else wandb_mode(mode)
         if again or is_service_dead():
             end_service()
+        log_exceptions_of_threads()
         if self._mode == "offline":
             set_aside_offline_runs(folder)
         run_id, self._is_new = wandb_run_id(folder)
@@ -144,6 +150,22 @@ def _settings() -> wandb.Settings:
     )
 
 
+def log_exceptions_of_threads() -> None:
+    """Log what ends W&B's thread, as where its process was killed, and print no traceback."""
+    previous = threading.excepthook
+    if not (isinstance(previous, partial) and previous.func is _log_exception):
+        threading.excepthook = partial(_log_exception, previous)
+
+
+def _log_exception(
+    handle_others: Callable[[threading.ExceptHookArgs], object], failure: threading.ExceptHookArgs
+) -> None:
+    if failure.thread is not None and failure.thread.name == WANDB_THREAD:
+        log.warning("W&B's thread %s ended: %r", WANDB_THREAD, failure.exc_value)
+    else:
+        handle_others(failure)
+
+
 def is_service_dead() -> bool:
     """Return whether W&B's own process, which this one started, has ended."""
     process = _service_process()
@@ -218,32 +240,3 @@ def _service_process() -> "subprocess.Popen[bytes] | None":
     connection = getattr(getattr(wandb_setup, "_singleton", None), "_connection", None)
     process = getattr(getattr(connection, "_proc", None), "_process", None)
     return process if isinstance(process, subprocess.Popen) else None
-
-
-def has_exit_record(path: Path) -> bool:
-    """Return whether an offline file has the record of its run's end, which W&B writes last.
-
-    It is a LevelDB log, of which the last two blocks are read. Blocks of 32 KiB hold chunks: a checksum (4
-    bytes), the length of the content (2), the kind (1) and the content, of a whole record or of its first, a
-    middle or its last part. Of a format that is not this one, nothing is known: True.
-    """
-    block, header, whole, first, last = 32 * 1024, b":W&B\xe1\xbe\x00", 1, 2, 4
-    with path.open("rb") as file:
-        if not header.startswith(file.read(len(header))):
-            return True
-        start = file.seek(max(path.stat().st_size // block - 1, 0) * block)
-        content = file.read()
-    position, record = 0 if start else len(header), b""
-    while position + 7 <= len(content):
-        if block - position % block < 7:  # no chunk begins here
-            position += block - position % block
-            continue
-        end = position + 7 + int.from_bytes(content[position + 4 : position + 6], "little")
-        kind, part = content[position + 6], content[position + 7 : end]
-        record = part if kind in (whole, first) else record + part
-        if kind in (whole, last) and end <= len(content):
-            with contextlib.suppress(Exception):  # it is the end of a record that began before these blocks
-                if WandbRecord.FromString(record).WhichOneof("record_type") == "exit":
-                    return True
-        position = end
-    return False

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tangsweep.reporting.build import report_on
-from tangsweep.reporting.render.chart_data import compact_datasets
+from tangsweep.reporting.render.html_page import compact_datasets
 from tests.reporting.written_sweeps import write_optimizer_runs
 
 
