@@ -81,6 +81,8 @@ def test_development_scores_choose_and_other_seeds_judge(sweep: Path) -> None:
     assert cells(table, "test perplexity (known characters)") == [f"{value:.1f}" for value in expected]
     # Development losses of known characters are 0.3 below those of all.
     assert cells(table, "development perplexity, choosing seeds")[0] == f"{math.exp(5.45 - 0.3):.1f}"
+    judged = math.exp(np.mean([5.4, 5.5, 5.5]) - 0.3)
+    assert cells(table, "development perplexity, seeds that judge")[0] == f"{judged:.1f}"
     assert report.answers[0].startswith(
         "Each at the setting that is the best of 2 by mean development score: adam "
     )
@@ -90,6 +92,7 @@ def test_development_scores_choose_and_other_seeds_judge(sweep: Path) -> None:
     assert list(rows["setting"]) == ["lr=0.001", "lr=1.0"]
     assert rows.loc["sgd", "behind_low"] < rows.loc["sgd", "behind_mean"] < rows.loc["sgd", "behind_high"]
     assert rows.loc["adam", "chosen_loss"] == pytest.approx(5.45 - 0.3)
+    assert rows.loc["adam", "judged_loss"] == pytest.approx(math.log(judged))
     # The ranking of all settings is over the seeds that chose.
     ranking = find_block(report, "Ranking", Table)
     assert cells(ranking, "group")[0] == "adam lr=0.01"

@@ -57,6 +57,7 @@ class TunedComparison(NamedTuple):
     ranking: Ranking
     choices: dict[str, TunedChoice]  # by value
     is_confirmed: bool  # by seeds that took no part in the choice
+    judging_scores: dict[str, float]  # mean development loss of the seeds that judge, by value
 
 
 def confirming_seeds(configs: Mapping[str, FlatConfig], runs: Sequence[str]) -> set[int]:
@@ -105,7 +106,13 @@ def compare_tuned(
     is_confirmed = confirmed_values == set(choices)
     judged = judged[is_confirming[judged.index].eq(is_confirmed)]
     ranking = rank_groups(comparable._replace(runs=judged.assign(group=judged["value"])), text)
-    return TunedComparison(ranking, choices, is_confirmed)
+    costs = {run: development_cost(records[run], records[run].seed) for run in runs["run"]}
+    by_known = choose_by_known(costs.values())
+    scores = {
+        str(value): fmean(costs[run].known if by_known else costs[run].total for run in of_value["run"])
+        for value, of_value in judged.groupby("value")
+    }
+    return TunedComparison(ranking, choices, is_confirmed, scores)
 
 
 def _values_of_runs(runs: pd.DataFrame, records: Mapping[str, Record]) -> dict[str, dict[str, str]]:

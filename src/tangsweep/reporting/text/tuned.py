@@ -27,6 +27,7 @@ CHOICE = (
 )
 LAST, FLATTERY = "the same at the last epoch", "flattery without other seeds"
 AT_CHOICE, SEEDS = "development perplexity, choosing seeds", "seeds that judge"
+AT_JUDGEMENT = "development perplexity, seeds that judge"
 DEFAULT, GAIN = "perplexity of the default, choosing seeds", "gain over the default, choosing seeds"
 DEFAULT_NOTE = (
     "The default setting is what conf/ gives without these overrides, – where it was not among those tried, "
@@ -90,7 +91,8 @@ def tuned_section(tuned: TunedComparison) -> Section:
     comparable = tuned.ranking.comparable
     headings = [
         "group", "setting chosen", "settings tried", score_heading(comparable), "95 % interval",
-        "difference to the first", "p (corrected)", SEEDS, AT_CHOICE, LAST, FLATTERY,
+        "difference to the first", "p (corrected)", SEEDS, AT_CHOICE, AT_JUDGEMENT, LAST,
+        FLATTERY,
         f"{comparable.set_name} {DEFAULT}", GAIN,
     ]  # fmt: skip
     rows = [_row(tuned, group) for group in tuned.ranking.groups]
@@ -99,9 +101,11 @@ def tuned_section(tuned: TunedComparison) -> Section:
     if any(choice.default for choice in tuned.choices.values()):
         sentences.append(DEFAULT_NOTE)
     explanations = {
-        GAIN: "How much lower the perplexity of the chosen setting is, with the seeds that choose."
+        GAIN: "How much lower the perplexity of the chosen setting is, with the seeds that choose.",
+        AT_JUDGEMENT: "Of the same development texts. It is higher than with the seeds that choose by what "
+        "those were luckier; where the same seeds judge, the two are equal.",
     }
-    optional = frozenset({SEEDS, AT_CHOICE, LAST, *([FLATTERY] if tuned.is_confirmed else [])})
+    optional = frozenset({SEEDS, AT_CHOICE, AT_JUDGEMENT, LAST, *([FLATTERY] if tuned.is_confirmed else [])})
     note = " ".join(sentences)
     table = Table(headings, rows, note, text_columns=2, optional=optional, explanations=explanations)
     return Section("Tuned", [table, *_order_at_the_end(tuned)], {"tuned": _tuned_rows(tuned)})
@@ -114,6 +118,7 @@ def _tuned_rows(tuned: TunedComparison) -> pd.DataFrame:
         setting=[choice.setting for choice in choices],
         settings_tried=[choice.candidates for choice in choices],
         chosen_loss=[choice.chosen_score for choice in choices],
+        judged_loss=[tuned.judging_scores.get(choice.value, math.inf) for choice in choices],
         flattery=pd.Series([choice.optimism for choice in choices], dtype=float),
         is_confirmed=tuned.is_confirmed,
     )
@@ -132,6 +137,7 @@ def _row(tuned: TunedComparison, group: RankedGroup) -> list[str]:
         format_p_value(group.p),
         ", ".join(str(seed) for seed in group.scores),
         format_quantity(comparable.shown(choice.chosen_score)),
+        format_quantity(comparable.shown(tuned.judging_scores.get(choice.value, math.inf))),
         last,
         _percent_higher(choice.optimism),
         *_default_cells(choice, comparable),
