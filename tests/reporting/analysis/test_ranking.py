@@ -47,6 +47,7 @@ def test_groups_are_ranked_by_the_mean_over_their_seeds(sweep: Path) -> None:
     )
     assert report.question == "Which optimizer is best?"
     assert "Baselines on the same characters: uniform 1,366, unigram 565, bigram 553" in ranking.note
+    assert "by the test that the answer names, and times 1.1, since scores decide which" in ranking.note
     [warning] = report.warnings
     assert warning.startswith("The ranking is by development scores, which also chose each run's best epoch")
 
@@ -55,6 +56,7 @@ def test_one_seed_has_no_interval(sweep: Path) -> None:
     write_optimizer_runs(sweep, {"sgd": [500.0], "adam": [400.0]})
     report = report_of(sweep)
     assert cells(find_block(report, "Ranking", Table), "development perplexity") == ["400.0", "500.0"]
+    assert "times 1.1" not in find_block(report, "Ranking", Table).note
     assert report.answers[0].startswith("adam has the lowest score: ")
     assert report.answers[1].startswith(
         "One seed says nothing about other seeds, so there is no test; add some"

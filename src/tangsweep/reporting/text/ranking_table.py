@@ -7,6 +7,7 @@ from tangsweep.reporting.analysis.ranking import (
     RankedGroup,
     Ranking,
 )
+from tangsweep.reporting.analysis.statistics import PRELIMINARY_TEST_FACTOR
 from tangsweep.reporting.analysis.training_times import perplexity_thresholds, seconds_to_reach
 from tangsweep.reporting.blocks import Section, Table
 from tangsweep.reporting.data.collect import SweepData
@@ -156,12 +157,18 @@ def _ranking_note(ranking: Ranking) -> str:
         f"{_interval_note(ranking)}"
         " Difference to the first: of the perplexities, in percent, seed by seed"
         f"{' and document by document' if ranking.text else ''}, with its own interval, not corrected. "
-        "p is corrected for all pairs, by the test that the answer names."
+        f"p is corrected for all pairs, by the test that the answer names{_factor_note(ranking)}."
         f"{_seeds_note(ranking)}"
     )
     if comparable.ranked_by.known:
         note += " Known characters are those of the training vocabulary; all others are one, <oov>."
     return note if first is None else f"{note} {_baseline_note(comparable, first)}"
+
+
+def _factor_note(ranking: Ranking) -> str:
+    if sum(group.compared for group in ranking.groups) <= 2:
+        return ""
+    return f", and times {PRELIMINARY_TEST_FACTOR}, since scores decide which of two tests that is"
 
 
 def _seeds_note(ranking: Ranking) -> str:
