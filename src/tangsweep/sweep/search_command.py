@@ -161,11 +161,14 @@ def _summary(search: Search) -> str:
     tops = [best for trial in range(len(state.settings)) if (best := state.highest(trial)) is not None]
     ended = sum(state.rung(Step(best.trial, best.rung)).epochs is None for best in tops)
     diverged = sum(math.isinf(best.value) for best in tops)
-    waiting = "" if state.is_complete else "; the same command goes on"
-    return (
-        f"{len(state.settings)} settings tried: {ended} to the end, {diverged} diverged, the others are "
-        f"paused and wait for rerun=paused{waiting}"
+    paused = sum(
+        state.rung(Step(best.trial, best.rung)).epochs is not None and math.isfinite(best.value)
+        for best in tops
     )
+    ends = [f"{ended} to the end", f"{diverged} diverged"]
+    ends += [f"{paused} paused, which rerun=paused takes up"] if paused else []
+    waiting = "" if state.is_complete else "; the same command goes on"
+    return f"{len(state.settings)} settings tried: {', '.join(ends)}{waiting}"
 
 
 def _confirmation(search: Search, runs: SearchRuns) -> Phase | None:
