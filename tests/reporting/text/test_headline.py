@@ -6,11 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tangsweep.reporting.blocks import Answer, Report
+from tangsweep.reporting.blocks import Answer, Report, Table
 from tangsweep.reporting.build import report_on
 from tangsweep.reporting.data.run_files import SweepCommand
 from tangsweep.reporting.text.headline import command_with, is_better
-from tests.reporting.written_sweeps import CORPUS, record, report_of, write_optimizer_runs, write_run
+from tests.reporting.written_sweeps import (
+    CORPUS,
+    cells,
+    find_block,
+    record,
+    report_of,
+    write_optimizer_runs,
+    write_run,
+)
 
 
 def answer_of(sweep: Path) -> Answer:
@@ -25,6 +33,17 @@ def test_a_winner_is_named_with_its_distance(sweep: Path) -> None:
         "adam is best: development perplexity 300.7 (95 % interval 295.5 to 305.9); "
     )
     assert "next is sgd, 67.4 % (" in answer.headline and "above it (p " in answer.headline
+
+
+def test_the_headline_has_the_p_of_the_table(sweep: Path) -> None:
+    scores = {"a": [300.0, 305.0, 296.0], "b": [310.0, 312.0, 304.0], "c": [330.0, 341.0, 325.0]}
+    write_optimizer_runs(sweep, scores)
+    report = report_of(sweep)
+    p = cells(find_block(report, "Ranking", Table), "p (corrected)")[1]
+    [answer] = report.comparisons
+    assert p.startswith("0.0")
+    assert answer.headline.endswith(f"above it (p = {p}).")
+    assert f"p of the next: {p};" in report.answers[1]
 
 
 def test_what_cannot_be_told_says_so_first(sweep: Path) -> None:

@@ -79,11 +79,11 @@ def _ahead(ranking: Ranking, first: RankedGroup, ahead: list[RankedGroup], behin
 
 
 def _winner(ranking: Ranking, first: RankedGroup, second: RankedGroup) -> str:
-    assert ranking.tests is not None
+    assert second.p is not None
     behind = format_percent_difference(second.difference_interval).removeprefix("+")
     return (
         f"{first.name} is best: {describe_score(ranking, first)}; next is {second.name}, {behind} above it "
-        f"(p {_equals(format_p_value(ranking.tests.p_best))})."
+        f"(p {_equals(format_p_value(second.p))})."
     )
 
 

@@ -109,7 +109,7 @@ def _describe_tests(ranking: Ranking) -> list[str]:
     if ranking.has_winner:
         rest = "" if len(others) == len(ranking.groups) - 1 else " compared"
         result = f"better than every other{rest} group"
-        against_next = f"; p of the next: {format_p_value(tests.p_best)}"
+        against_next = f"; p of the next: {format_p_value(others[0].p)}"
     else:
         parts = [f"better than {format_names(better)}"] if better else []
         parts += [f"not significantly different from {format_names(similar)}"] if similar else []
