@@ -99,6 +99,16 @@ def test_development_scores_choose_and_other_seeds_judge(sweep: Path) -> None:
     assert cells(ranking, "seeds with a score") == ["3 of 3"] * 4
 
 
+def test_one_seed_that_chooses_is_no_warning_about_those_that_judge(sweep: Path) -> None:
+    one_seed = {setting: {0: losses[0]} for setting, losses in GRID.items()}
+    write_grid(sweep, merged(one_seed, CONFIRMED))
+    warnings = report_of(sweep).warnings
+    assert not any("no difference can be distinguished" in warning for warning in warnings)
+    assert any(
+        warning.startswith("The ranking of all settings has one seed for each") for warning in warnings
+    )
+
+
 def test_without_other_seeds_the_flattery_is_measured(sweep: Path) -> None:
     write_grid(sweep, GRID, confirm=[])
     report = report_of(sweep)

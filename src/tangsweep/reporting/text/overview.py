@@ -6,7 +6,7 @@ import pandas as pd
 
 from tangsweep.reporting.analysis.ranking import RankedGroup, Ranking
 from tangsweep.reporting.analysis.sampling import FEW_DOCUMENTS
-from tangsweep.reporting.analysis.tuning import TunedComparison
+from tangsweep.reporting.analysis.tuning import TunedComparison, confirming_seeds
 from tangsweep.reporting.data.collect import SweepData
 from tangsweep.reporting.formatting import format_names, format_quantity, format_statuses
 from tangsweep.reporting.text.cautions import sample_runs, shortened_experiments
@@ -29,7 +29,8 @@ def report_warnings(data: SweepData, rankings: Sequence[Ranking]) -> list[str]:
     if (runs["verified"].eq(False)).any():
         warnings.append("The corpus is not the published edition: its checksums differ.")
     groups = [group for ranking in rankings for group in ranking.groups]
-    warnings += _single_seeds([group for group in groups if group.scores])
+    confirming = confirming_seeds(data.configs, runs["run"].tolist()) & set(runs["seed"].dropna())
+    warnings += _single_seeds([group for group in groups if group.scores], bool(confirming))
     repeated = sum(group.repeated_seeds for group in groups)
     if repeated:
         runs_have = "runs have" if repeated > 1 else "run has"
@@ -88,10 +89,13 @@ def _missing_runs(data: SweepData) -> list[str]:
     ]
 
 
-def _single_seeds(scored: Sequence[RankedGroup]) -> list[str]:
+def _single_seeds(scored: Sequence[RankedGroup], confirmed: bool) -> list[str]:
     single = [group.name for group in scored if len(group.scores) == 1]
     if not single:
         return []
+    if confirmed and len(single) == len(scored):
+        ranked = "The ranking of all settings has one seed for each: its order may be chance."
+        return [f"{ranked} Other seeds judge those that were chosen."]
     if len(single) == len(scored):
         return ["There is only one seed per group: no difference can be distinguished from chance."]
     return [f"Groups with only one seed, whose differences may be chance: {format_names(single)}."]
