@@ -41,6 +41,7 @@ class StartedSweep:
             [sys.executable, str(REPOSITORY / "src" / "train.py"), *command, *options],
             env={**environment, "TANGSWEEP_HOME": str(home)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=home,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored by jobs in the background
         )  # fmt: skip
 
     def end(self, status: int = 0) -> str:
