@@ -93,11 +93,10 @@ def _single_seeds(scored: Sequence[RankedGroup], confirmed: bool) -> list[str]:
     single = [group.name for group in scored if len(group.scores) == 1]
     if not single:
         return []
-    if confirmed and len(single) == len(scored):
-        ranked = "The ranking of all settings has one seed for each: its order may be chance."
-        return [f"{ranked} Other seeds judge those that were chosen."]
     if len(single) == len(scored):
-        return ["There is only one seed per group: no difference can be distinguished from chance."]
+        of_all = "The ranking of all settings has one seed for each: its order may be chance."
+        one = "There is only one seed per group: no difference can be distinguished from chance."
+        return [of_all if confirmed else one]
     return [f"Groups with only one seed, whose differences may be chance: {format_names(single)}."]
 
 
