@@ -12,7 +12,7 @@ from tangsweep.config.run_config import RunConfig
 from tangsweep.errors import UserError
 from tangsweep.files import REPOSITORY
 from tangsweep.tasks.registry import TASKS, load_task, parse_config
-from tests.conftest import configured
+from tests.conftest import configured, parsed
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tests.conftest import configured
 )
 @pytest.mark.parametrize("cell", ["lstm", "rnn", "gru", "phased_lstm"])
 def test_the_defaults_are_valid(path: Path, cell: str) -> None:
-    assert parse_config(configured(f"corpus={path.stem}", f"cell={cell}")).cell.name == cell
+    assert parsed(f"corpus={path.stem}", f"cell={cell}").cell.name == cell
 
 
 WRONG = {
@@ -205,7 +205,7 @@ def test_every_key_is_tried() -> None:
 def test_an_invalid_value_is_named(base: str, key: str, value: str) -> None:
     shown = ".*" if value[0] == "[" else re.escape(value)
     with pytest.raises(UserError, match=f"^{key}={shown} .*must be"):
-        parse_config(configured(base, f"{key}={value}"))
+        parsed(base, f"{key}={value}")
 
 
 def test_each_cell_file_holds_the_options_of_its_cell() -> None:
@@ -269,4 +269,4 @@ def test_a_group_or_key_that_is_gone(override: str, complaint: str) -> None:
 )
 def test_values_that_do_not_fit_together(overrides: list[str], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
-        parse_config(configured(*overrides))
+        parsed(*overrides)

@@ -13,12 +13,11 @@ from tangsweep.console import LineMessage
 from tangsweep.errors import UserError
 from tangsweep.files import REPOSITORY
 from tangsweep.sweep import worker_check, worker_process
-from tangsweep.tasks.registry import parse_config
-from tests.conftest import QUIET, SMALL, configured, prepare
+from tests.conftest import QUIET, SMALL, configured, parsed, prepare
 
 
 def check(*overrides: str) -> None:
-    config = parse_config(configured(*SMALL, *QUIET, *overrides))
+    config = parsed(*SMALL, *QUIET, *overrides)
     worker_check.check_in_worker(worker_process.process_context(None), [config])
 
 

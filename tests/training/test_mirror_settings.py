@@ -3,16 +3,15 @@
 import pytest
 
 from tangsweep.errors import UserError
-from tangsweep.tasks.registry import parse_config
 from tangsweep.training.mirror_settings import check_mirror, mirror_settings
-from tests.conftest import configured
+from tests.conftest import parsed
 
 
 @pytest.mark.parametrize(
     "target", ["os.getcwd", "os.nothing", "...", "nowhere.at.all", "x", "tangsweep.runs.mirror"]
 )
 def test_what_is_no_mirror_is_one_line(target: str, capfd: pytest.CaptureFixture[str]) -> None:
-    [settings] = mirror_settings(parse_config(configured(f"++logger._target_='{target}'")))
+    [settings] = mirror_settings(parsed(f"++logger._target_='{target}'"))
     with pytest.raises(UserError) as raised:
         check_mirror(settings)
     line = str(raised.value)
@@ -24,5 +23,5 @@ def test_what_is_no_mirror_is_one_line(target: str, capfd: pytest.CaptureFixture
 def test_mirrors_of_this_project_and_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     for overrides in (["logger=wandb"], ["++logger._target_=tangsweep.runs.mirror.Mirrors"]):
-        [settings] = mirror_settings(parse_config(configured(*overrides)))
+        [settings] = mirror_settings(parsed(*overrides))
         check_mirror(settings)

@@ -13,11 +13,10 @@ from tangsweep.runs import mirror
 from tangsweep.runs.metrics_file import MetricsRow
 from tangsweep.runs.mirror import Mirrors, TextTable
 from tangsweep.runs.record import Record
-from tangsweep.tasks.registry import parse_config
 from tangsweep.training.callbacks import Checkpoints
 from tangsweep.training.mirror_settings import check_mirror, mirror_settings
 from tangsweep.training.tensorboard_mirror import TensorboardMirror
-from tests.conftest import QUIET, SMALL, Ran, configured
+from tests.conftest import QUIET, SMALL, Ran, parsed
 from tests.training import wandb_file
 
 Train = Callable[..., Ran]
@@ -121,7 +120,7 @@ def test_a_mirror_that_failed_is_called_no_more_and_another_gets_everything(
 
 class TestSettings:
     def settings(self, *overrides: str) -> list[dict[str, Any]]:
-        return mirror_settings(parse_config(configured(*SMALL, *overrides)))
+        return mirror_settings(parsed(*SMALL, *overrides))
 
     def test_each_mirror_once(self) -> None:
         assert self.settings("logger=csv") == []

@@ -197,7 +197,7 @@ def test_the_average_of_schedule_free_is_that_of_its_reference() -> None:
     reference = schedulefree.AdamWScheduleFree([theirs], lr=LR, betas=(0.9, 0.999), weight_decay=0.0)
     assert isinstance(ours, AveragingOptimizer)
     reference.train()
-    for _, gradient in zip(range(STEPS), gradients((4, 6)), strict=False):
+    for step, gradient in zip(range(STEPS), gradients((4, 6)), strict=False):
         model["ours"].grad, theirs.grad = gradient.clone(), gradient.clone()
         ours.step()
         reference.step()
@@ -206,7 +206,7 @@ def test_the_average_of_schedule_free_is_that_of_its_reference() -> None:
         assert torch.equal(model["ours"], before)
         reference.eval()
         torch.testing.assert_close(average, theirs.data, rtol=1e-6, atol=1e-7)
-        assert not torch.allclose(average, before) or _ == 0
+        assert not torch.allclose(average, before) or step == 0
         reference.train()
     torch.testing.assert_close(model["ours"].data, theirs.data, rtol=1e-6, atol=1e-7)
 

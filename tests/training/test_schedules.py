@@ -13,10 +13,9 @@ import torch
 from tangsweep.errors import UserError
 from tangsweep.runs.folder import RunFolder
 from tangsweep.runs.state import State, run_state
-from tangsweep.tasks.registry import parse_config
 from tangsweep.training import assemble
 from tangsweep.training.optimizer_factories import optimizer_factories
-from tests.conftest import QUIET, SMALL, Ran, configured, prepare
+from tests.conftest import QUIET, SMALL, Ran, configured, parsed, prepare
 from tests.training.test_resume import same, stop_after
 
 Train = Callable[..., Ran]
@@ -149,7 +148,7 @@ class TestCosineOverSteps:
         self, steps: float | None, period: int
     ) -> None:
         """As it is tried before a sweep's first run."""
-        config = parse_config(configured(*COSINE, "trainer.max_steps=40"))
+        config = parsed(*COSINE, "trainer.max_steps=40")
         factories = optimizer_factories(config, steps)
         assert factories.make_scheduler is not None
         optimizer = factories.make_optimizer([torch.nn.Parameter(torch.zeros(1))])
@@ -218,6 +217,6 @@ class TestWarmup:
 
     @pytest.mark.parametrize("wrong", ["shape=square", "warmup_steps=-1", "end=2"])
     def test_what_it_cannot_do_is_refused(self, wrong: str) -> None:
-        config = parse_config(configured(*WARMUP, f"scheduler.{wrong}"))
+        config = parsed(*WARMUP, f"scheduler.{wrong}")
         with pytest.raises(UserError, match=r"^scheduler: "):
             optimizer_factories(config)

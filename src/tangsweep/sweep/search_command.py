@@ -159,13 +159,10 @@ def _summary(search: Search) -> str:
     """Say what became of the settings."""
     state = search.state
     tops = [best for trial in range(len(state.settings)) if (best := state.highest(trial)) is not None]
-    ended = sum(state.rung(Step(best.trial, best.rung)).epochs is None for best in tops)
+    is_ended = [state.rung(Step(best.trial, best.rung)).epochs is None for best in tops]
     diverged = sum(math.isinf(best.value) for best in tops)
-    paused = sum(
-        state.rung(Step(best.trial, best.rung)).epochs is not None and math.isfinite(best.value)
-        for best in tops
-    )
-    ends = [f"{ended} to the end", f"{diverged} diverged"]
+    paused = sum(math.isfinite(best.value) and not ended for best, ended in zip(tops, is_ended, strict=True))
+    ends = [f"{sum(is_ended)} to the end", f"{diverged} diverged"]
     ends += [f"{paused} paused, which rerun=paused takes up"] if paused else []
     waiting = "" if state.is_complete else "; the same command goes on"
     return f"{len(state.settings)} settings tried: {', '.join(ends)}{waiting}"

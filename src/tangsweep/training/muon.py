@@ -25,7 +25,7 @@ class Muon(Optimizer):
 
     Args:
         params: groups of parameters. `blocks` of a group says how many matrices of equal width lie side by
-            side in each of its parameters; 0: they follow AdamW. `LanguageModel.parameter_groups` sets it.
+            side in each of its parameters; 0: they follow AdamW. `build_optimizer` sets it.
         lr: the learning rate.
         momentum: of Muon, at least 0 and below 1.
         betas, eps: of AdamW.

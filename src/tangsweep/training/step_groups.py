@@ -147,8 +147,8 @@ class StepGroupModule(LanguageModelModule):
         return output
 
     def _loss_scale(self, output: StepOutput, batch: Batch) -> float:
-        """Return the factor from the mean over scored positions to the loss that is minimized."""
-        return output["scored"] / len(batch.targets) if self.sum_over_sequence else 1.0
+        """Return the factor from the mean over scored positions to the sum over each sequence."""
+        return output["scored"] / len(batch.targets)
 
     def _step_by_autograd(self, batch: Batch, step: int, wrapped: LightningOptimizer) -> StepOutput:
         """Lightning's manual_backward adds hooks that nobody uses here, and its wrapper is needed only where
@@ -159,7 +159,9 @@ class StepGroupModule(LanguageModelModule):
             weight.grad = None  # Optimizer.zero_grad takes 0.04 ms for it
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         with torch.autocast(self.device.type, enabled=False):
-            loss = output["loss"] * self._loss_scale(output, batch)
+            loss = output["loss"]
+            if self.sum_over_sequence:
+                loss = loss * self._loss_scale(output, batch)
             (scaler.scale(loss) if scaler else loss).backward()
             self._update(wrapped, scaled=scaler is not None)
         return {**output, "loss": output["loss"].detach()}
