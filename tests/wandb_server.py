@@ -3,14 +3,13 @@
 W&B's own server comes as a container alone. The clients here are W&B's: its commands, its agent and wandb-core.
 """
 
-import gzip
 import json
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests import loopback
 
 ENTITY, PROJECT, SWEEP = "me", "tangsweep", "sweep123"
 KEY = "0123456789" * 4  # of the form that W&B's clients ask for
@@ -134,45 +133,14 @@ class WandbServer:
     @contextmanager
     def running(self) -> Iterator["WandbServer"]:
         """Serve until the block ends."""
-        server = _QuietServer(("127.0.0.1", 0), _handler(self))
-        self.address = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
+
+        def respond(path: str, body: bytes) -> dict[str, Any]:
+            if path != "/graphql":
+                self.receive(path, body)
+                return {}
+            query = json.loads(body)
+            operation = query.get("operationName") or query["query"].split("(")[0].split()[1]
+            return {"data": self.answer(operation, query.get("variables") or {})}
+
+        with loopback.serving(respond) as self.address:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-
-
-class _QuietServer(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of clients that close their connection."""
-
-
-def _handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None: ...
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            content: dict[str, Any] = {}
-            if self.path == "/graphql":
-                query = json.loads(body)
-                operation = query.get("operationName") or query["query"].split("(")[0].split()[1]
-                content = {"data": server.answer(operation, query.get("variables") or {})}
-            else:
-                server.receive(self.path, body)
-            answer = json.dumps(content).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_PUT = do_GET = do_POST
-
-    return Handler

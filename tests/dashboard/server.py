@@ -1,11 +1,11 @@
 """A stand-in for W&B's server: it admits one user, knows some runs, and stores the views that are saved."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests import loopback
 
 KEY = "a" * 40
 USER = {"id": "VXNlcjox", "entity": "poet", "username": "poet", "email": None, "flags": "{}", "admin": False}
@@ -49,36 +49,15 @@ class Server:
         return {}
 
 
-def request_handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            request = self.rfile.read(int(self.headers["Content-Length"]))
-            body = {}
-            if self.path == "/graphql":
-                query = json.loads(request)
-                body = {"data": server.answer(query["query"], query.get("variables") or {})}
-            response = json.dumps(body).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(response)))
-            self.end_headers()
-            self.wfile.write(response)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    return Handler
-
-
 @contextmanager
 def serving(server: Server) -> Iterator[str]:
     """Yield the address of the server while it runs."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), request_handler(server))
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{http.server_address[1]}"
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
+
+    def respond(path: str, body: bytes) -> dict[str, Any]:
+        if path != "/graphql":
+            return {}
+        query = json.loads(body)
+        return {"data": server.answer(query["query"], query.get("variables") or {})}
+
+    with loopback.serving(respond) as address:
+        yield address
